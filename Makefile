@@ -1,0 +1,71 @@
+# `make` = `make check`. Everything is made in ./.venv and ./var; see README.md.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
+export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
+export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
+
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution gc clean
+
+default: check
+
+check: lint types defs test ## lint, types, definitions, tests
+
+setup: $(VENV)/.ready isolation ## the virtual environment and what it needs
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version) if sys.version_info < (3, 11) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (some minutes the first time)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(TORCH)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[train,dev]"
+	@touch $@
+
+isolation: ## bubblewrap, which isolates untrusted code
+	@command -v bwrap >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing the package bubblewrap"; apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; \
+	  else echo "The sandbox needs bubblewrap. Install the package 'bubblewrap' (apt, dnf, pacman) and run again."; exit 1; fi; }
+
+demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... asks a live server
+	@$(BIN)/codeio demo
+
+test: setup ## all tests; ARGS=... goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+fmt: setup
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: setup
+	@$(BIN)/pyright
+
+defs: setup
+	@$(BIN)/dg check defs && $(BIN)/dagster definitions validate -w workspace.yaml
+
+snapshot: setup ## accept a changed graph
+	@$(BIN)/python -m pytest codeio_assets_tests/defs --snapshot-update
+
+docs: setup ## regenerate the README's tables
+	@$(BIN)/python tools/readme_tables.py
+
+dev: setup ## the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/codeio shards >/dev/null && DAGSTER_HOME=$${DAGSTER_HOME:-$(CURDIR)/var/dagster} \
+	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+
+record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
+	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }
+	@$(BIN)/codeio demo && $(BIN)/codeio export-journal samples/recorded/responses.jsonl
+
+trial: setup ## real input from ../shared/data: transform responses to tasks, raw files to eligible
+	@$(BIN)/python tools/trial.py
+
+gc: setup
+	@$(BIN)/codeio gc
+
+clean: ## remove everything that was made, except the environment
+	rm -rf var

@@ -1,0 +1,68 @@
+"""Which draws become pairs: distinct, within the complexity rule, reproducible (CodeI/O, sec. 2.3, appendix A).
+
+What lives here: decisions over outcomes that were executed elsewhere. What does not: executing (`stages.sampling`).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.complexity import check_complexity
+
+CAUSES = ("random", "time", "hash_order")
+"""Surroundings that are changed one at a time to name the cause of an unstable output."""
+
+
+@dataclass(slots=True)
+class Draws:
+    """Inputs drawn so far: accepted ones in order, and how many draws were lost to which reason."""
+
+    inputs: list[str] = field(default_factory=list[str])
+    lost: Counter[str] = field(default_factory=Counter[str])
+    first_error: str = ""
+
+    def add(self, status: str, value_json: str | None, error: str = "") -> None:
+        """Take one generator outcome: keep a new input within the complexity rule, count anything else."""
+        if status != "ok" or value_json is None:
+            self.lose(f"generator_{status}", error)
+            return
+        value = json.loads(value_json)
+        if not isinstance(value, dict):
+            self.lose("input_not_an_object", f"input_generator returned {value_json[:80]}")
+            return
+        problem = check_complexity(value)
+        text = canonical_json(value)
+        if problem:
+            self.lose(f"input_{problem}", text[:200])
+        elif text in self.inputs:
+            self.lose("duplicate_input", "")
+        else:
+            self.inputs.append(text)
+
+    def lose(self, reason: str, detail: str) -> None:
+        """Count a lost draw; the first detail is kept for the rejection row and the repair prompt."""
+        self.lost[reason] += 1
+        if reason != "duplicate_input" and not self.first_error:
+            self.first_error = detail or reason
+
+
+def reject_output(status: str, value_json: str | None) -> str | None:
+    """Return why an executed input gives no pair: `output_<status>`, `output_none`, `output_<complexity>`; or None."""
+    if status != "ok" or value_json is None:
+        return f"output_{status}"
+    if value_json == "null":
+        return "output_none"
+    problem = check_complexity(json.loads(value_json))
+    return f"output_{problem}" if problem else None
+
+
+def is_degenerate(outputs: Iterable[str]) -> bool:
+    """Tell whether all outputs are the same one."""
+    return len(set(outputs)) <= 1
+
+
+def main_reason(lost: Counter[str]) -> str:
+    """Return the most frequent reason, ties by name; repeated inputs count only where nothing else was lost."""
+    return min(lost, key=lambda reason: (reason == "duplicate_input", -lost[reason], reason), default="no_draws")

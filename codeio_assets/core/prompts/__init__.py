@@ -1,0 +1,62 @@
+"""Prompt templates: one file per template, filled by `string.Template`, identified by the hash of its text.
+
+A template is a list of chat messages; a line `=== <role>` starts each. Values go in as given: callers pass JSON for
+data (`core.canonical`). A folder of one's own (`prompts:` in codeio.yaml) may hold files that replace these.
+
+What does not live here: what to ask whom (`core.transform`, `core.tasks`, `core.revision`).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from codeio_assets.core.canonical import sha256_hex
+
+HERE = Path(__file__).parent
+ROLE_LINE = re.compile(r"^=== (system|user|assistant)\n", re.MULTILINE)
+
+
+class PromptError(ValueError):
+    """A template that cannot be used; the message names the file and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template: `sha256` identifies its text; `messages` are (role, template text)."""
+
+    name: str
+    sha256: str
+    messages: tuple[tuple[str, str], ...]
+
+    def fill(self, **values: str) -> list[tuple[str, str]]:
+        """Return the messages with every `$name` replaced.
+
+        Raises:
+            PromptError: the template wants a value that is not given.
+        """
+        try:
+            return [(role, Template(text).substitute(values)) for role, text in self.messages]
+        except (KeyError, ValueError) as error:
+            raise PromptError(
+                f"prompt {self.name}: bad placeholder {error}; known: {', '.join('$' + v for v in values)}; "
+                "write $$ for a dollar sign"
+            ) from None
+
+
+def load_prompt(name: str, folder: Path | None = None) -> Prompt:
+    """Load a template by name, from the user's folder if it has one of that name.
+
+    Raises:
+        PromptError: no such template, or it has no `=== role` line.
+    """
+    own = folder / f"{name}.md" if folder else None
+    path = own if own and own.exists() else HERE / f"{name}.md"
+    if not path.exists():
+        raise PromptError(f"prompt {name}: {path} does not exist")
+    text = path.read_text(encoding="utf-8")
+    parts = ROLE_LINE.split(text)
+    if len(parts) < 3 or parts[0].strip():
+        raise PromptError(f"prompt {path}: must start with a line `=== system`, `=== user` or `=== assistant`")
+    messages = tuple((role, body.strip("\n")) for role, body in zip(parts[1::2], parts[2::2], strict=True))
+    return Prompt(name, sha256_hex(text), messages)

@@ -1,0 +1,205 @@
+"""What a user edits besides recipes: `sources.yaml` (raw code, instruction data) and `codeio.yaml` (models, limits).
+
+What lives here: the fields, their defaults and rules, and reading the two files. What does not: looking for files
+(`sources`), connecting to servers (`resources`), secrets (environment only).
+"""
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from codeio_assets.core.strict_yaml import StrictYamlError, explain, read_yaml
+
+Relative = Annotated[Path, Field(strict=False)]
+
+
+class SettingsError(ValueError):
+    """A settings file cannot be used; the message names the file, the line or field, the bad value and the fix."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Filters(_Part):
+    """Which raw files can become functions; lengths in characters, whitespace at the ends not counted."""
+
+    min_chars: int = Field(100, ge=0)
+    max_chars: int = Field(12_000, ge=1)
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> Self:
+        if self.min_chars > self.max_chars:
+            raise ValueError("make `min_chars` at most `max_chars`")
+        return self
+
+
+class Fields(_Part):
+    """Names of the fields of a JSONL or Parquet row; null where the rows have none."""
+
+    content: str = "content"
+    path: str = "path"
+    repository: str | None = None
+    license: str | None = None
+
+
+class Source(_Part):
+    """One source of raw code.
+
+    Source: pairs per function, CodeI/O appendix A (CodeMix 3, PyEdu-R 6, others 10).
+    """
+
+    kind: Literal["directory", "jsonl", "parquet"]
+    path: Relative = Field(description="relative to sources.yaml")
+    glob: str = Field("**/*.py", description="which files of a directory")
+    fields: Fields = Field(default_factory=lambda: Fields.model_validate({}))
+    repository: str | None = Field(None, description="stated for rows that do not name one")
+    license: str | None = Field(None, description="stated for rows that do not name one")
+    pairs_per_function: int = Field(6, ge=2, le=100)
+    shard_size: int = Field(1_000, ge=1)
+    max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
+    filters: Filters = Field(default_factory=lambda: Filters.model_validate({}))
+
+    @field_validator("glob")
+    @classmethod
+    def _glob_can_be_followed(cls, glob: str) -> str:
+        parts = PurePosixPath(glob).parts
+        if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
+            raise ValueError(f"{glob!r} is no pattern relative to `path`. Write one such as **/*.py")
+        return glob
+
+
+class InstructionSource(_Part):
+    """One file of chat conversations for stage 2: JSONL with a field `messages`."""
+
+    kind: Literal["jsonl"] = "jsonl"
+    path: Relative
+
+
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+
+class Sources(_Part):
+    """The content of sources.yaml."""
+
+    sources: dict[SourceName, Source] = Field(min_length=1)
+    instruction_data: dict[SourceName, InstructionSource] = Field(default_factory=dict)
+
+
+class ModelCall(_Part):
+    """Sampling of one kind of request.
+
+    Source: temperature 0.7, 4,096 tokens (CodeI/O, sec. 3.1).
+    """
+
+    temperature: float = Field(0.7, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(4_096, ge=1)
+    seed: int | None = 0
+
+
+class Chat(_Part):
+    """The language model and how each stage calls it. `base_url: recorded` replays the journal named below."""
+
+    base_url: str = "recorded"
+    model: str = Field(min_length=1)
+    recorded: Relative | None = Field(None, description="journal folder that `base_url: recorded` replays")
+    concurrency: int = Field(16, ge=1)
+    timeout_s: float = Field(600, gt=0)
+    prompts: Relative | None = Field(None, description="folder with prompt templates of your own")
+    transform: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
+    transform_attempts: int = Field(2, ge=1, description="1 = no repair with the error as feedback")
+    predict: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
+    revision_turns: int = Field(1, ge=0, description="turns after the first; 0 = CodeI/O, 1 = CodeI/O++")
+
+
+class SandboxSettings(_Part):
+    """How untrusted code runs; see `codeio_assets.sandbox`."""
+
+    isolation: Literal["bubblewrap", "none"] = "bubblewrap"
+    workers: int | None = Field(None, ge=1, description="null = one per core")
+    cpu_s: float = Field(5.0, gt=0, description="CPU seconds per call (CodeI/O, sec. 2.3: 5 s)")
+    wall_s: float = Field(30.0, gt=0)
+    memory_mib: int = Field(512, ge=64)
+
+
+class Sampling(_Part):
+    """How pairs are sampled (CodeI/O, sec. 2.3)."""
+
+    draws: int = Field(1_000, ge=1, description="generator calls at most")
+    draws_per_round: int = Field(40, ge=1, description="generator calls before looking whether pairs suffice")
+    min_pairs: int = Field(2, ge=1)
+    keep_degenerate: bool = Field(False, description="keep functions whose pairs all have one output")
+    seed: int = 0
+
+
+class Judging(_Part):
+    """Which comparison rule gives the verdicts; see `core.comparison`."""
+
+    rule: Literal["default", "paper"] = "default"
+
+
+class Phrases(_Part):
+    """What joins the turns of a CodeI/O++ sample. Wording of our own; the published one is in CodeI/O, table 11."""
+
+    check_failed: str = "Let me verify this answer. Something is not right:"
+    retry: str = "I will go through it again."
+    check_passed: str = "Let me verify this answer. It holds, so I am done."
+
+
+class Split(_Part):
+    """Share of the functions and conversations that are held out; decided by hash, so growth moves nothing."""
+
+    validation_ratio: float = Field(0.05, ge=0, lt=1)
+    test_ratio: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _something_is_trained_on(self) -> Self:
+        if self.validation_ratio + self.test_ratio >= 1:
+            raise ValueError("make `validation_ratio` and `test_ratio` less than 1 together")
+        return self
+
+
+class Settings(_Part):
+    """The content of codeio.yaml."""
+
+    chat: Chat
+    sandbox: SandboxSettings = Field(default_factory=lambda: SandboxSettings.model_validate({}))
+    sampling: Sampling = Field(default_factory=lambda: Sampling.model_validate({}))
+    judging: Judging = Field(default_factory=lambda: Judging.model_validate({}))
+    phrases: Phrases = Field(default_factory=lambda: Phrases.model_validate({}))
+    split: Split = Field(default_factory=lambda: Split.model_validate({}))
+
+
+_Model = TypeVar("_Model", bound=_Part)
+
+
+def load_sources(path: Path) -> Sources:
+    """Read sources.yaml.
+
+    Raises:
+        SettingsError: missing, not YAML, unknown field or bad value.
+    """
+    return _load(path, Sources)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read codeio.yaml.
+
+    Raises:
+        SettingsError: missing, not YAML, unknown field or bad value.
+    """
+    return _load(path, Settings)
+
+
+def _load(path: Path, model: type[_Model]) -> _Model:
+    try:
+        document = read_yaml(path)
+    except StrictYamlError as error:
+        raise SettingsError(str(error)) from error
+    data: Any = document.data
+    try:
+        return model.model_validate({} if data is None else data)
+    except ValidationError as error:
+        raise SettingsError(explain(document, error)) from None

@@ -1,0 +1,125 @@
+"""YAML for files that people edit: plain data, with the line of each field, and no silent surprises.
+
+What lives here: reading one document, refusing duplicate keys, reading `1e-5` as a number, finding lines.
+What does not: what the fields mean (`recipes`, `sources`).
+"""
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from pydantic import ValidationError
+
+
+class StrictYamlError(ValueError):
+    """A file cannot be read as YAML; the message names file, line and fix."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with numbers such as `1e-5`, which YAML 1.1 takes for text."""
+
+    yaml_implicit_resolvers: ClassVar = {  # pyright: ignore
+        key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """One document: its data, and on which line each field stands."""
+
+    path: Path
+    data: Any
+    lines: dict[tuple[Hashable, ...], int]
+
+    def line(self, field: tuple[Hashable, ...]) -> int:
+        """Return the line of a field, or of the nearest part of the document around it."""
+        while field not in self.lines:
+            if not field:
+                return 1
+            field = field[:-1]
+        return self.lines[field]
+
+
+def read_yaml(path: Path) -> YamlDocument:
+    """Read a file that holds one YAML document.
+
+    Raises:
+        StrictYamlError: unreadable, not UTF-8, not YAML, or a key stands twice in one mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StrictYamlError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
+    except UnicodeDecodeError as error:
+        raise StrictYamlError(f"{path}: is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[tuple[Hashable, ...], int] = {}
+        if node is not None:
+            _collect_lines(path, loader, node, (), lines)
+        data = None if node is None else loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StrictYamlError(f"{path}:{line}: is not YAML: {error.problem}. Correct that line.") from error
+    except yaml.YAMLError as error:
+        raise StrictYamlError(f"{path}: is not YAML: {error}. Correct the file.") from error
+    finally:
+        loader.dispose()
+    return YamlDocument(path, data, lines)
+
+
+def _collect_lines(
+    path: Path,
+    loader: _Loader,
+    node: yaml.Node,
+    field: tuple[Hashable, ...],
+    lines: dict[tuple[Hashable, ...], int],
+) -> None:
+    lines.setdefault(field, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _collect_lines(path, loader, item, (*field, index), lines)
+    elif isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key: Hashable = loader.construct_object(key_node)  # pyright: ignore
+            child = (*field, key)
+            line = key_node.start_mark.line + 1
+            if child in lines:
+                raise StrictYamlError(
+                    f"{path}:{line}: `{'.'.join(map(str, child))}` stands twice (first on line "
+                    f"{lines[child]}). Remove one."
+                )
+            lines[child] = line
+            _collect_lines(path, loader, value_node, child, lines)
+
+
+_FIXES = {
+    "extra_forbidden": "no such field. Remove the line, or correct its spelling.",
+    "missing": "is missing. Add it.",
+}
+
+
+def explain(document: YamlDocument, error: ValidationError) -> str:
+    """Put a validation error as lines of `file:line: field, bad value, fix`."""
+    lines = [f"{document.path}: {error.error_count()} mistake(s):"]
+    for detail in error.errors(include_url=False):
+        where = tuple(part for part in detail["loc"] if part != "[key]")
+        name = ".".join(str(part) for part in where) or "the whole file"
+        fix = _FIXES.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+        value = "" if detail["type"] in {"missing", "value_error"} else f" is {_short(detail['input'])}"
+        lines.append(f"  {document.path}:{document.line(where)}: `{name}`{value}: {fix}")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,270 @@
+"""The schema of every table: columns, types and rules, as pandera models over polars.
+
+One truth for the store (column types), the asset checks (rules), the UI (column schema) and the docs.
+What does not live here: rules that need more than one table (`sql/checks`).
+"""
+
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+
+ID = {"str_matches": r"^[0-9a-f]{64}$"}
+DIRECTIONS = ["input", "output"]
+RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
+VERDICT_STATUSES = [
+    "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
+]  # fmt: skip
+SPLITS = ["train", "validation", "test"]
+
+
+class Table(pa.DataFrameModel):
+    """Base of all tables: strict columns, typed, in this order; rows are sorted by the first one."""
+
+    class Config:
+        """Columns beyond the schema are an error; types are never coerced."""
+
+        strict = True
+        ordered = True
+        coerce = False
+
+
+class Rejection(Table):
+    """One row per item that a stage dropped: which, why (a code that can be counted), and in words."""
+
+    id: str = pa.Field(description="id of the dropped item in its input table")
+    source: str = pa.Field(description="name of the source it came from")
+    reason: str = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$", description="reason code")
+    detail: str = pa.Field(description="what was found, for a person")
+
+
+class RawCodeFile(Table):
+    """One row per raw code file of a shard, as found in its source."""
+
+    file_id: str = pa.Field(unique=True, **ID, description="sha256 over source, path and content")
+    source: str = pa.Field(str_length={"min_value": 1}, description="name in sources.yaml")
+    repository: str = pa.Field(nullable=True, description="repository of origin, where known")
+    path: str = pa.Field(str_length={"min_value": 1}, description="path inside the source")
+    license: str = pa.Field(nullable=True, description="licence as stated by the source")
+    content: str = pa.Field(description="the whole text")
+    content_sha256: str = pa.Field(**ID, description="sha256 of the raw bytes")
+    size_bytes: int = pa.Field(ge=0, description="length of the raw bytes")
+
+
+class EligibleCodeFile(RawCodeFile):
+    """One row per raw file that can become a function: parses, right length, has logic, not seen before."""
+
+    content: str = pa.Field(str_length={"min_value": 1}, description="the whole text")
+
+
+class TransformAttempt(Table):
+    """One row per request that asked a model to rewrite a file, whatever came of it."""
+
+    attempt_id: str = pa.Field(unique=True, **ID, description="sha256 over file_id and request_key")
+    file_id: str = pa.Field(**ID)
+    source: str
+    attempt: int = pa.Field(ge=1, description="1 = first request, 2.. = repair with the error as feedback")
+    request_key: str = pa.Field(**ID, description="key of the response in the journal")
+    status: str = pa.Field(isin=RESPONSE_STATUSES)
+    reason: str = pa.Field(nullable=True, description="why it gave no function; null when it did")
+    detail: str = pa.Field(nullable=True)
+    model_id: str
+    prompt_tokens: int = pa.Field(ge=0)
+    completion_tokens: int = pa.Field(ge=0)
+
+
+class UnifiedFunction(Table):
+    """One row per file that a model rewrote into the unified format (paper sec. 2.1)."""
+
+    function_id: str = pa.Field(unique=True, **ID, description="sha256 over file_id and the parts below")
+    file_id: str = pa.Field(unique=True, **ID)
+    source: str
+    repository: str = pa.Field(nullable=True)
+    path: str
+    license: str = pa.Field(nullable=True)
+    reference_code: str = pa.Field(str_contains="def main_solution")
+    io_description: str = pa.Field(str_length={"min_value": 1})
+    input_generator: str = pa.Field(str_contains="def input_generator")
+    query: str = pa.Field(str_length={"min_value": 1})
+    completed_names: str = pa.Field(description="definitions taken from the raw file, comma-separated")
+    attempt: int = pa.Field(ge=1, description="which request gave it")
+    request_key: str = pa.Field(**ID)
+    model_id: str
+    prompt_sha256: str = pa.Field(**ID, description="hash of the transform prompt template")
+
+
+class IoPair(Table):
+    """One row per (function, distinct input): the input before the call, and the output it reproducibly gives."""
+
+    pair_id: str = pa.Field(unique=True, **ID, description="sha256 over function_id and input_json")
+    function_id: str = pa.Field(**ID)
+    source: str
+    pair_index: int = pa.Field(ge=0, description="order of acceptance within the function")
+    input_json: str = pa.Field(str_matches=r"^\{", description="keyword arguments, canonical JSON")
+    output_json: str = pa.Field(ne="null", description="return value, canonical JSON")
+    is_degenerate: bool = pa.Field(description="all pairs of the function have one output")
+
+
+class PredictionTask(Table):
+    """One row per (pair, direction): a prompt that asks for the output, or for a feasible input."""
+
+    task_id: str = pa.Field(unique=True, **ID, description="sha256 over direction and prompt and pair")
+    pair_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS, description="what is to be predicted")
+    prompt: str = pa.Field(str_length={"min_value": 1})
+    prompt_sha256: str = pa.Field(**ID, description="hash of the prompt template")
+
+
+class Prediction(Table):
+    """One row per (task, turn): what the model answered, or why it did not."""
+
+    prediction_id: str = pa.Field(unique=True, **ID, description="sha256 over task_id, turn and request_key")
+    task_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    request_key: str = pa.Field(**ID)
+    status: str = pa.Field(isin=RESPONSE_STATUSES)
+    response: str = pa.Field(description="text of the answer; empty when it failed")
+    reasoning: str = pa.Field(nullable=True, description="reasoning content, where the server keeps it apart")
+    finish_reason: str = pa.Field(nullable=True)
+    model_id: str
+    prompt_tokens: int = pa.Field(ge=0)
+    completion_tokens: int = pa.Field(ge=0)
+    attempts: int = pa.Field(ge=0, description="requests sent, retries included")
+    failure: str = pa.Field(nullable=True, description="reason, when status is failed")
+
+
+class Verdict(Table):
+    """One row per prediction: what execution says about it."""
+
+    verdict_id: str = pa.Field(unique=True, **ID, description="sha256 over prediction_id and rule_version")
+    prediction_id: str = pa.Field(unique=True, **ID)
+    task_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    status: str = pa.Field(isin=VERDICT_STATUSES)
+    predicted_json: str = pa.Field(nullable=True, description="the value found in the response")
+    executed_output_json: str = pa.Field(nullable=True, description="what the predicted input really gives")
+    error_type: str = pa.Field(nullable=True)
+    feedback: str = pa.Field(str_length={"min_value": 1}, description="what the next turn is told")
+    rule_version: str
+
+
+class InstructionSample(Table):
+    """One row per chat conversation for stage 2."""
+
+    sample_id: str = pa.Field(unique=True, **ID)
+    source: str
+    messages_json: str = pa.Field(str_matches=r"^\[")
+    split: str = pa.Field(isin=SPLITS)
+
+
+class TrainingSample(Table):
+    """One row per (recipe, stage, sample): what a model is trained or validated on."""
+
+    sample_id: str = pa.Field(**ID, description="sha256 over the stage, task or conversation, and texts")
+    stage: int = pa.Field(isin=[1, 2])
+    kind: str = pa.Field(isin=["codeio", "instruction"])
+    split: str = pa.Field(isin=SPLITS)
+    task_id: str = pa.Field(nullable=True)
+    function_id: str = pa.Field(nullable=True)
+    source: str
+    direction: str = pa.Field(nullable=True, isin=DIRECTIONS)
+    repository: str = pa.Field(nullable=True)
+    path: str = pa.Field(nullable=True)
+    license: str = pa.Field(nullable=True)
+    prompt_json: str = pa.Field(str_matches=r"^\[", description="messages before the completion")
+    completion: str = pa.Field(str_length={"min_value": 1}, description="what the loss is computed on")
+    turn_1: str = pa.Field(nullable=True)
+    feedback_1: str = pa.Field(nullable=True)
+    turn_2: str = pa.Field(nullable=True)
+    feedback_2: str = pa.Field(nullable=True)
+    final_status: str = pa.Field(nullable=True, description="status of the last verdict")
+
+
+class Checkpoint(Table):
+    """One row per finished checkpoint of a stage: where it is, what it is, and its loss on held-out rows."""
+
+    checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
+    recipe: str
+    stage: int = pa.Field(isin=[1, 2])
+    path: str
+    parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
+    base_model: str
+    steps: int = pa.Field(ge=1)
+    train_rows: int = pa.Field(ge=1)
+    validation_rows: int = pa.Field(ge=0)
+    tokens_seen: int = pa.Field(ge=1)
+    loss_before: float = pa.Field(nullable=True, description="mean loss per completion token, held-out rows")
+    loss_after: float = pa.Field(nullable=True)
+    audit_json: str = pa.Field(str_matches=r"^\{", description="token audit")
+
+
+class TrainingLogEntry(Table):
+    """One row per logged optimiser step of a stage."""
+
+    step: int = pa.Field(ge=0, unique=True)
+    recipe: str
+    stage: int = pa.Field(isin=[1, 2])
+    loss: float = pa.Field(description="mean training loss since the last entry")
+
+
+class FunnelStep(Table):
+    """One row per step of the funnel from raw file to training token."""
+
+    position: int = pa.Field(ge=1, unique=True)
+    step: str
+    rows: int = pa.Field(ge=0)
+    share_of_previous: float = pa.Field(nullable=True)
+
+
+TABLES: dict[str, type[Table]] = {
+    "raw_code_files": RawCodeFile,
+    "raw_code_files_rejections": Rejection,
+    "eligible_code_files": EligibleCodeFile,
+    "eligible_code_files_rejections": Rejection,
+    "transform_attempts": TransformAttempt,
+    "unified_functions": UnifiedFunction,
+    "unified_functions_rejections": Rejection,
+    "io_pairs": IoPair,
+    "io_pairs_rejections": Rejection,
+    "prediction_tasks": PredictionTask,
+    "prediction_tasks_rejections": Rejection,
+    "predictions": Prediction,
+    "verdicts": Verdict,
+    "revised_predictions": Prediction,
+    "revised_verdicts": Verdict,
+    "instruction_data": InstructionSample,
+    "instruction_data_rejections": Rejection,
+    "training_sets": TrainingSample,
+    "training_sets_rejections": Rejection,
+    "sft_stage1_checkpoint": Checkpoint,
+    "sft_stage1_training_log": TrainingLogEntry,
+    "sft_stage2_checkpoint": Checkpoint,
+    "sft_stage2_training_log": TrainingLogEntry,
+    "quality_report": FunnelStep,
+}
+"""Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
+
+
+def frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as a frame with exactly the columns and types of a table, sorted by its key.
+
+    Raises:
+        KeyError: unknown table.
+        polars.exceptions.PolarsError: a value does not fit its column's type.
+    """
+    schema = polars_schema(table)
+    return pl.DataFrame(rows, schema=schema, strict=True).sort(next(iter(schema)), maintain_order=True)
+
+
+def polars_schema(table: str) -> dict[str, pl.DataType]:
+    """Return column name -> polars type of a table, in order."""
+    columns = TABLES[table].to_schema().columns
+    return {name: column.dtype.type for name, column in columns.items()}

@@ -1,0 +1,42 @@
+"""Jobs and the sensor: how a shard, a recipe or the report is materialised, by hand or when files appear."""
+
+import dagster as dg
+
+from codeio_assets.orchestration.partitions import code_shards, recipes
+from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.project import Project
+
+SHARDED = [stage.asset for stage in STAGES.values() if stage.partitioned == "shards"]
+PER_RECIPE = [stage.asset for stage in STAGES.values() if stage.partitioned == "recipes"]
+
+data_job = dg.define_asset_job(
+    "data",
+    selection=[*SHARDED, "revised_verdicts"],
+    partitions_def=code_shards,
+    description="One shard from raw code to judged predictions. Backfill it over any range of shards.",
+)
+train_job = dg.define_asset_job(
+    "train",
+    selection=[*PER_RECIPE, "instruction_data"],
+    partitions_def=recipes,
+    description="One recipe from training set to stage-2 checkpoint, over all shards that are there.",
+)
+report_job = dg.define_asset_job(
+    "report", selection=["quality_report"], description="The quality report over everything that is there."
+)
+
+
+@dg.sensor(job=data_job, minimum_interval_seconds=60)
+def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Find raw files that no shard holds yet, register them as shards, and request a `data` run for each."""
+    project = Project.find()
+    project.shards.register_new(project.sources, project.root)
+    known = set(context.instance.get_dynamic_partitions(code_shards.name or ""))
+    new = [key for key in project.shards.keys() if key not in known]
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"new-shard-{key}", partition_key=key) for key in new],
+        dynamic_partitions_requests=[code_shards.build_add_request(new)] if new else [],
+    )
+
+
+defs = dg.Definitions(jobs=[data_job, train_job, report_job], sensors=[new_code_files])

@@ -1,0 +1,1 @@
+"""Stage s1_raw_code."""

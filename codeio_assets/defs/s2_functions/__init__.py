@@ -1,0 +1,1 @@
+"""Stage s2_functions."""

@@ -1,0 +1,35 @@
+"""s2: files rewritten into the unified format by a language model."""
+
+import dagster as dg
+
+from codeio_assets.orchestration.progress import log_progress
+from codeio_assets.orchestration.publishing import Stopwatch, publish
+from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.orchestration.stages import spec
+from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.stages.transforming import transform_files
+
+
+@dg.asset(**spec("unified_functions"), retry_policy=INFRASTRUCTURE)
+def unified_functions(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    warehouse: WarehouseResource,
+    chat_server: ChatServerResource,
+    sandbox: SandboxResource,
+) -> dg.MaterializeResult:
+    """One row per file that a model rewrote into a function that runs: reference code, generator, description, query.
+
+    Key: `function_id`; one function per file at most. Each request is a row of `transform_attempts`; a response that
+    cannot be used is answered with its error and asked again (`transform_attempts` in codeio.yaml). Files without a
+    function are rows of `unified_functions_rejections`. Source: CodeI/O, sec. 2.1.
+    """
+    watch, here = Stopwatch(), project.get()
+    files = warehouse.get().read("eligible_code_files", context.partition_key)
+    prompts = {name: here.prompt(name) for name in ("transform", "transform_repair")}
+    chat = here.settings.chat
+    with failing_at_once(), sandbox.open() as box:
+        result = transform_files(
+            files, chat_server.get(), box, prompts, chat.transform, chat.transform_attempts, log_progress(context)
+        )
+    return publish(context, result, watch)

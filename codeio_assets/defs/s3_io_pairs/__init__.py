@@ -1,0 +1,1 @@
+"""Stage s3_io_pairs."""

@@ -1,0 +1,1 @@
+"""Stage s4_predictions."""

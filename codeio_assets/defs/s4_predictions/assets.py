@@ -1,0 +1,64 @@
+"""s4: prediction tasks, the model's answers, and what execution says about them."""
+
+import dagster as dg
+
+from codeio_assets.core.tables import DIRECTIONS
+from codeio_assets.orchestration.progress import log_progress
+from codeio_assets.orchestration.publishing import Stopwatch, publish
+from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.orchestration.stages import spec
+from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.stages.predicting import build_prediction_tasks, judge, predict
+
+
+@dg.asset(**spec("prediction_tasks"))
+def prediction_tasks(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per (pair, direction): a prompt that asks for the output, or for any feasible input.
+
+    Key: `task_id`. Pairs of a function that share their output share their input-prediction prompt; the repeats are
+    rows of `prediction_tasks_rejections`. Source: CodeI/O, sec. 2.3.
+    """
+    watch, here, store = Stopwatch(), project.get(), warehouse.get()
+    functions = store.read("unified_functions", context.partition_key)
+    pairs = store.read("io_pairs", context.partition_key)
+    prompts = {direction: here.prompt(f"predict_{direction}") for direction in DIRECTIONS}
+    return publish(context, build_prediction_tasks(functions, pairs, prompts), watch)
+
+
+@dg.asset(**spec("predictions"), retry_policy=INFRASTRUCTURE)
+def predictions(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    warehouse: WarehouseResource,
+    chat_server: ChatServerResource,
+) -> dg.MaterializeResult:
+    """One row per task: the model's chain of thought of turn 1, or how the request failed.
+
+    Key: `prediction_id` (task, turn, request). Nothing is dropped: truncated, refused and failed requests are rows
+    with that status. Source: CodeI/O, sec. 2.3.
+    """
+    watch = Stopwatch()
+    tasks = warehouse.get().read("prediction_tasks", context.partition_key)
+    with failing_at_once():
+        result = predict(tasks, chat_server.get(), project.get().settings.chat.predict, log_progress(context))
+    return publish(context, result, watch)
+
+
+@dg.asset(**spec("verdicts"), retry_policy=INFRASTRUCTURE)
+def verdicts(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource, sandbox: SandboxResource
+) -> dg.MaterializeResult:
+    """One row per prediction of turn 1: correct or not, by execution, and the feedback for the next turn.
+
+    Key: `verdict_id` (prediction and rule version). A predicted output is compared with the pair's; a predicted input
+    is executed and its output compared. No model is called: changing the rule only judges again. Source: CodeI/O,
+    sec. 2.3.
+    """
+    watch, store = Stopwatch(), warehouse.get()
+    names = ("predictions", "prediction_tasks", "io_pairs", "unified_functions")
+    tables = [store.read(name, context.partition_key) for name in names]
+    with failing_at_once(), sandbox.open() as box:
+        result = judge(*tables, box, project.get().settings.judging.rule)
+    return publish(context, result, watch)

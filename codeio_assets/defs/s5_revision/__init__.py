@@ -1,0 +1,1 @@
+"""Stage s5_revision."""

@@ -1,0 +1,1 @@
+"""Stage s6_training_data."""

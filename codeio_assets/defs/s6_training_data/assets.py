@@ -1,0 +1,42 @@
+"""s6: instruction data, and the rows that each recipe trains on."""
+
+import dagster as dg
+
+from codeio_assets.orchestration.publishing import Stopwatch, publish
+from codeio_assets.orchestration.stages import spec
+from codeio_assets.resources.engines import ProjectResource, WarehouseResource
+from codeio_assets.stages.assembling import assemble, read_conversations
+
+
+@dg.asset(**spec("instruction_data"))
+def instruction_data(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per chat conversation for stage 2.
+
+    Key: `sample_id` (the messages). Lines that are no conversation, and repeats, are rows of
+    `instruction_data_rejections`. Source: CodeI/O, sec. 3.1 (its own data is unpublished; appendix F uses Tulu-3).
+    """
+    watch, here = Stopwatch(), project.get()
+    result = read_conversations(here.sources.instruction_data, here.root, here.settings.split)
+    return publish(context, result, watch)
+
+
+@dg.asset(**spec("training_sets"))
+def training_sets(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per (stage, sample) of a recipe: prompt, completion, split, and where it comes from.
+
+    Key: `stage` and `sample_id`. CodeI/O rows carry turn 1, or all turns with their checks (CodeI/O++), in the
+    recipe's variant and format; the split is by function. What a recipe leaves out is in `training_sets_rejections`.
+    Source: CodeI/O, sec. 2.4, tables 1-4.
+    """
+    watch, here, store = Stopwatch(), project.get(), warehouse.get()
+    recipe = here.recipes[context.partition_key]
+    result = assemble(
+        recipe,
+        store.sql(here.sql("transforms/task_turns.sql")),
+        store.read("instruction_data"),
+        here.settings.phrases,
+        here.settings.split,
+    )
+    return publish(context, result, watch)

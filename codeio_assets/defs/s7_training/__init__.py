@@ -1,0 +1,1 @@
+"""Stage s7_training."""

@@ -1,0 +1,1 @@
+"""Stage s8_reports."""

@@ -1,0 +1,1 @@
+"""What the definitions share: stages, partitions, metadata keys, publishing, checks, automation."""

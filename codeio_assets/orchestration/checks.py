@@ -1,0 +1,126 @@
+"""Check factories: pandera schemas and SQL rules as partitioned, blocking asset checks.
+
+A SQL check is a file `sql/checks/<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition`.
+Checks are partitioned like their asset, so a run covers one partition.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pandera.errors
+import polars as pl
+
+from codeio_assets.core.tables import TABLES
+from codeio_assets.orchestration import metadata as keys
+from codeio_assets.orchestration.partitions import partition_of
+from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.project import Project
+from codeio_assets.store import Warehouse
+
+FAILING_ROWS_SHOWN = 50
+
+
+def tables_of(asset: str) -> list[str]:
+    """Return the tables that an asset's commit holds: its own, its rejections, its logs."""
+    side = {
+        "unified_functions": ["transform_attempts"],
+        "revised_predictions": ["revised_verdicts"],
+        "sft_stage1_checkpoint": ["sft_stage1_training_log"],
+        "sft_stage2_checkpoint": ["sft_stage2_training_log"],
+    }
+    own = [asset, *side.get(asset, [])]
+    return own + [name for name in (f"{asset}_rejections",) if name in TABLES]
+
+
+def schema_check(asset: str) -> dg.AssetChecksDefinition:
+    """Return the check `schema_matches`: every committed row of every table of an asset fits its pandera model."""
+
+    @dg.asset_check(
+        asset=asset,
+        name="schema_matches",
+        blocking=True,
+        partitions_def=STAGES[asset].partitions_def,
+        description="Every row of every table of this partition fits its pandera schema.",
+    )
+    def schema_matches(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        warehouse = Warehouse(Project.find().warehouse)
+        partition = partition_of(context)
+        rows = 0
+        failures: list[dict[str, Any]] = []
+        for table in tables_of(asset):
+            frame = warehouse.read(table, partition)
+            rows += len(frame)
+            failures += failing_rows(table, frame)
+        return _result(failures, ["table", "column", "check", "value", "row", "id"], rows)
+
+    return schema_matches
+
+
+def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return one record per broken rule and row of a frame; empty when the frame fits the table's model."""
+    model = TABLES[table]
+    try:
+        model.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        ids = frame.to_series(0).to_list()
+        records = errors.failure_cases.to_dicts()  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+        return [_record(table, record, ids) for record in records]
+    return []
+
+
+def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any]:
+    index = record.get("index")
+    known = isinstance(index, int) and index < len(ids)
+    return {
+        "table": table,
+        "column": str(record.get("column")),
+        "check": str(record.get("check")),
+        "value": str(record.get("failure_case")),
+        "row": index,
+        "id": ids[index] if known and isinstance(index, int) else None,
+    }
+
+
+def sql_checks() -> list[dg.AssetChecksDefinition]:
+    """Return one check per file in sql/checks."""
+    folder = Project.find().root / "sql" / "checks"
+    return [_sql_check(*path.stem.split("__"), path.read_text("utf-8")) for path in sorted(folder.glob("*.sql"))]
+
+
+def _sql_check(asset: str, name: str, query: str) -> dg.AssetChecksDefinition:
+    first_line = query.splitlines()[0].removeprefix("--").strip()
+
+    @dg.asset_check(
+        asset=asset,
+        name=name,
+        blocking=True,
+        partitions_def=STAGES[asset].partitions_def,
+        description=first_line,
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        warehouse = Warehouse(Project.find().warehouse)
+        failures = run_sql_check(warehouse, query, partition_of(context))
+        return _result(failures.to_dicts(), failures.columns, None)
+
+    return check
+
+
+def run_sql_check(warehouse: Warehouse, query: str, partition: str) -> pl.DataFrame:
+    """Return the rows that break a rule in a partition."""
+    parameters = {"partition": partition} if "$partition" in query else {}
+    return warehouse.sql(query, **parameters)
+
+
+def _result(failures: list[dict[str, Any]], columns: list[str], rows: int | None) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"codeio/failing_rows": len(failures)}
+    if rows is not None:
+        metadata["codeio/rows"] = rows
+        metadata["codeio/failing_ratio"] = round(len(failures) / rows, 6) if rows else 0.0
+    if failures:
+        metadata["codeio/failures"] = keys.table_value(failures[:FAILING_ROWS_SHOWN], columns)
+    return dg.AssetCheckResult(
+        passed=not failures,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata=metadata,
+        description=None if not failures else f"{len(failures)} row(s) break the rule; the first are listed.",
+    )

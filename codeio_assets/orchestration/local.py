@@ -1,0 +1,170 @@
+"""Materialising through Dagster in this process: the demo, registration of shards, what is up to date.
+
+Runs are real Dagster runs in the project's own instance, so that the UI shows them. What does not live here: the
+graph (`defs`), what up to date means (`publishing.is_current`).
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import dagster as dg
+
+from codeio_assets.core.errors import MaterialisationFailed
+from codeio_assets.llm import Journal
+from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
+from codeio_assets.orchestration.publishing import is_current
+from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
+from codeio_assets.project import Project
+from codeio_assets.store import Warehouse
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The event log keeps everything; the terminal shows a line per step."""
+
+Say = Callable[[str], None]
+
+
+def dagster_home(project: Project) -> Path:
+    """Return DAGSTER_HOME of the project, made if needed, with the shipped dagster.yaml."""
+    home = Path(os.environ.get("DAGSTER_HOME") or project.home / "dagster")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(project.root / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def register_shards(project: Project) -> list[str]:
+    """Register new raw files as shards, tell Dagster about all shards, and return the new keys."""
+    dagster_home(project)
+    new = [shard.key for shard in project.shards.register_new(project.sources, project.root)]
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions(str(code_shards.name), project.shards.keys())
+    return new
+
+
+def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = ("demo",)) -> None:
+    """Materialise what is out of date: every shard, then the recipes, then the report.
+
+    Raises:
+        MaterialisationFailed: a step or a blocking check failed; what was made before stays.
+    """
+    started = time.monotonic()
+    register_shards(project)
+    keys = project.shards.keys()
+    say(f"{len(keys)} shards: {', '.join(keys)}")
+    made = sum(_bring_up_to_date(project, "shards", key, say) for key in keys)
+    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("instruction_data",))
+    made += sum(_bring_up_to_date(project, "recipes", recipe, say) for recipe in recipes)
+    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report",))
+    say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
+    _show_results(project, say, recipes)
+
+
+def _bring_up_to_date(
+    project: Project, partitioned: str, partition: str, say: Say, only: Sequence[str] | None = None
+) -> int:
+    """Materialise the stale assets of one partition in flow order; an unchanged output leaves the next one current."""
+    made = 0
+    for stage in STAGES.values():
+        wanted = stage.partitioned == partitioned and (only is None or stage.asset in only)
+        if wanted and not is_current(stage, partition, project, Warehouse(project.warehouse)):
+            _materialise(stage, partition, project, say)
+            made += 1
+    return made
+
+
+def _job_name(stage: Stage) -> str:
+    return f"make_{stage.asset}"
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    """Return the code location with a job per stage; loading it takes a second, so it happens once."""
+    from codeio_assets.definitions import defs
+
+    jobs = [
+        dg.define_asset_job(_job_name(stage), dg.AssetSelection.assets(*committed_assets(stage)), config=QUIET)
+        for stage in STAGES.values()
+    ]
+    return dg.Definitions.merge(defs(), dg.Definitions(jobs=jobs))
+
+
+def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> None:
+    started = time.monotonic()
+    resolved = _definitions().resolve_job_def(_job_name(stage))
+    with dg.DagsterInstance.get() as instance:
+        result = resolved.execute_in_process(
+            instance=instance,
+            partition_key=None if stage.partitioned == "none" else partition,
+            raise_on_error=False,
+        )
+    _refuse_failure(result, stage, partition)
+    manifest = Warehouse(project.warehouse).manifest(stage.asset, partition)
+    info = manifest.info if manifest else {}
+    drops = ", ".join(f"{reason} {count}" for reason, count in (info.get("dropped_by_reason") or {}).items())
+    say(
+        f"  {stage.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
+        f"{f' (dropped: {drops})' if drops else ''}  {time.monotonic() - started:.1f} s"
+    )
+
+
+def _refuse_failure(result: dg.ExecuteInProcessResult, stage: Stage, partition: str) -> None:
+    where = f"{stage.asset}[{partition}], run {result.run_id}"
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error and error.cause:
+                error = error.cause
+            raise MaterialisationFailed(f"{where}: {error.message.strip() if error else 'failed'}")
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    if failed:
+        raise MaterialisationFailed(f"{where}: the check(s) {', '.join(failed)} failed; the UI shows the rows")
+    if not result.success:
+        raise MaterialisationFailed(f"{where}: failed; see the run in the UI (make dev)")
+
+
+def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
+    warehouse = Warehouse(project.warehouse)
+    say("\nFunnel")
+    for row in warehouse.read("quality_report").to_dicts():
+        share = "" if row["share_of_previous"] is None else f"{row['share_of_previous']:>8.1%}"
+        say(f"  {row['step']:<28}{row['rows']:>10,}{share}")
+    say("\nHeld-out loss (nats per completion token)")
+    for recipe in recipes:
+        for stage in (1, 2):
+            for row in warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts():
+                say(f"  {recipe} stage {stage}: {row['loss_before']:.4f} before, {row['loss_after']:.4f} after")
+                say(f"    {row['path']}")
+    say(f"\nTables  {warehouse.root / 'warehouse.duckdb'}")
+    say(f"Report  {project.report}")
+    say("UI      make dev, then http://127.0.0.1:3000")
+
+
+def show_status(project: Project, say: Say) -> None:
+    """Say for each asset how many partitions are up to date, out of date, missing."""
+    warehouse = Warehouse(project.warehouse)
+    for stage in STAGES.values():
+        partitions = {
+            "shards": project.shards.keys(),
+            "recipes": sorted(project.recipes),
+            "none": [UNPARTITIONED],
+        }[stage.partitioned]
+        current = sum(is_current(stage, key, project, warehouse) for key in partitions)
+        made = sum(warehouse.manifest(stage.asset, key) is not None for key in partitions)
+        say(
+            f"{stage.asset:<24}{current:>5} up to date{made - current:>5} out of date{len(partitions) - made:>5} missing"
+        )
+
+
+def export_journal(project: Project, target: Path) -> int:
+    """Write the responses that the present tables name as one journal file; return their number."""
+    warehouse = Warehouse(project.warehouse)
+    tables = ("transform_attempts", "predictions", "revised_predictions")
+    keys = {key for table in tables for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Journal(project.journal).export(target, keys)
+    return len(keys)

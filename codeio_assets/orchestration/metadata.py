@@ -1,0 +1,70 @@
+"""Metadata keys and values that every materialisation carries; the only place where they are spelt.
+
+Source: https://docs.dagster.io/guides/build/assets/metadata-and-tags (standard keys begin with `dagster/`).
+"""
+
+import json
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from codeio_assets.core.tables import TABLES, Table
+
+ROW_COUNT = "dagster/row_count"
+PARTITION_ROW_COUNT = "dagster/partition_row_count"
+COLUMN_SCHEMA = "dagster/column_schema"
+TABLE_NAME = "dagster/table_name"
+URI = "dagster/uri"
+
+ITEMS_IN = "codeio/items_in"
+ITEMS_OUT = "codeio/items_out"
+ACCEPTED_RATIO = "codeio/accepted_ratio"
+DROPPED_BY_REASON = "codeio/dropped_by_reason"
+WALL_TIME_S = "codeio/wall_time_s"
+CPU_TIME_S = "codeio/cpu_time_s"
+DATA_VERSION = "codeio/data_version"
+PREVIEW = "codeio/preview"
+PREFIX = "codeio/"
+
+PREVIEW_ROWS = 5
+PREVIEW_CHARS = 160
+
+
+def column_schema(table: str) -> dg.TableSchema:
+    """Return a table's columns with types, descriptions and constraints, from its pandera model."""
+    return model_schema(TABLES[table])
+
+
+def model_schema(model: type[Table]) -> dg.TableSchema:
+    """Return the columns of a pandera model for the UI."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                str(column.dtype),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
+            )
+            for name, column in model.to_schema().columns.items()
+        ]
+    )
+
+
+def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
+    """Return the first rows as a table, long texts cut."""
+    return table_value(frame.head(rows).to_dicts(), list(frame.columns))
+
+
+def table_value(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+    """Return rows as a table for the UI; values that are not scalars become JSON."""
+    records = [dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in rows]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= PREVIEW_CHARS else f"{text[: PREVIEW_CHARS - 1]}…"

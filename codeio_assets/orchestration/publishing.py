@@ -1,0 +1,157 @@
+"""Publishing: committing a stage's result and telling Dagster about it; and telling what is up to date.
+
+What does not live here: computing (`stages`), how a commit works (`store`).
+"""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from codeio_assets.core.canonical import Json, content_id
+from codeio_assets.orchestration import metadata as keys
+from codeio_assets.orchestration.partitions import UNPARTITIONED, partition_of
+from codeio_assets.orchestration.stages import STAGES, Stage
+from codeio_assets.project import Project
+from codeio_assets.stages.result import StageResult
+from codeio_assets.store import Manifest, Warehouse
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Wall and CPU seconds since it was made; CPU includes children that have ended."""
+
+    started: float = field(default_factory=time.monotonic)
+    times: os.times_result = field(default_factory=os.times)
+
+    def read(self) -> tuple[float, float]:
+        """Return (wall seconds, CPU seconds)."""
+        now = os.times()
+        cpu = sum(now[:4]) - sum(self.times[:4])
+        return round(time.monotonic() - self.started, 3), round(cpu, 3)
+
+
+def upstream_versions(stage: Stage, partition: str, warehouse: Warehouse) -> dict[str, str]:
+    """Return "asset/partition" -> data version of everything a partition reads; missing ones are left out."""
+    versions: dict[str, str] = {}
+    for name in stage.upstream:
+        upstream = STAGES[name]
+        if upstream.partitioned == stage.partitioned:
+            partitions = [partition]
+        else:
+            partitions = warehouse.partitions(name)
+        for key in partitions:
+            manifest = warehouse.manifest(name, key)
+            if manifest:
+                versions[f"{name}/{key}"] = manifest.version
+    return versions
+
+
+def fingerprint(stage: Stage, partition: str, project: Project, upstream: dict[str, str]) -> str:
+    """Return the content id of everything that decides a partition's content."""
+    return content_id(
+        asset=stage.asset,
+        partition=partition,
+        code_version=stage.code_version,
+        settings=stage.settings(project, partition),
+        upstream=upstream,
+    )
+
+
+def is_current(stage: Stage, partition: str, project: Project, warehouse: Warehouse) -> bool:
+    """Tell whether a partition was made from the present inputs, settings and code version."""
+    manifest = warehouse.manifest(stage.asset, partition)
+    if manifest is None:
+        return False
+    upstream = upstream_versions(stage, partition, warehouse)
+    return manifest.fingerprint == fingerprint(stage, partition, project, upstream)
+
+
+def publish(
+    context: dg.AssetExecutionContext,
+    result: StageResult,
+    watch: Stopwatch,
+    asset: str | None = None,
+    extra: dict[str, dg.MetadataValue] | None = None,
+) -> dg.MaterializeResult:
+    """Commit the tables of a stage in one step and return what the UI shows.
+
+    Raises:
+        StoreError: the commit failed; the previous version stays.
+    """
+    project = Project.find()
+    warehouse = Warehouse(project.warehouse)
+    stage = STAGES[asset or context.asset_key.to_user_string()]
+    partition = partition_of(context)
+    upstream = upstream_versions(stage, partition, warehouse)
+    wall_s, cpu_s = watch.read()
+    account: dict[str, Json] = {
+        "items_in": result.items_in,
+        "items_out": result.items_out,
+        "dropped_by_reason": result.dropped_by_reason,
+        **result.info,
+    }
+    manifest = warehouse.write(
+        stage.asset,
+        partition,
+        result.tables,
+        run_id=context.run_id,
+        fingerprint=fingerprint(stage, partition, project, upstream),
+        upstream=upstream,
+        info={**account, "wall_time_s": wall_s, "cpu_time_s": cpu_s},
+    )
+    warehouse.refresh_views()
+    metadata = materialization_metadata(stage.asset, result, manifest, warehouse)
+    metadata |= {keys.WALL_TIME_S: dg.MetadataValue.float(wall_s), keys.CPU_TIME_S: dg.MetadataValue.float(cpu_s)}
+    context.log.info(f"{stage.asset}[{partition}]: {result.items_in} in, {result.items_out} out, {wall_s} s")
+    return dg.MaterializeResult(
+        asset_key=stage.asset, metadata=metadata | (extra or {}), data_version=dg.DataVersion(manifest.version)
+    )
+
+
+def publish_companion(
+    context: dg.AssetExecutionContext, result: StageResult, table: str, committed_by: str
+) -> dg.MaterializeResult:
+    """Return what the UI shows of a second asset whose table was in another asset's commit."""
+    warehouse = Warehouse(Project.find().warehouse)
+    manifest = warehouse.manifest(committed_by, partition_of(context))
+    if manifest is None:
+        raise RuntimeError(f"{table}: {committed_by} must be published first")
+    rows = len(result.tables[table])
+    account = StageResult(result.tables, rows, rows)
+    version = dg.DataVersion(manifest.tables[table].version)
+    metadata = materialization_metadata(table, account, manifest, warehouse)
+    return dg.MaterializeResult(asset_key=table, metadata=metadata, data_version=version)
+
+
+def materialization_metadata(
+    table: str, result: StageResult, manifest: Manifest, warehouse: Warehouse
+) -> dict[str, dg.MetadataValue]:
+    """Return rows, account, reasons, schema, path, version, preview, and the stage's own numbers."""
+    frame = result.tables[table]
+    ratio = result.items_out / result.items_in if result.items_in else 0.0
+    rows_key = keys.ROW_COUNT if manifest.partition == UNPARTITIONED else keys.PARTITION_ROW_COUNT
+    own = {f"{keys.PREFIX}{name}": _value(value) for name, value in result.info.items()}
+    return own | {
+        rows_key: dg.MetadataValue.int(len(frame)),
+        keys.ITEMS_IN: dg.MetadataValue.int(result.items_in),
+        keys.ITEMS_OUT: dg.MetadataValue.int(result.items_out),
+        keys.ACCEPTED_RATIO: dg.MetadataValue.float(round(ratio, 4)),
+        keys.DROPPED_BY_REASON: dg.MetadataValue.json(result.dropped_by_reason),
+        keys.COLUMN_SCHEMA: dg.MetadataValue.table_schema(keys.column_schema(table)),
+        keys.TABLE_NAME: dg.MetadataValue.text(table),
+        keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
+        keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
+        keys.PREVIEW: keys.preview(frame),
+    }
+
+
+def _value(value: Json) -> dg.MetadataValue:
+    if isinstance(value, bool):
+        return dg.MetadataValue.bool(value)
+    if isinstance(value, int):
+        return dg.MetadataValue.int(value)
+    if isinstance(value, float):
+        return dg.MetadataValue.float(value)
+    return dg.MetadataValue.text(value) if isinstance(value, str) else dg.MetadataValue.json(value)

@@ -1,0 +1,21 @@
+"""Retries: faults of the machine are tried again; what a person must mend fails at once; faults of data never raise."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from codeio_assets.core.settings import SettingsError
+from codeio_assets.llm.contract import ChatServerError
+from codeio_assets.sandbox.contract import SandboxUnavailable
+
+INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Turn errors that no retry can mend (wrong key, no sandbox, bad settings) into a failure without retries."""
+    try:
+        yield
+    except (ChatServerError, SandboxUnavailable, SettingsError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None

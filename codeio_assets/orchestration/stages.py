@@ -1,0 +1,269 @@
+"""The stages: for each asset its group, inputs, version of its code, and the settings that decide its content.
+
+One truth for the graph, the fingerprints and the README's table. What does not live here: the asset bodies (`defs`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dagster as dg
+
+from codeio_assets.core.canonical import Json
+from codeio_assets.core.comparison import rule_version
+from codeio_assets.core.verdicts import FEEDBACK_VERSION
+from codeio_assets.orchestration.partitions import ALL_SHARDS, code_shards, recipes
+from codeio_assets.project import Project
+
+OWNER = "team:codeio"
+FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+"""Up to the verdicts, when the automation sensor is on. `eager` alone ignores checks that failed in earlier runs
+(dagster 1.13). Nothing that needs a GPU starts by itself."""
+
+Partitioned = Literal["shards", "recipes", "none"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset. `settings` returns what besides the upstream tables decides the content of a partition."""
+
+    asset: str
+    group: str
+    partitioned: Partitioned
+    upstream: tuple[str, ...]
+    kinds: frozenset[str]
+    section: str
+    code_version: str = "1"
+    pool: str | None = None
+    settings: Callable[[Project, str], Json] = lambda _project, _partition: None
+
+    @property
+    def partitions_def(self) -> dg.PartitionsDefinition[str] | None:
+        """The asset's partitions."""
+        return {"shards": code_shards, "recipes": recipes, "none": None}[self.partitioned]
+
+
+def _source(project: Project, partition: str) -> Json:
+    return project.source(partition.rsplit("-", 1)[0]).model_dump(mode="json")
+
+
+def _chat(*names: str) -> Callable[[Project, str], Json]:
+    def settings(project: Project, _partition: str) -> Json:
+        chat = project.settings.chat
+        prompts = [project.prompt(name).sha256 for name in names]
+        return {"model": chat.model, "prompts": prompts, "chat": _decoding(chat.model_dump(mode="json"))}
+
+    return settings
+
+
+def _decoding(chat: dict[str, Any]) -> Json:
+    return {name: chat[name] for name in ("transform", "transform_attempts", "predict", "revision_turns")}
+
+
+def _recipe(project: Project, partition: str) -> Json:
+    settings = project.settings
+    recipe = project.recipes[partition].model_dump(mode="json")
+    return {"recipe": recipe, "phrases": settings.phrases.model_dump(), "split": settings.split.model_dump()}
+
+
+STAGES: dict[str, Stage] = {
+    stage.asset: stage
+    for stage in (
+        Stage("raw_code_files", "s1_raw_code", "shards", (), frozenset({"python", "parquet"}), "2.1", settings=_source),
+        Stage(
+            "eligible_code_files",
+            "s1_raw_code",
+            "shards",
+            ("raw_code_files",),
+            frozenset({"python", "parquet"}),
+            "2.1",
+            settings=_source,
+        ),
+        Stage(
+            "unified_functions",
+            "s2_functions",
+            "shards",
+            ("eligible_code_files",),
+            frozenset({"openai", "parquet"}),
+            "2.1",
+            pool="chat_server",
+            settings=_chat("transform", "transform_repair"),
+        ),
+        Stage(
+            "io_pairs",
+            "s3_io_pairs",
+            "shards",
+            ("unified_functions",),
+            frozenset({"bubblewrap", "parquet"}),
+            "2.2",
+            pool="sandbox",
+            settings=lambda project, partition: {
+                "sampling": project.settings.sampling.model_dump(),
+                "sandbox": project.settings.sandbox.model_dump(exclude={"workers"}),
+                "pairs_per_function": project.source(partition.rsplit("-", 1)[0]).pairs_per_function,
+            },
+        ),
+        Stage(
+            "prediction_tasks",
+            "s4_predictions",
+            "shards",
+            ("unified_functions", "io_pairs"),
+            frozenset({"python", "parquet"}),
+            "2.3",
+            settings=lambda project, _partition: [
+                project.prompt(f"predict_{direction}").sha256 for direction in ("input", "output")
+            ],
+        ),
+        Stage(
+            "predictions",
+            "s4_predictions",
+            "shards",
+            ("prediction_tasks",),
+            frozenset({"openai", "parquet"}),
+            "2.3",
+            pool="chat_server",
+            settings=_chat(),
+        ),
+        Stage(
+            "verdicts",
+            "s4_predictions",
+            "shards",
+            ("unified_functions", "io_pairs", "prediction_tasks", "predictions"),
+            frozenset({"bubblewrap", "parquet"}),
+            "2.3",
+            pool="sandbox",
+            settings=lambda project, _partition: [rule_version(project.settings.judging.rule), FEEDBACK_VERSION],
+        ),
+        Stage(
+            "revised_predictions",
+            "s5_revision",
+            "shards",
+            ("unified_functions", "io_pairs", "prediction_tasks", "predictions", "verdicts"),
+            frozenset({"openai", "bubblewrap", "parquet"}),
+            "2.4",
+            pool="chat_server",
+            settings=_chat("revise"),
+        ),
+        Stage(
+            "instruction_data",
+            "s6_training_data",
+            "none",
+            (),
+            frozenset({"python", "parquet"}),
+            "3.1",
+            settings=lambda project, _partition: [
+                project.settings.split.model_dump(),
+                [source.model_dump(mode="json") for source in project.sources.instruction_data.values()],
+            ],
+        ),
+        Stage(
+            "training_sets",
+            "s6_training_data",
+            "recipes",
+            (
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "predictions",
+                "verdicts",
+                "revised_predictions",
+                "instruction_data",
+            ),
+            frozenset({"duckdb", "parquet"}),
+            "2.4",
+            settings=_recipe,
+        ),
+        Stage(
+            "sft_stage1_checkpoint",
+            "s7_training",
+            "recipes",
+            ("training_sets",),
+            frozenset({"huggingface", "pytorch"}),
+            "3.1",
+            pool="gpu",
+            settings=_recipe,
+        ),
+        Stage(
+            "sft_stage2_checkpoint",
+            "s7_training",
+            "recipes",
+            ("training_sets", "sft_stage1_checkpoint"),
+            frozenset({"huggingface", "pytorch"}),
+            "3.1",
+            pool="gpu",
+            settings=_recipe,
+        ),
+        Stage(
+            "quality_report",
+            "s8_reports",
+            "none",
+            (
+                "raw_code_files",
+                "eligible_code_files",
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "predictions",
+                "verdicts",
+                "revised_predictions",
+                "training_sets",
+                "sft_stage1_checkpoint",
+                "sft_stage2_checkpoint",
+            ),
+            frozenset({"duckdb", "plotly"}),
+            "4",
+        ),
+    )
+}
+"""Asset name -> stage, in flow order. `revised_verdicts` is written together with `revised_predictions`."""
+
+
+def committed_assets(stage: Stage) -> list[str]:
+    """Return the assets that a stage's step makes: its own, and the verdicts of the revision."""
+    return [stage.asset, "revised_verdicts"] if stage.asset == "revised_predictions" else [stage.asset]
+
+
+def dependencies(stage: Stage) -> list[dg.AssetDep]:
+    """Return the stage's upstream assets with the mapping from its partitions to theirs."""
+    return [dg.AssetDep(name, partition_mapping=_mapping(stage, STAGES[name])) for name in stage.upstream]
+
+
+def _mapping(stage: Stage, upstream: Stage) -> dg.PartitionMapping | None:
+    if upstream.partitioned == "none" or stage.partitioned == upstream.partitioned:
+        return None
+    return ALL_SHARDS
+
+
+def spec(asset: str) -> dict[str, Any]:
+    """Return the keyword arguments of `@dg.asset` that follow from the stage; the docstring is the description."""
+    stage = STAGES[asset]
+    arguments: dict[str, Any] = {
+        "group_name": stage.group,
+        "partitions_def": stage.partitions_def,
+        "deps": dependencies(stage),
+        "kinds": set(stage.kinds),
+        "owners": [OWNER],
+        "code_version": stage.code_version,
+        "tags": {"codeio/paper_section": stage.section},
+    }
+    if stage.pool:
+        arguments["pool"] = stage.pool
+    if stage.partitioned == "shards" and stage.upstream:
+        arguments["automation_condition"] = FOLLOW_UPSTREAM
+    return arguments
+
+
+def multi_spec(asset: str, description: str) -> dg.AssetSpec:
+    """Return the spec of one asset of a step that makes several; those without a stage follow their step's."""
+    stage = STAGES.get(asset, STAGES["revised_predictions"])
+    return dg.AssetSpec(
+        asset,
+        automation_condition=FOLLOW_UPSTREAM,
+        deps=dependencies(stage),
+        description=description,
+        group_name=stage.group,
+        kinds=set(stage.kinds),
+        owners=[OWNER],
+        code_version=stage.code_version,
+        tags={"codeio/paper_section": stage.section},
+    )

@@ -1,0 +1,97 @@
+"""The project: where things are, and the settings, sources and recipes of a folder.
+
+`CODEIO_PROJECT` names the folder with codeio.yaml, sources.yaml, recipes/ and sql/ (default: the folder above this
+package); `CODEIO_HOME` the folder for everything that is made (default: `var` in it).
+What does not live here: what the files mean (`core.settings`, `core.recipes`).
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from codeio_assets.core.prompts import Prompt, load_prompt
+from codeio_assets.core.recipes import Recipe, load_recipes
+from codeio_assets.core.settings import Settings, SettingsError, Source, Sources, load_settings, load_sources
+from codeio_assets.sources.shards import ShardRegistry
+
+INSTALLED_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """Paths and settings. Files are read on first use, once per instance."""
+
+    root: Path
+    home: Path
+
+    @classmethod
+    def find(cls) -> "Project":
+        """Return the project that the environment names."""
+        root = Path(os.environ.get("CODEIO_PROJECT", INSTALLED_ROOT)).resolve()
+        return cls(root, Path(os.environ.get("CODEIO_HOME", root / "var")).resolve())
+
+    @cached_property
+    def settings(self) -> Settings:
+        """codeio.yaml, with `CODEIO_BASE_URL` and `CODEIO_MODEL` from the environment put over it."""
+        settings = load_settings(self.root / "codeio.yaml")
+        override = {
+            "base_url": os.environ.get("CODEIO_BASE_URL") or settings.chat.base_url,
+            "model": os.environ.get("CODEIO_MODEL") or settings.chat.model,
+        }
+        return settings.model_copy(update={"chat": settings.chat.model_copy(update=override)})
+
+    @cached_property
+    def sources(self) -> Sources:
+        """sources.yaml."""
+        return load_sources(self.root / "sources.yaml")
+
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """recipes/*.yaml by name."""
+        return load_recipes(self.root / "recipes")
+
+    def source(self, name: str) -> Source:
+        """Return a source by name.
+
+        Raises:
+            SettingsError: sources.yaml has none of that name.
+        """
+        if name not in self.sources.sources:
+            known = ", ".join(self.sources.sources)
+            raise SettingsError(f"sources.yaml has no source {name!r} (it has {known}). Add it, or drop its shards.")
+        return self.sources.sources[name]
+
+    def prompt(self, name: str) -> Prompt:
+        """Return a prompt template, the user's own before ours."""
+        own = self.settings.chat.prompts
+        return load_prompt(name, self.root / own if own else None)
+
+    def sql(self, path: str) -> str:
+        """Return the text of a file under sql/."""
+        return (self.root / "sql" / path).read_text(encoding="utf-8")
+
+    @property
+    def shards(self) -> ShardRegistry:
+        """The registered shards."""
+        return ShardRegistry(self.home / "shards")
+
+    @property
+    def warehouse(self) -> Path:
+        """Folder of the tables."""
+        return self.home / "warehouse"
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the responses that came from live servers."""
+        return self.home / "journal"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, `<recipe>/stage<n>`."""
+        return self.home / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        """The quality report."""
+        return self.home / "reports" / "quality_report.html"

@@ -1,0 +1,60 @@
+"use strict";
+(async () => {
+  const root = document.documentElement;
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const plots = Object.keys(figures).map((id) => document.getElementById(id));
+  const PAPER_WIDTH = 680; // CSS pixels that fit an A4 or Letter page
+
+  async function loadPlotly() {
+    const packed = atob(document.getElementById("plotly").textContent);
+    const bytes = Uint8Array.from(packed, (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const text = await new Response(stream).blob();
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    await new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.onload = resolve;
+      script.onerror = reject;
+      script.src = address;
+      document.head.append(script);
+    });
+    URL.revokeObjectURL(address);
+  }
+
+  function giveUp() {
+    for (const plot of plots) {
+      plot.style.height = "auto";
+      plot.textContent = "This browser cannot draw the plot; the numbers are in the table below.";
+    }
+    document.querySelectorAll("details.numbers").forEach((details) => (details.open = true));
+  }
+
+  function preparePrint() {
+    let opened = [];
+    window.addEventListener("beforeprint", () => {
+      opened = [...document.querySelectorAll("details:not([open])")];
+      opened.forEach((details) => (details.open = true));
+      plots.forEach((plot) => Plotly.relayout(plot, { width: PAPER_WIDTH }));
+    });
+    window.addEventListener("afterprint", () => {
+      opened.forEach((details) => (details.open = false));
+      plots.forEach((plot) => Plotly.relayout(plot, { width: null, autosize: true }));
+    });
+  }
+
+  try {
+    if (plots.length) {
+      await loadPlotly();
+      for (const plot of plots) {
+        const { data, layout } = figures[plot.id];
+        await Plotly.newPlot(plot, data, layout, { displayModeBar: false, responsive: true, showTips: false });
+      }
+      preparePrint();
+    }
+    root.dataset.plots = "drawn";
+  } catch (error) {
+    giveUp();
+    root.dataset.plots = "failed";
+    console.error(error);
+  }
+})();

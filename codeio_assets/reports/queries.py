@@ -1,0 +1,77 @@
+"""Running the queries of `sql/reports`: each file is one result, and its opening comment says how it was counted.
+
+Files beyond `SECTIONS` in `page` are welcome: the report shows their results as tables.
+What does not live here: what the results look like (`page`, `figures`, `examples`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from codeio_assets.project import Project
+from codeio_assets.store import Warehouse
+
+Row = dict[str, Any]
+
+REQUIRED = frozenset(
+    {
+        "accuracy", "accuracy_by_length", "checkpoints", "examples", "funnel", "hardest_functions",
+        "length_quantiles", "lengths", "losses", "quality_rates", "rejections", "shards", "transform_attempts",
+        "usage", "verdict_flow",
+    }
+)  # fmt: skip
+"""Queries that the page cannot do without."""
+
+
+class ReportError(Exception):
+    """A query of the report is missing or wrong; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What a query gave: `caption` is the comment at its top, one line of text."""
+
+    name: str
+    caption: str
+    columns: list[str]
+    rows: list[Row] = field(default_factory=list[Row])
+
+
+def run_queries(project: Project, warehouse: Warehouse) -> dict[str, QueryResult]:
+    """Run all queries over one state of the warehouse and return their results by name.
+
+    Raises:
+        ReportError: a required file is missing, or a query fails.
+        StoreError: a committed file is gone or damaged.
+    """
+    folder = project.root / "sql" / "reports"
+    names = sorted(path.stem for path in folder.glob("*.sql"))
+    missing = sorted(REQUIRED.difference(names))
+    if missing:
+        raise ReportError(
+            f"{folder} lacks {', '.join(f'{name}.sql' for name in missing)}. Restore it from the project."
+        )
+    with warehouse.connect() as connection:
+        return {name: _run(connection, name, project.sql(f"reports/{name}.sql")) for name in names}
+
+
+def caption_of(query: str) -> str:
+    """Return the comment at the top of a query as one line."""
+    lines: list[str] = []
+    for line in query.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)
+
+
+def _run(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> QueryResult:
+    try:
+        frame = pl.DataFrame(connection.sql(query).to_arrow_table())
+    except duckdb.IOException:
+        raise  # the file of a table, not the query
+    except duckdb.Error as error:
+        raise ReportError(f"sql/reports/{name}.sql fails: {error}") from error
+    return QueryResult(name, caption_of(query), frame.columns, frame.to_dicts())

@@ -1,0 +1,167 @@
+"""The bubblewrap command line, and what to tell people whose machine does not allow it.
+
+What lives here: which namespaces, mounts and variables a worker gets. What does not: the system call filters
+(`seccomp`) and starting it (`workers`).
+Source: bwrap(1), tried with 0.8.0.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.sandbox.preloading import PACKAGES
+
+UID = 65534
+SCRATCH = "/tmp"
+INSIDE = "/sandbox/inside"
+PYTHON = "/sandbox/python"
+SITE_PACKAGES = "/sandbox/site-packages"
+DEVICES = ("null", "zero", "full", "random", "urandom")
+PROBE_S = 30
+ROOT_ENTRIES = frozenset({"usr", "lib", "lib32", "lib64", "libx32", "dev", "tmp", "sandbox"})
+
+_INSTALL = "install it: `apt install bubblewrap`, `dnf install bubblewrap` or `apk add bubblewrap`"
+_NAMESPACES = ("user", "pid", "net", "ipc", "uts")
+
+
+def interpreter() -> Path:
+    """Return the interpreter behind the virtual environment we run in."""
+    return Path(sys.executable).resolve()
+
+
+def find_bubblewrap() -> str:
+    """Return the path of `bwrap`.
+
+    Raises:
+        SandboxUnavailable: it is not installed.
+    """
+    if not sys.platform.startswith("linux"):
+        raise SandboxUnavailable(f"bubblewrap needs Linux, and this is {sys.platform}; {_no_isolation()}")
+    path = shutil.which("bwrap")
+    if path is None:
+        raise SandboxUnavailable(f"bubblewrap (`bwrap`) is not on the PATH; {_INSTALL}; {_no_isolation()}")
+    return path
+
+
+def runtime_mounts() -> list[tuple[Path, str]]:
+    """Return what of the host is visible inside, all read-only: source and place."""
+    mounts = [
+        (path, str(path)) for name in ("lib", "lib32", "lib64", "libx32") if (path := Path("/usr", name)).is_dir()
+    ]
+    mounts += [(path, str(path)) for path in (Path("/usr/share/zoneinfo"),) if path.is_dir()]
+    mounts += _python_mounts()
+    mounts.append((Path(__file__).with_name("inside"), INSIDE))
+    site_packages = Path(sysconfig.get_path("purelib"))
+    mounts += [(path, f"{SITE_PACKAGES}/{name}") for name in PACKAGES if (path := site_packages / name).exists()]
+    return mounts
+
+
+def _python_mounts() -> list[tuple[Path, str]]:
+    prefix, executable, library = Path(sys.base_prefix), interpreter(), Path(sysconfig.get_path("stdlib"))
+    if prefix == Path("/usr"):  # its library lies in /usr/lib
+        return [(executable, str(executable))]
+    mounts = [(executable, inside_interpreter()), (library, f"{PYTHON}/{library.relative_to(prefix)}")]
+    return mounts + [(path, f"{PYTHON}/lib/{path.name}") for path in sorted((prefix / "lib").glob("libpython*.so*"))]
+
+
+def inside_interpreter() -> str:
+    """Return where the interpreter lies inside: a system Python at its own place, any other at a neutral one."""
+    executable = interpreter()
+    return str(executable) if sys.base_prefix == "/usr" else f"{PYTHON}/bin/{executable.name}"
+
+
+def command(bwrap: str, *, scratch_bytes: int, hash_seed: int, filter_descriptor: int) -> list[str]:
+    """Return the command line up to what is to be run inside."""
+    line = [bwrap, *(f"--unshare-{name}" for name in _NAMESPACES), "--unshare-cgroup-try"]
+    line += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox", "--cap-drop", "ALL"]
+    line += ["--die-with-parent", "--new-session", "--as-pid-1", "--seccomp", str(filter_descriptor)]
+    for source, place in runtime_mounts():
+        line += ["--ro-bind", str(source), place]
+    line += _links()
+    line += ["--perms", "0755", "--tmpfs", "/dev"]
+    for name in DEVICES:
+        line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    line += ["--size", str(scratch_bytes), "--perms", "0700", "--tmpfs", SCRATCH, "--chdir", SCRATCH]
+    line += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
+    for name, value in {**environment(hash_seed), "LD_LIBRARY_PATH": f"{PYTHON}/lib"}.items():
+        line += ["--setenv", name, value]
+    return [*line, "--"]
+
+
+def environment(hash_seed: int) -> dict[str, str]:
+    """Return the variables that the worker starts with; it clears them before it serves."""
+    return {
+        "PYTHONHASHSEED": str(hash_seed),
+        "LC_ALL": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }
+
+
+def _links() -> list[str]:
+    line: list[str] = []
+    for name in ("lib", "lib32", "lib64", "libx32"):
+        path = Path("/", name)
+        if path.is_symlink():
+            line += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            line += ["--ro-bind", str(path), str(path)]
+    return line
+
+
+def explain_failure(bwrap: str, complaint: str) -> SandboxUnavailable:
+    """Return the error that says why no worker came up, and what to install or set."""
+    unreadable = next((path for path, _ in runtime_mounts() if not os.access(path, os.R_OK)), None)
+    if unreadable is not None:
+        return SandboxUnavailable(
+            f"{unreadable} is needed inside the sandbox and user {os.getuid()} cannot read it; use a Python that this "
+            "user can read, or give it access"
+        )
+    cause = namespace_trouble(bwrap)
+    if cause is not None:
+        return SandboxUnavailable(f"user namespaces cannot be had here: {cause}; {_no_isolation()}")
+    return SandboxUnavailable(f"the sandbox did not start: {complaint or 'it said nothing'}; {_no_isolation()}")
+
+
+def namespace_trouble(bwrap: str, settings: Path = Path("/proc/sys")) -> str | None:
+    """Try an empty sandbox; return None if that works, else the cause and the remedy."""
+    namespaces = [f"--unshare-{name}" for name in _NAMESPACES]
+    line = [bwrap, *namespaces, "--uid", str(UID), "--ro-bind", "/", "/", "--", interpreter(), "-S", "-c", "pass"]
+    trial = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, env={}, check=False)
+    if trial.returncode == 0:
+        return None
+    said = trial.stderr.decode(errors="replace").strip() or f"exit code {trial.returncode}"
+    return f"bubblewrap says {said!r}; {_remedy(settings)}"
+
+
+_SWITCHES: Sequence[tuple[str, str, str]] = (
+    ("kernel/unprivileged_userns_clone", "0", "`sysctl -w kernel.unprivileged_userns_clone=1`"),
+    ("user/max_user_namespaces", "0", "`sysctl -w user.max_user_namespaces=10000`"),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile for bwrap with `userns,`",
+    ),
+)
+
+
+def _remedy(settings: Path) -> str:
+    for name, bad, remedy in _SWITCHES:
+        path = settings / name
+        if path.is_file() and path.read_text().strip() == bad:
+            return f"run {remedy}"
+    return (
+        "in a container, allow it to make namespaces (docker: `--security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined`; Kubernetes: an unconfined seccomp profile for the pod)"
+    )
+
+
+def _no_isolation() -> str:
+    return 'to run without any isolation, ask for it with isolation="none"'

@@ -1,0 +1,72 @@
+"""When a leaf must be stopped, and waiting for its end.
+
+What lives here: CPU time as the verdict, and wall time as the backstop that only counts against a leaf that waits for
+nothing: one that is starved on a busy machine keeps moving, slowly. What does not: what the leaf says (`zygote`).
+"""
+
+import os
+import resource
+import signal
+import time
+
+from . import kernel, wire
+
+TICK_S = 1.0
+"""The host hears from a healthy zygote at least this often."""
+SHORTEST_WAIT_S = 0.02
+SHORTEST_PAUSE_S = 0.00005
+LAST_RITES_S = 10.0
+"""A leaf that has closed its pipe is at its end, and one that is not by then is stopped."""
+MOVING_RATIO = 0.002
+"""A leaf that used this share of a wall window is starved and not waiting, and gets another window."""
+MOST_WINDOWS = 10
+
+
+class Watch:
+    """Decides when a leaf has used up its CPU time, or waits for nothing."""
+
+    def __init__(self, pid: int, header: wire.Request) -> None:
+        self.pid, self.started = pid, time.monotonic()
+        self.stopped_by, self.closed = wire.BY_ITSELF, False
+        self._cpu_limit_s, self._window_s = header.cpu_s, header.wall_s
+        self._window_ends, self._window_cpu_s = self.started + header.wall_s, 0.0
+        self._windows_left = MOST_WINDOWS
+        self._plan(header.cpu_s)
+
+    def _plan(self, cpu_left_s: float) -> None:
+        now = time.monotonic()
+        until = min(cpu_left_s, self._window_ends - now, TICK_S)
+        self._due = now + max(until, SHORTEST_WAIT_S)
+
+    def wait_s(self) -> float:
+        """Return how long nothing can be due."""
+        return self._due - time.monotonic()
+
+    def must_stop(self) -> bool:
+        """Return whether the leaf is out of CPU time, or idle for a whole wall window."""
+        cpu_s = kernel.cpu_seconds(self.pid)
+        if cpu_s >= self._cpu_limit_s:
+            self.stopped_by = wire.BY_CPU
+        elif time.monotonic() >= self._window_ends:
+            self._windows_left -= 1
+            if not self._windows_left or cpu_s - self._window_cpu_s < self._window_s * MOVING_RATIO:
+                self.stopped_by = wire.BY_WALL
+            self._window_cpu_s = cpu_s
+            self._window_ends = time.monotonic() + self._window_s
+        self._plan(self._cpu_limit_s - cpu_s)
+        return self.stopped_by != wire.BY_ITSELF
+
+    def reap(self) -> tuple[int, int, resource.struct_rusage]:
+        """Wait for the end of the leaf, which may have closed its pipe and gone on."""
+        pause_s, last_s = SHORTEST_PAUSE_S, time.monotonic() + LAST_RITES_S
+        while True:
+            reaped = os.wait4(self.pid, os.WNOHANG)
+            if reaped[0]:
+                return reaped
+            if self.stopped_by == wire.BY_ITSELF:
+                if time.monotonic() > last_s:
+                    self.stopped_by = wire.BY_WALL
+                if self.must_stop():
+                    os.kill(self.pid, signal.SIGKILL)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, SHORTEST_WAIT_S)

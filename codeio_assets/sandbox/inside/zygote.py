@@ -1,0 +1,150 @@
+"""The zygote: a long-lived process that never runs or even reads a program, and forks a leaf for every request.
+
+What lives here: reading requests into one buffer that is wiped after each fork (so that no leaf finds the arguments
+of another call in its memory), relaying the leaf's bytes unread, and telling the host how it ended. What does
+not: when a leaf must be stopped (`watch`), confinement and the program (`leaf`), outcomes (the host).
+"""
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+
+from . import leaf, wire
+from .watch import Watch
+
+RELAY_BYTES = 1 << 16
+SCRATCH_ENTRIES = 200
+"""What one call may leave behind for us to remove; with more, a new worker is cheaper."""
+
+
+class Zygote:
+    """Serves requests until the host closes the pipe."""
+
+    def __init__(self, commands: int, replies: int, confinement: leaf.Confinement) -> None:
+        self._commands, self._replies, self._confinement = commands, replies, confinement
+        self._body = bytearray(RELAY_BYTES)
+        self._relayed = bytearray(RELAY_BYTES)
+
+    def serve(self) -> None:
+        """Serve one request after the other."""
+        while True:
+            head = self._read_head()
+            if head is None:
+                return
+            self._run(wire.Request._make(wire.REQUEST.unpack(head)))
+
+    def _read_head(self) -> bytes | None:
+        head = b""
+        while len(head) < wire.REQUEST.size:
+            part = os.read(self._commands, wire.REQUEST.size - len(head))
+            if not part:
+                return None
+            head += part
+        return head
+
+    def _read_body(self, size: int) -> memoryview:
+        if len(self._body) < size:
+            self._body = bytearray(size)
+        body = memoryview(self._body)[:size]
+        got = 0
+        while got < size:
+            part = os.readv(self._commands, [body[got:]])
+            if not part:
+                raise EOFError
+            got += part
+        return body
+
+    def _run(self, header: wire.Request) -> None:
+        body = self._read_body(header.text_bytes + header.bytecode_bytes)
+        results, into = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(into)
+            ending = wire.ENDING.pack(wire.NOT_STARTED, wire.BY_ITSELF, error.errno or 0, 0, 0, False, 0)
+            self._finish(results, 0, ending)
+            return
+        if not pid:
+            text, bytecode = bytes(body[: header.text_bytes]), bytes(body[header.text_bytes :])
+            body[:] = bytes(len(body))
+            leaf.run(self._confinement, header, text, bytecode, into)
+        os.close(into)
+        body[:] = bytes(len(body))
+        watch = Watch(pid, header)
+        held = self._relay(results, watch, header.stream_bytes)
+        self._finish(results, held, self._bury(pid, watch))
+
+    def _finish(self, results: int, held: int, ending: bytes) -> None:
+        os.close(results)
+        head = wire.REPLY.pack(wire.DATA, held) if held else b""
+        last = memoryview(self._relayed)[:held]
+        wire.write_all(self._replies, head, last, wire.REPLY.pack(wire.END, len(ending)), ending)
+        self._wipe_relayed(held)
+
+    def _wipe_relayed(self, held: int) -> None:
+        self._relayed[:held] = bytes(held)
+
+    def _relay(self, results: int, watch: Watch, most_bytes: int) -> int:
+        """Relay the leaf's bytes until it closes its pipe or must be stopped; return how many are still held."""
+        poll = select.poll()
+        poll.register(results, select.POLLIN)
+        buffer = memoryview(self._relayed)
+        held = total = 0
+        while True:
+            wait_s = watch.wait_s()
+            if wait_s <= 0:
+                if watch.must_stop():
+                    return held
+                wire.write_all(self._replies, wire.REPLY.pack(wire.ALIVE, 0))
+                continue
+            if not poll.poll(wait_s * 1000):
+                continue
+            part = os.readv(results, [buffer[held:]])
+            held, total = held + part, total + part
+            if not part:
+                watch.closed = True
+                return held
+            if total > most_bytes:
+                watch.stopped_by = wire.BY_FLOOD
+                return held
+            if held == len(buffer):
+                wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), buffer)
+                self._wipe_relayed(held)
+                held = 0
+
+    def _bury(self, pid: int, watch: Watch) -> bytes:
+        if not watch.closed:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = watch.reap()
+        wall_s = time.monotonic() - watch.started
+        self._kill_stragglers(pid)
+        how, code = (
+            (wire.SIGNALLED, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else (wire.EXITED, os.WEXITSTATUS(status))
+        )
+        cpu_s = usage.ru_utime + usage.ru_stime
+        peak_bytes = usage.ru_maxrss * 1024
+        return wire.ENDING.pack(how, watch.stopped_by, code, cpu_s, wall_s, not _wipe_scratch(), peak_bytes)
+
+    def _kill_stragglers(self, pid: int) -> None:
+        with suppress(OSError):
+            if self._confinement.own_session:
+                os.killpg(pid, signal.SIGKILL)
+            else:
+                os.kill(-1, signal.SIGKILL)  # all but ourselves: we are the first process of our namespace
+                while os.waitpid(-1, 0)[0]:
+                    pass
+
+
+def _wipe_scratch() -> bool:
+    """Empty the working directory; return whether that was possible with little work."""
+    try:
+        with os.scandir() as entries:
+            for count, entry in enumerate(entries):
+                os.unlink(entry)  # noqa: PTH108  (pathlib stays out of all leaves)
+                if count > SCRATCH_ENTRIES:
+                    return False
+    except OSError:  # a directory, for one
+        return False
+    return True

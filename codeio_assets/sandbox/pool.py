@@ -1,0 +1,227 @@
+"""Many workers behind the contract: who serves what, and what happens when one dies.
+
+What does not live here: what an outcome is (`outcomes`), what a worker is (`workers`).
+"""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any, Self
+
+from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
+from codeio_assets.sandbox.inside import wire
+from codeio_assets.sandbox.outcomes import judge
+from codeio_assets.sandbox.preloading import worker_kind
+from codeio_assets.sandbox.protocol import WorkerDied, pack_request
+from codeio_assets.sandbox.workers import IsolationName, Process, Worker, WorkerKey, start_worker
+
+STOP_S = 5.0
+IDLE_WORKERS_PER_SLOT = 4
+JOBS_AHEAD_PER_SLOT = 3
+RETRY_PAUSE_S = 0.2
+MAX_PROGRAM_CHARACTERS = 1 << 20
+MAX_ARGUMENT_CHARACTERS = 16 << 20
+_NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
+
+
+class WorkerPool:
+    """The sandbox: at most `workers` leaves run at the same time, in workers that are started when first needed."""
+
+    def __init__(self, limits: Limits, workers: int, isolation: IsolationName) -> None:
+        self._limits, self._workers = limits, workers
+        self._isolation: IsolationName = isolation
+        self._slots = threading.BoundedSemaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[tuple[WorkerKey, Worker]] = []
+        self._busy: set[Worker] = set()
+        self._closed = False
+        self._retries = 0
+        self._launcher = ThreadPoolExecutor(1, "sandbox-launcher")
+
+    @property
+    def isolation(self) -> str:
+        """Level in force, for people."""
+        return _NAMES[self._isolation]
+
+    @property
+    def workers(self) -> int:
+        """How many leaves run at the same time."""
+        return self._workers
+
+    @property
+    def retries(self) -> int:
+        """How often a request was repeated because the machine was at fault."""
+        return self._retries
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def warm(self, *keys: WorkerKey) -> None:
+        """Start workers ahead of the first job.
+
+        Raises:
+            SandboxUnavailable: one could not be started.
+        """
+        for key in keys:
+            self._give_back(key, self._take(key))
+
+    def run(self, job: Job) -> list[Outcome]:
+        """Run one job and return its outcomes, as `Sandbox.run` describes.
+
+        Raises:
+            SandboxUnavailable: no worker could be started, or the sandbox is closed.
+        """
+        refusal = _refusal(job)
+        if refusal is not None:
+            return [refusal] * (job.draws or len(job.calls))
+        with self._slots:
+            if job.draws:
+                return self._attempt(job, _contents(job, 0, "{}", job.draws), b"")[0]
+            outcomes: list[Outcome] = []
+            bytecode = b""
+            for index, arguments in enumerate(job.calls):
+                contents = _contents(job, index, arguments, 1)
+                contents["keep_bytecode"] = index == 0 and len(job.calls) > 1
+                if bytecode:
+                    contents["code"] = ""
+                got, given = self._attempt(job, contents, bytecode)
+                outcomes += got
+                bytecode = bytecode or given
+            return outcomes
+
+    def run_many(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Outcome]]]:
+        """Run jobs over all workers and yield each as it ends, reading only a few jobs ahead."""
+        waiting: dict[Future[list[Outcome]], Job] = {}
+        threads = ThreadPoolExecutor(self._workers, "sandbox")
+        try:
+            for job in jobs:
+                waiting[threads.submit(self.run, job)] = job
+                if len(waiting) >= self._workers * JOBS_AHEAD_PER_SLOT:
+                    yield from _done(waiting)
+            while waiting:
+                yield from _done(waiting)
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """Stop the workers, those in the middle of a call too. A closed sandbox starts no more."""
+        with self._lock:
+            self._closed = True
+            workers = [worker for _, worker in self._idle]
+            self._idle.clear()
+            busy = list(self._busy)
+        for worker in workers:
+            worker.ask_to_stop()
+        for worker in workers:
+            worker.stop(STOP_S)
+        for worker in busy:
+            worker.kill()
+        self._launcher.shutdown()
+
+    def _attempt(self, job: Job, contents: dict[str, Any], bytecode: bytes) -> tuple[list[Outcome], bytes]:
+        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
+        outcomes, given = self._exchange(key, contents, bytecode, fresh=False)
+        if any(outcome.status == "infrastructure" for outcome in outcomes):
+            with self._lock:
+                self._retries += 1
+            time.sleep(RETRY_PAUSE_S)
+            outcomes, given = self._exchange(key, contents, bytecode, fresh=True)
+        return outcomes, given
+
+    def _exchange(
+        self, key: WorkerKey, contents: dict[str, Any], bytecode: bytes, *, fresh: bool
+    ) -> tuple[list[Outcome], bytes]:
+        nonce = secrets.token_bytes(wire.NONCE_BYTES)
+        request = pack_request(contents, self._limits, bytecode=bytecode, nonce=nonce)
+        worker = self._take(key, fresh=fresh)
+        try:
+            stream, ending = worker.exchange(request)
+        except WorkerDied as death:
+            self._discard(worker)
+            return [Outcome("infrastructure", message=f"worker: {death}")] * request.turns, b""
+        except BaseException:  # an interrupt: the worker's state is unknown
+            self._discard(worker)
+            raise
+        outcomes, given = judge(request, stream, ending, self._limits)
+        if ending.must_replace_worker or any(outcome.status == "infrastructure" for outcome in outcomes):
+            self._discard(worker)
+        else:
+            self._give_back(key, worker)
+        return outcomes, given
+
+    def _take(self, key: WorkerKey, *, fresh: bool = False) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise SandboxUnavailable("the sandbox is closed")
+            places = [place for place, (idle, _) in enumerate(self._idle) if idle == key]
+            if places and not fresh:
+                worker = self._idle.pop(places[-1])[1]
+                self._busy.add(worker)
+                return worker
+        worker = start_worker(self._isolation, key, self._limits, self._launch)
+        with self._lock:
+            self._busy.add(worker)
+        return worker
+
+    def _launch(self, start: Any) -> Process:
+        return self._launcher.submit(start).result()
+
+    def _give_back(self, key: WorkerKey, worker: Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            self._idle.append((key, worker))
+            too_many = len(self._idle) - self._workers * IDLE_WORKERS_PER_SLOT
+            oldest = [self._idle.pop(0)[1] for _ in range(max(too_many, 0))]
+            if self._closed:
+                oldest += [idle for _, idle in self._idle]
+                self._idle.clear()
+        for leaving in oldest:
+            leaving.stop(STOP_S)
+
+    def _discard(self, worker: Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        worker.stop()
+
+
+def default_workers() -> int:
+    """Return how many leaves fill this machine: one per core that we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _contents(job: Job, index: int, arguments: str, draws: int) -> dict[str, Any]:
+    return {
+        "code": job.code,
+        "entry": job.entry,
+        "arguments": arguments,
+        "index": index,
+        "draws": draws,
+        "random_seed": job.variant.random_seed,
+        "clock_s": job.variant.clock_s,
+        "keep_bytecode": False,
+    }
+
+
+def _refusal(job: Job) -> Outcome | None:
+    """Return the outcome of a job that is too large to be sent inside, or None."""
+    if len(job.code) > MAX_PROGRAM_CHARACTERS:
+        message = f"the program has {len(job.code)} characters; {MAX_PROGRAM_CHARACTERS} are allowed"
+        return Outcome("exception", error_type="ProgramTooLarge", message=message)
+    if any(len(arguments) > MAX_ARGUMENT_CHARACTERS for arguments in job.calls):
+        message = f"a call's arguments have more than {MAX_ARGUMENT_CHARACTERS} characters"
+        return Outcome("exception", error_type="ArgumentsTooLarge", message=message)
+    return None
+
+
+def _done(waiting: dict[Future[list[Outcome]], Job]) -> Iterator[tuple[Job, list[Outcome]]]:
+    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+        yield waiting.pop(future), future.result()

@@ -1,0 +1,183 @@
+"""One worker: a zygote process, with or without bubblewrap around it, and the pipes to it.
+
+What does not live here: how many there are and what happens when one dies (`pool`).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from codeio_assets.sandbox import bubblewrap, seccomp
+from codeio_assets.sandbox.contract import Limits, SandboxUnavailable
+from codeio_assets.sandbox.preloading import preloads
+from codeio_assets.sandbox.protocol import MEBIBYTE, Channel, Ending, Request, WorkerDied
+
+START_S = 60.0
+COMPLAINT_CHARACTERS = 2000
+_PYTHON_FLAGS = ("-s", "-S", "-P", "-B", "-W", "ignore")
+
+IsolationName = Literal["bubblewrap", "none"]
+Process = subprocess.Popen[bytes]
+
+Launch = Callable[[Callable[[], Process]], Process]
+"""Calls a function in the thread that lives as long as the sandbox: bubblewrap dies with the thread that started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKey:
+    """What tells workers apart: the modules they have loaded, and their hash seed."""
+
+    kind: str
+    hash_seed: int
+
+
+class Worker:
+    """A running zygote."""
+
+    def __init__(self, process: Process, channel: Channel, complaints: IO[bytes], scratch: Path | None) -> None:
+        self._process, self._channel, self._complaints, self._scratch = process, channel, complaints, scratch
+
+    @property
+    def pid(self) -> int:
+        """Process id on the host: bubblewrap's, if there is one."""
+        return self._process.pid
+
+    def check_ready(self, *, isolated: bool) -> None:
+        """Wait until the zygote is ready, and believe in its isolation only if it looks like it.
+
+        Raises:
+            WorkerDied: it is not; the message has what it said on stderr.
+        """
+        try:
+            facts = self._channel.read_facts(START_S)
+        except WorkerDied as death:
+            complaint = self._complaint()
+            self.stop()
+            raise WorkerDied(complaint or str(death)) from None
+        root = facts.get("root")
+        if isolated and not (
+            (facts.get("pid"), facts.get("uid")) == (1, bubblewrap.UID)
+            and isinstance(root, list)
+            and bubblewrap.ROOT_ENTRIES.issuperset(root)  # pyright: ignore[reportUnknownArgumentType]
+        ):
+            self.stop()
+            raise WorkerDied(f"the worker runs, and is not isolated: {facts}")
+
+    def exchange(self, request: Request) -> tuple[bytes, Ending]:
+        """Have a leaf serve the request; return its bytes and its ending.
+
+        Raises:
+            WorkerDied: the worker died or broke the protocol.
+        """
+        return self._channel.exchange(request)
+
+    def kill(self) -> None:
+        """End the process while another thread talks to it; that thread sees it gone, and stops it."""
+        self._process.kill()
+
+    def ask_to_stop(self) -> None:
+        """Let the zygote end by itself; `stop` then finds it gone."""
+        self._channel.close_commands()
+
+    def stop(self, patience_s: float = 0.0) -> None:
+        """End the process, after some patience by force, and remove what it left."""
+        self._channel.close_commands()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._channel.close()
+        self._complaints.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _complaint(self) -> str:
+        self._complaints.seek(0)
+        return self._complaints.read().decode(errors="replace").strip()[-COMPLAINT_CHARACTERS:]
+
+
+def start_worker(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch) -> Worker:
+    """Start a worker and wait until it is ready.
+
+    Raises:
+        SandboxUnavailable: it does not become ready; the message says what to do.
+    """
+    if isolation == "none":
+        return _start(isolation, key, limits, launch)
+    bwrap = bubblewrap.find_bubblewrap()
+    try:
+        return _start(isolation, key, limits, launch, bwrap)
+    except WorkerDied as death:
+        raise bubblewrap.explain_failure(bwrap, str(death)) from None
+
+
+def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, bwrap: str = "") -> Worker:
+    isolated = isolation == "bubblewrap"
+    theirs, commands = os.pipe()
+    replies, theirs_too = os.pipe()
+    filter_descriptor = _in_memory(seccomp.zygote_filter()) if isolated else None
+    passed = [descriptor for descriptor in (theirs, theirs_too, filter_descriptor) if descriptor is not None]
+    scratch = None if isolated else Path(tempfile.mkdtemp(prefix="codeio-scratch-"))
+    line = _python_line(key, limits, theirs, theirs_too, isolated=isolated)
+    if filter_descriptor is not None:
+        scratch_bytes = limits.scratch_mib * MEBIBYTE
+        line = [
+            *bubblewrap.command(
+                bwrap, scratch_bytes=scratch_bytes, hash_seed=key.hash_seed, filter_descriptor=filter_descriptor
+            ),
+            *line,
+        ]
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
+    environment = {} if isolated else bubblewrap.environment(key.hash_seed)
+    try:
+        process = launch(
+            lambda: subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                pass_fds=passed,
+                env=environment,
+                cwd=scratch or "/",
+                start_new_session=True,  # a Ctrl-C at the terminal is ours to answer
+            )
+        )
+    except OSError as error:
+        os.close(commands)
+        os.close(replies)
+        raise SandboxUnavailable(f"no worker could be started: {error}") from None
+    finally:
+        for descriptor in passed:
+            os.close(descriptor)
+    worker = Worker(process, Channel(commands, replies), complaints, scratch)
+    worker.check_ready(isolated=isolated)
+    return worker
+
+
+def _python_line(key: WorkerKey, limits: Limits, commands: int, replies: int, *, isolated: bool) -> list[str]:
+    settings = {
+        "preload": preloads(key.kind),
+        "leaf_filter": seccomp.leaf_filter().hex() if isolated else "",
+        "processes": limits.processes,
+    }
+    inside = bubblewrap.INSIDE if isolated else str(Path(__file__).with_name("inside"))
+    site_packages = bubblewrap.SITE_PACKAGES if isolated else sysconfig.get_path("purelib")
+    start = f"{inside}/start.py"
+    arguments = [site_packages, str(commands), str(replies), json.dumps(settings)]
+    python = bubblewrap.inside_interpreter() if isolated else str(bubblewrap.interpreter())
+    return [python, *_PYTHON_FLAGS, start, *arguments]
+
+
+def _in_memory(data: bytes) -> int:
+    descriptor = os.memfd_create("filter", 0)
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

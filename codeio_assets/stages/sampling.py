@@ -1,0 +1,242 @@
+"""io_pairs: drawing inputs, executing them, and proving that each stored pair reproduces (CodeI/O, sec. 2.3).
+
+An input is canonical JSON before the call; every kept pair gave the same output in a second process under another hash
+seed, clock and random state. What does not live here: the decisions (`core.io_pairs`), isolation (`sandbox`).
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from codeio_assets.core.canonical import content_id
+from codeio_assets.core.io_pairs import CAUSES, Draws, is_degenerate, main_reason, reject_output
+from codeio_assets.core.settings import Sampling
+from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
+from codeio_assets.stages.result import Row, StageResult, account, rejection
+
+REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
+CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
+EXECUTED_INPUTS = 10
+"""Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A function on its way to pairs; `outputs` maps accepted inputs to outputs, `problem` ends it early."""
+
+    function_id: str
+    source: str
+    code: str
+    generator: str
+    draws: Draws = field(default_factory=Draws)
+    executed: int = 0
+    outputs: dict[str, str] = field(default_factory=dict[str, str])
+    rounds: int = 0
+    problem: tuple[str, str] | None = None
+
+    @property
+    def program(self) -> str:
+        """The program that draws: the generator sees the names of the reference code."""
+        return f"{self.code}\n\n{self.generator}\n"
+
+    def wants_more(self, settings: Sampling) -> bool:
+        """Tell whether another round of draws may help: not enough pairs, draws left, and draws not hopeless."""
+        enough = len(self.outputs) >= EXECUTED_INPUTS
+        hopeless = self.rounds >= 2 and not self.outputs
+        return not enough and not hopeless and self.rounds * settings.draws_per_round < settings.draws
+
+
+@dataclass(slots=True)
+class Tally:
+    """What execution cost and how it ended, over a stage."""
+
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    cpu: list[float] = field(default_factory=list[float])
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Count the outcomes of one job."""
+        self.outcomes.update(outcome.status for outcome in outcomes)
+        self.cpu.extend(outcome.cpu_s for outcome in outcomes)
+
+    def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
+        """Return the numbers for metadata."""
+        return {
+            "isolation": sandbox.isolation,
+            "outcomes_by_status": dict(sorted(self.outcomes.items())),
+            "execution_cpu_s": round(sum(self.cpu), 3),
+            "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
+        }
+
+
+class InfrastructureError(Exception):
+    """The machine, not a program, was at fault: the step must be run again."""
+
+
+def sample_pairs(
+    functions: pl.DataFrame, sandbox: Sandbox, settings: Sampling, pairs_per_function: Mapping[str, int]
+) -> StageResult:
+    """Sample the pairs of all functions of a shard.
+
+    Rejections (by function): the reason most draws or outputs were lost to, `too_few_pairs`, `degenerate`,
+    `nondeterministic_<cause>`.
+
+    Raises:
+        InfrastructureError: some call ended as `infrastructure`.
+    """
+    candidates = [
+        Candidate(row["function_id"], row["source"], row["reference_code"], row["input_generator"])
+        for row in functions.to_dicts()
+    ]
+    tally = Tally()
+    draw_and_execute(candidates, sandbox, settings, tally)
+    confirm([candidate for candidate in candidates if candidate.outputs], sandbox, tally)
+    rows: list[Row] = []
+    rejections: list[Row] = []
+    for candidate in candidates:
+        problem = candidate.problem or _too_little(candidate, settings)
+        if problem:
+            rejections.append(rejection(candidate.function_id, candidate.source, *problem))
+        else:
+            rows.extend(_pair_rows(candidate, pairs_per_function[candidate.source]))
+    kept = len(candidates) - len(rejections)
+    lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
+    info = tally.as_info(sandbox) | {"lost_draws_by_reason": dict(sorted(lost.items()))}
+    return account("io_pairs", rows, rejections, items_in=len(candidates), items_out=kept, info=info)
+
+
+def draw_and_execute(candidates: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally) -> None:
+    """Draw inputs and execute them, round by round over all candidates that want more."""
+    while active := [candidate for candidate in candidates if candidate.wants_more(settings)]:
+        _draw(active, sandbox, settings, tally)
+        _execute(active, sandbox, tally)
+
+
+def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally) -> None:
+    by_id = {candidate.function_id: candidate for candidate in active}
+    jobs = (
+        Job(
+            candidate.function_id,
+            candidate.program,
+            "input_generator",
+            draws=min(settings.draws_per_round, settings.draws - candidate.rounds * settings.draws_per_round),
+            variant=replace(REFERENCE, random_seed=settings.seed + 1_000 * candidate.rounds),
+        )
+        for candidate in active
+    )
+    for job, outcomes in sandbox.run_many(jobs):
+        _refuse_infrastructure(job, outcomes)
+        tally.add(outcomes)
+        candidate = by_id[job.job_id]
+        for outcome in outcomes:
+            candidate.draws.add(outcome.status, outcome.value_json, describe(outcome))
+        candidate.rounds += 1
+
+
+def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+    """Execute the inputs that were accepted and not executed yet, as many as are still wanted."""
+    by_id = {candidate.function_id: candidate for candidate in active}
+    jobs: list[Job] = []
+    for candidate in active:
+        wanted = EXECUTED_INPUTS - len(candidate.outputs)
+        inputs = candidate.draws.inputs[candidate.executed : candidate.executed + wanted]
+        candidate.executed += len(inputs)
+        if inputs:
+            jobs.append(Job(candidate.function_id, candidate.code, calls=tuple(inputs), variant=REFERENCE))
+    for job, outcomes in sandbox.run_many(jobs):
+        _refuse_infrastructure(job, outcomes)
+        tally.add(outcomes)
+        candidate = by_id[job.job_id]
+        for text, outcome in zip(job.calls, outcomes, strict=True):
+            reason = reject_output(outcome.status, outcome.value_json)
+            if reason or outcome.value_json is None:
+                candidate.draws.lose(reason or "output_missing", describe(outcome))
+            else:
+                candidate.outputs[text] = outcome.value_json
+
+
+def confirm(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+    """Execute each pair once more under other surroundings; an unstable function gets its cause as `problem`."""
+    unstable = _unstable(candidates, sandbox, CHANGED, tally)
+    for cause in CAUSES:
+        variant = {
+            "random": replace(REFERENCE, random_seed=CHANGED.random_seed),
+            "time": replace(REFERENCE, clock_s=CHANGED.clock_s),
+            "hash_order": replace(REFERENCE, hash_seed=CHANGED.hash_seed),
+        }[cause]
+        for candidate in _unstable([each for each in unstable if not each.problem], sandbox, variant, tally):
+            candidate.problem = (
+                f"nondeterministic_{cause}",
+                f"the output changes with {cause.replace('_', ' ')}",
+            )
+    for candidate in unstable:
+        candidate.problem = candidate.problem or ("nondeterministic", "two executions gave different outputs")
+
+
+def _unstable(candidates: Iterable[Candidate], sandbox: Sandbox, variant: Variant, tally: Tally) -> list[Candidate]:
+    by_id = {candidate.function_id: candidate for candidate in candidates}
+    jobs = (
+        Job(candidate.function_id, candidate.code, calls=tuple(candidate.outputs), variant=variant)
+        for candidate in by_id.values()
+    )
+    unstable: set[str] = set()
+    for job, outcomes in sandbox.run_many(jobs):
+        _refuse_infrastructure(job, outcomes)
+        tally.add(outcomes)
+        expected = by_id[job.job_id].outputs
+        pairs = zip(job.calls, outcomes, strict=True)
+        if any(outcome.value_json != expected[text] for text, outcome in pairs):
+            unstable.add(job.job_id)
+    return [candidate for key, candidate in by_id.items() if key in unstable]
+
+
+def describe(outcome: Outcome) -> str:
+    """Put an outcome in words: `TypeError: ...`, or its status."""
+    if outcome.error_type:
+        return f"{outcome.error_type}: {outcome.message or ''}".rstrip(": ")
+    return outcome.status.replace("_", " ")
+
+
+def _refuse_infrastructure(job: Job, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status == "infrastructure":
+            raise InfrastructureError(f"job {job.job_id[:12]}: {outcome.message or 'the sandbox lost its worker'}")
+
+
+def _too_little(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:
+    if not candidate.outputs:
+        return main_reason(candidate.draws.lost), candidate.draws.first_error or "no input was accepted"
+    if len(candidate.outputs) < settings.min_pairs:
+        lost = ", ".join(f"{reason} {count}" for reason, count in candidate.draws.lost.most_common(4))
+        return "too_few_pairs", f"{len(candidate.outputs)} pair(s); lost: {lost}"
+    if is_degenerate(candidate.outputs.values()) and not settings.keep_degenerate:
+        return (
+            "degenerate",
+            f"all {len(candidate.outputs)} inputs give {next(iter(candidate.outputs.values()))[:200]}",
+        )
+    return None
+
+
+def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
+    """Return up to `cap` pairs, those with an output not seen before first, else in the order of drawing."""
+    fresh: list[str] = []
+    repeated: list[str] = []
+    seen: set[str] = set()
+    for text, output in candidate.outputs.items():
+        (repeated if output in seen else fresh).append(text)
+        seen.add(output)
+    return [
+        {
+            "pair_id": content_id(function_id=candidate.function_id, input_json=text),
+            "function_id": candidate.function_id,
+            "source": candidate.source,
+            "pair_index": index,
+            "input_json": text,
+            "output_json": candidate.outputs[text],
+            "is_degenerate": len(seen) == 1,
+        }
+        for index, text in enumerate((fresh + repeated)[:cap])
+    ]

@@ -1,0 +1,200 @@
+"""unified_functions: asking a model to rewrite each file, with the error as feedback where that fails.
+
+What does not live here: reading responses (`core.transform`), transport (`llm`), execution (`sandbox`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from codeio_assets.core.canonical import content_id
+from codeio_assets.core.completion import complete_function
+from codeio_assets.core.io_pairs import main_reason
+from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings import ModelCall, Sampling
+from codeio_assets.core.tables import frame
+from codeio_assets.core.transform import (
+    ParsedFunction,
+    TransformFailure,
+    parse_response,
+    repair_messages,
+    request_messages,
+)
+from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, Progress
+from codeio_assets.llm.contract import Sampling as Decoding
+from codeio_assets.sandbox.contract import Sandbox
+from codeio_assets.stages.result import Row, StageResult, account, rejection, storable
+from codeio_assets.stages.sampling import Candidate, Tally, draw_and_execute
+
+SMOKE_DRAWS = Sampling(draws=10, draws_per_round=10)
+"""A function must survive this before it counts as one: ten draws, and one output."""
+
+
+@dataclass(slots=True)
+class _File:
+    """A file on its way to a function."""
+
+    row: Row
+    messages: list[tuple[str, str]]
+    function: ParsedFunction | None = None
+    failure: TransformFailure | None = None
+    response: ChatResponse | None = None
+    completed_names: tuple[str, ...] = ()
+    attempts: int = 0
+
+
+def decoding(call: ModelCall) -> Decoding:
+    """Return the sampling parameters of a request from the settings of its stage."""
+    return Decoding(call.temperature, call.top_p, call.max_tokens, call.seed)
+
+
+def request(model: str, messages: list[tuple[str, str]], sampling: Decoding) -> ChatRequest:
+    """Return a request from (role, text) messages."""
+    chat = tuple(Message(role, text) for role, text in messages)  # pyright: ignore[reportArgumentType]
+    return ChatRequest(model, chat, sampling)
+
+
+def transform_files(
+    files: pl.DataFrame,
+    client: ChatClient,
+    sandbox: Sandbox,
+    prompts: Mapping[str, Prompt],
+    call: ModelCall,
+    attempts: int,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> StageResult:
+    """Turn each file into a function that runs, in at most `attempts` requests.
+
+    Rejections: the reasons of `core.transform.parse_response`, of a first execution (`generator_exception`,
+    `output_exception`, ...), and `response_failed`, `response_refused`, `response_truncated`.
+    """
+    todo = [_File(row, request_messages(prompts["transform"], row["content"])) for row in files.to_dicts()]
+    log: list[Row] = []
+    tally = Tally()
+    active = todo
+    for attempt in range(1, attempts + 1):
+        if not active:
+            break
+        requests = [request(client.model, file.messages, decoding(call)) for file in active]
+        for file, response in zip(active, client.complete(requests, on_progress), strict=True):
+            _read(file, response, attempt)
+        _try_out([file for file in active if file.function], sandbox, tally)
+        log.extend(_attempt_row(file) for file in active)
+        active = [file for file in active if file.failure and _can_be_mended(file)]
+        for file in active:
+            _ask_for_repair(file, prompts["transform_repair"])
+    return _result(todo, log, prompts["transform"], tally.as_info(sandbox))
+
+
+def _read(file: _File, response: ChatResponse, attempt: int) -> None:
+    response = replace(response, text=storable(response.text))
+    file.response, file.attempts, file.function, file.failure = response, attempt, None, None
+    if response.status != "answered":
+        file.failure = TransformFailure(f"response_{response.status}", response.failure or _WORDS[response.status])
+        return
+    parsed = parse_response(response.text)
+    if isinstance(parsed, ParsedFunction):
+        file.function, file.completed_names = complete_function(parsed, file.row["content"])
+    else:
+        file.failure = parsed
+
+
+_WORDS = {
+    "truncated": "the answer was cut off at the token limit; answer more briefly",
+    "refused": "the model refused",
+    "failed": "the request failed",
+}
+
+
+def _try_out(files: list[_File], sandbox: Sandbox, tally: Tally) -> None:
+    candidates = {
+        file.row["file_id"]: Candidate(
+            file.row["file_id"],
+            file.row["source"],
+            file.function.reference_code,
+            file.function.input_generator,
+        )
+        for file in files
+        if file.function
+    }
+    draw_and_execute(list(candidates.values()), sandbox, SMOKE_DRAWS, tally)
+    for file in files:
+        candidate = candidates[file.row["file_id"]]
+        if not candidate.outputs:
+            reason = main_reason(candidate.draws.lost)
+            file.failure = TransformFailure(reason, f"when run: {candidate.draws.first_error or reason}")
+
+
+def _can_be_mended(file: _File) -> bool:
+    return file.response is not None and file.response.status in {"answered", "truncated"}
+
+
+def _ask_for_repair(file: _File, prompt: Prompt) -> None:
+    assert file.response is not None
+    assert file.failure is not None
+    file.messages = repair_messages(file.messages, file.response.text, prompt, file.failure)
+
+
+def _attempt_row(file: _File) -> Row:
+    response = file.response
+    assert response is not None
+    return {
+        "attempt_id": content_id(file_id=file.row["file_id"], request_key=response.key),
+        "file_id": file.row["file_id"],
+        "source": file.row["source"],
+        "attempt": file.attempts,
+        "request_key": response.key,
+        "status": response.status,
+        "reason": file.failure.reason if file.failure else None,
+        "detail": file.failure.detail[:2_000] if file.failure else None,
+        "model_id": response.model,
+        "prompt_tokens": response.prompt_tokens,
+        "completion_tokens": response.completion_tokens,
+    }
+
+
+def _result(files: list[_File], log: list[Row], prompt: Prompt, info: dict[str, Any]) -> StageResult:
+    rows: list[Row] = []
+    rejections: list[Row] = []
+    for file in files:
+        if file.failure or not file.function:
+            failure = file.failure or TransformFailure("no_response", "no request was sent")
+            detail = f"{file.row['path']}: {failure.detail} (attempts: {file.attempts})"
+            rejections.append(rejection(file.row["file_id"], file.row["source"], failure.reason, detail))
+        else:
+            rows.append(_function_row(file, file.function, prompt))
+    info |= {
+        "prompt_sha256": prompt.sha256,
+        "requests_by_status": {
+            status: sum(row["status"] == status for row in log) for status in sorted({row["status"] for row in log})
+        },
+        "won_by_repair": sum(row["attempt"] > 1 for row in rows),
+        "won_by_completion": sum(row["completed_names"] != "" for row in rows),
+        "prompt_tokens": sum(row["prompt_tokens"] for row in log),
+        "completion_tokens": sum(row["completion_tokens"] for row in log),
+    }
+    side = {"transform_attempts": frame("transform_attempts", log)}
+    return account("unified_functions", rows, rejections, items_in=len(files), side_tables=side, info=info)
+
+
+def _function_row(file: _File, function: ParsedFunction, prompt: Prompt) -> Row:
+    parts = {
+        "reference_code": function.reference_code,
+        "io_description": function.io_description,
+        "input_generator": function.input_generator,
+        "query": function.query,
+    }
+    response = file.response
+    assert response is not None
+    return {
+        "function_id": content_id(file_id=file.row["file_id"], **parts),
+        **{name: file.row[name] for name in ("file_id", "source", "repository", "path", "license")},
+        **parts,
+        "completed_names": ",".join(file.completed_names),
+        "attempt": file.attempts,
+        "request_key": response.key,
+        "model_id": response.model,
+        "prompt_sha256": prompt.sha256,
+    }

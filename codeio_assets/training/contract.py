@@ -1,0 +1,140 @@
+"""What a training job is, and what comes of it, as plain records that travel as JSON.
+
+What lives here: `TrainingJob`, `TrainingResult`, the names of the files in a checkpoint, typed errors.
+What does not: anything that imports torch (`sft`, `audit`, `base_models`), so that Dagster can load this.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from codeio_assets.core.canonical import Json
+
+MANIFEST_FILE = "manifest.json"
+LOG_FILE = "training_log.jsonl"
+CARD_FILE = "README.md"
+MANIFEST_VERSION = 1
+
+JOB_ARGUMENT = "--job"
+"""`python -m codeio_assets.training.sft --job job.json`"""
+
+
+class TrainingError(Exception):
+    """Training cannot start or go on; the message says why and what to do, in one or two sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """One stage of one recipe, ready to run.
+
+    Attributes:
+        recipe: The whole recipe as JSON (`Recipe.model_dump(mode="json")`).
+        stage: 1 or 2.
+        data_files: Parquet files of the table `training_sets`; rows of other stages are left out, rows of the
+            split `train` are trained on, rows of `validation` give the loss before and after.
+        output_dir: Folder of the finished checkpoint; appears whole or not at all. Unfinished work is kept
+            beside it, in `<output_dir>.work`, and resumed.
+        parent: Folder of the stage-1 checkpoint that stage 2 starts from; None starts from the base model.
+        cache_dir: Where converted base models are kept.
+        data_versions: Snapshot of the data, for the manifest: "table/partition" -> version.
+        run_info: Anything worth keeping about the run (Dagster run id, ...); decides nothing.
+    """
+
+    recipe: dict[str, Json]
+    stage: int
+    data_files: tuple[str, ...]
+    output_dir: str
+    parent: str | None = None
+    cache_dir: str = ".cache/base_models"
+    data_versions: dict[str, str] = field(default_factory=dict[str, str])
+    run_info: dict[str, str] = field(default_factory=dict[str, str])
+
+    def write(self, path: Path) -> Path:
+        """Write the job as JSON and return the path."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a job.
+
+        Raises:
+            TrainingError: the file is missing, not JSON, or has other fields.
+        """
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            data["data_files"] = tuple(data["data_files"])
+            return cls(**data)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise TrainingError(f"{path} is not a training job: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """A finished checkpoint, in numbers. Losses are means over completion tokens, on the validation split.
+
+    Attributes:
+        status: `trained` now, or `reused` because the folder already held the result of the same job.
+        checkpoint_sha256: Identity of the checkpoint: hash over the names and hashes of its files.
+        loss_before: Validation loss at step 0; None when there are no validation rows.
+        train_losses: (step, loss) as logged.
+        audit: The token audit (`TokenAudit` as JSON).
+        resumed_from_step: Step of the checkpoint that the last process started from; 0 for a fresh start.
+    """
+
+    status: Literal["trained", "reused"]
+    output_dir: str
+    checkpoint_sha256: str
+    recipe: str
+    stage: int
+    steps: int
+    train_rows: int
+    validation_rows: int
+    loss_before: float | None
+    loss_after: float | None
+    train_losses: tuple[tuple[int, float], ...]
+    tokens_seen: int
+    tokens_per_s: float
+    wall_time_s: float
+    peak_memory_bytes: int
+    resumed_from_step: int
+    audit: dict[str, Json]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return a result from JSON, unknown fields left out."""
+        known: dict[str, Any] = {item.name: data[item.name] for item in fields(cls)}
+        known["train_losses"] = tuple((int(step), float(loss)) for step, loss in known["train_losses"])
+        return cls(**known)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the result as plain JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, output_dir: Path) -> Self:
+        """Read the result out of a finished checkpoint's manifest, with the status `reused`.
+
+        Raises:
+            TrainingError: the folder is no finished checkpoint.
+        """
+        return cls.from_json({**read_manifest(output_dir)["result"], "status": "reused"})
+
+
+def read_manifest(output_dir: Path) -> dict[str, Json]:
+    """Return the manifest of a finished checkpoint.
+
+    Raises:
+        TrainingError: the folder has no readable manifest of this version.
+    """
+    path = output_dir / MANIFEST_FILE
+    try:
+        manifest: Json = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["manifest_version"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise TrainingError(f"{output_dir} is not a finished checkpoint: {error}") from error
+    if version != MANIFEST_VERSION:
+        raise TrainingError(f"{path} is not a checkpoint manifest of version {MANIFEST_VERSION}. Train it again.")
+    return manifest

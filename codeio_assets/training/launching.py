@@ -1,0 +1,41 @@
+"""How a training job is started: `accelerate launch` with a configuration file per kind of machine.
+
+What lives here: the command line, its environment, and finding the file (`launch/<name>.yaml`, named by a recipe).
+What does not: starting it, which Dagster Pipes or a person does.
+"""
+
+import sys
+from pathlib import Path
+
+from codeio_assets.training.contract import TrainingError
+
+FOLDER = Path(__file__).with_name("launch")
+
+
+def build_command(launch: str, job_path: Path, overrides: tuple[str, ...] = ()) -> list[str]:
+    """Return the command that runs a job.
+
+    Args:
+        launch: Name of a launch configuration, as in a recipe's `launch`.
+        job_path: A written `TrainingJob`.
+        overrides: Options of `accelerate launch` that win over the file, such as `--machine_rank 1`.
+
+    Raises:
+        TrainingError: there is no such configuration.
+    """
+    config = FOLDER / f"{launch}.yaml"
+    if not config.is_file():
+        known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+        raise TrainingError(f"there is no launch configuration {launch!r}. Set the recipe's launch to: {known}.")
+    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *overrides]
+    return [*accelerate, "--module", "codeio_assets.training.sft", "--job", str(job_path)]
+
+
+def training_environment() -> dict[str, str]:
+    """Return the variables that training runs with, besides those it inherits: nothing is sent anywhere."""
+    return {
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }

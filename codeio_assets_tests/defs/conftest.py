@@ -1,0 +1,3 @@
+import os
+
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")

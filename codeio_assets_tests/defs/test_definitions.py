@@ -1,0 +1,104 @@
+"""The graph as a whole: it loads, keeps its conventions, and every change of it shows in review."""
+
+import dagster as dg
+import pytest
+
+from codeio_assets.core.tables import TABLES
+from codeio_assets.orchestration.checks import tables_of
+from codeio_assets.orchestration.stages import STAGES, committed_assets
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    from codeio_assets.definitions import defs
+
+    return defs()
+
+
+@pytest.fixture(scope="module")
+def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_graph_matches_the_snapshot(specs, snapshot) -> None:
+    graph = {
+        name: {
+            "group": spec.group_name,
+            "upstream": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+            "kinds": sorted(spec.kinds),
+            "partitions": type(spec.partitions_def).__name__ if spec.partitions_def else None,
+        }
+        for name, spec in sorted(specs.items())
+    }
+    assert graph == snapshot
+
+
+def test_checks_match_the_snapshot(definitions, snapshot) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    keys = graph.asset_check_keys
+    assert sorted(f"{key.asset_key.to_user_string()}:{key.name}" for key in keys) == snapshot
+
+
+def test_every_stage_is_an_asset_and_the_other_way_round(specs) -> None:
+    made = {name for stage in STAGES.values() for name in committed_assets(stage)}
+    assert set(specs) == made
+
+
+def test_every_asset_has_owner_kind_group_and_a_description_that_starts_with_its_grain(specs) -> None:
+    for name, spec in specs.items():
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert spec.group_name.startswith("s"), name
+        assert (spec.description or "").startswith("One "), name
+        assert "codeio/paper_section" in spec.tags, name
+
+
+def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -> None:
+    graph = definitions.get_repository_def().asset_graph
+    for asset, stage in STAGES.items():
+        keys = [key for key in graph.asset_check_keys if key.asset_key.to_user_string() == asset]
+        assert "schema_matches" in {key.name for key in keys}, asset
+        for key in keys:
+            check = graph.get(key)
+            assert check.blocking, key
+            assert check.partitions_def == stage.partitions_def, key
+
+
+def test_every_table_is_checked_by_the_asset_that_commits_it() -> None:
+    checked = [table for asset in STAGES for table in tables_of(asset)]
+    assert sorted(checked) == sorted(TABLES)
+
+
+def test_stages_are_in_flow_order() -> None:
+    seen: set[str] = set()
+    groups: list[str] = []
+    for stage in STAGES.values():
+        assert set(stage.upstream) <= seen, stage.asset
+        seen |= set(committed_assets(stage))
+        groups.append(stage.group)
+    assert groups == sorted(groups)
+
+
+def test_scarce_things_have_pools() -> None:
+    pools = {stage.asset: stage.pool for stage in STAGES.values() if stage.pool}
+    assert pools == {
+        "unified_functions": "chat_server",
+        "io_pairs": "sandbox",
+        "predictions": "chat_server",
+        "verdicts": "sandbox",
+        "revised_predictions": "chat_server",
+        "sft_stage1_checkpoint": "gpu",
+        "sft_stage2_checkpoint": "gpu",
+    }
+
+
+def test_loading_the_definitions_imports_no_heavy_library() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from codeio_assets.definitions import defs; defs();"
+        "print([name for name in ('torch', 'transformers', 'trl', 'vllm') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

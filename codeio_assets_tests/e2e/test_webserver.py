@@ -1,0 +1,95 @@
+"""The real webserver and daemon: a backfill of every shard, a run worker killed in the middle, and the same result."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from codeio_assets.orchestration.stages import STAGES, committed_assets
+from codeio_assets.store import Warehouse
+from codeio_assets_tests.e2e.webserver import Webserver, webserver
+
+SHARDED = [name for stage in STAGES.values() if stage.partitioned == "shards" for name in committed_assets(stage)]
+
+LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+BACKFILL = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+  ... on PartitionBackfill { status numPartitions } } }"""
+RUNS = """{ runsOrError(limit: 100) { ... on Runs { results {
+  runId status tags { key value } } } } }"""
+ASSET = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions failedPartitions } }
+  assetChecksOrError { ... on AssetChecks { checks { name } } } } } }"""
+CHECKS = """query($key: AssetKeyInput!, $name: String!) { assetCheckExecutions(
+  assetKey: $key, checkName: $name, limit: 100) { status evaluation { partition success } } }"""
+
+pytestmark = pytest.mark.timeout(1500)
+
+
+def launch(server: Webserver, partitions: list[str]) -> str:
+    params = {"assetSelection": [{"path": [name]} for name in SHARDED], "partitionNames": partitions, "tags": []}
+    started = server.ask(LAUNCH, params=params)["launchPartitionBackfill"]
+    assert started["__typename"] == "LaunchBackfillSuccess", started
+    return started["backfillId"]
+
+
+def wait(server: Webserver, backfill: str, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    status = "REQUESTED"
+    while status in {"REQUESTED", "CANCELING"} and time.monotonic() < deadline:
+        time.sleep(2)
+        status = server.ask(BACKFILL, id=backfill)["partitionBackfillOrError"]["status"]
+    return status
+
+
+def kill_one_worker(server: Webserver, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        workers = server.run_workers()
+        if workers:
+            time.sleep(2)
+            worker = workers[0]
+            for child in worker.children(recursive=True):
+                child.kill()
+            worker.kill()
+            return
+        time.sleep(0.2)
+    raise AssertionError("no run worker was ever seen")
+
+
+def versions(home: Path) -> dict[str, str]:
+    warehouse = Warehouse(home / "warehouse")
+    return {f"{m.asset}/{m.partition}": m.version for m in warehouse.manifests()}
+
+
+def test_backfill_of_all_shards_survives_a_killed_worker(tmp_path: Path) -> None:
+    with webserver(tmp_path) as server:
+        partitions = server.ask(
+            """{ assetNodeOrError(assetKey: {path: ["raw_code_files"]}) { ... on AssetNode { partitionKeys } } }"""
+        )["assetNodeOrError"]["partitionKeys"]
+        assert len(partitions) >= 4
+        backfill = launch(server, partitions)
+        kill_one_worker(server)
+        assert wait(server, backfill, 1000) == "COMPLETED_SUCCESS"
+        assert_materialised_and_checked(server, partitions)
+        runs = server.ask(RUNS)["runsOrError"]["results"]
+        assert any(tag["key"] == "dagster/retry_number" for run in runs for tag in run["tags"])
+        first = versions(tmp_path)
+        assert len(first) == len(partitions) * (len(SHARDED) - 1)  # the revision commits two assets at once
+        again = launch(server, partitions[:1])
+        assert wait(server, again, 300) == "COMPLETED_SUCCESS"
+        assert versions(tmp_path) == first
+
+
+def assert_materialised_and_checked(server: Webserver, partitions: list[str]) -> None:
+    for name in SHARDED:
+        node = server.ask(ASSET, key={"path": [name]})["assetNodeOrError"]
+        status = node["assetPartitionStatuses"]
+        assert sorted(status["materializedPartitions"]) == sorted(partitions), name
+        assert status["failedPartitions"] == []
+        for check in node["assetChecksOrError"].get("checks", []):
+            executions = server.ask(CHECKS, key={"path": [name]}, name=check["name"])["assetCheckExecutions"]
+            passed = {
+                execution["evaluation"]["partition"] for execution in executions if execution["status"] == "SUCCEEDED"
+            }
+            assert passed >= set(partitions), (name, check["name"], executions)

@@ -1,0 +1,93 @@
+"""A real `dagster dev` for tests: its own home and port, GraphQL, and everything stopped at the end."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = ROOT / ".venv" / "bin"
+
+
+class Webserver:
+    """GraphQL over a running webserver."""
+
+    def __init__(self, url: str, process: psutil.Process, environment: dict[str, str]) -> None:
+        self.url, self.process, self.environment = url, process, environment
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            data = json.load(answer)
+        assert "errors" not in data, data["errors"]
+        return data["data"]
+
+    def run_workers(self) -> list[psutil.Process]:
+        """Return the processes that execute runs: children of the code server."""
+        servers = [child for child in self.process.children(recursive=True) if "api grpc" in _command(child)]
+        return [
+            worker for server in servers for worker in server.children() if "multiprocessing" in _command(worker)
+        ]
+
+
+def _command(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+@contextlib.contextmanager
+def webserver(home: Path) -> Iterator[Webserver]:
+    """Start `dagster dev` with shards registered, wait until it answers, and stop the whole tree at the end."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_", "PYTEST"))
+    } | {"CODEIO_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), "CODEIO_BASE_URL": "", "CODEIO_MODEL": ""}
+    subprocess.run([BIN / "codeio", "shards"], env=environment, check=True, cwd=ROOT)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [BIN / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    with (home / "dev.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            server = Webserver(f"http://127.0.0.1:{port}", psutil.Process(process.pid), environment)
+            _wait_until_up(server, process, home / "dev.log")
+            yield server
+        finally:
+            _stop(process)
+
+
+def _wait_until_up(server: Webserver, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()[-3000:]
+        with contextlib.suppress(OSError):
+            found = server.ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
+            if found["repositoriesOrError"].get("nodes"):
+                return
+        time.sleep(1)
+    raise AssertionError(f"the webserver did not come up: {log.read_text()[-3000:]}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    tree = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    for child in [*tree, *([psutil.Process(process.pid)] if process.poll() is None else [])]:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    process.wait(10)

@@ -1,0 +1,200 @@
+"""Every SQL file runs, on nothing and on the tiny warehouse; every check finds what it is there to find."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codeio_assets.orchestration.checks import run_sql_check
+from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.project import INSTALLED_ROOT
+from codeio_assets.reports.queries import caption_of
+from codeio_assets.store import Warehouse
+from codeio_assets_tests.reports import tiny
+
+SQL = INSTALLED_ROOT / "sql"
+SHARD = "beta-0001"
+FILES = [path for folder in ("checks", "reports", "transforms") for path in sorted((SQL / folder).glob("*.sql"))]
+QUERIES = [path for path in FILES if path.parent.name != "checks"]
+CHECKS = [path for path in FILES if path.parent.name == "checks"]
+
+
+def named(paths: list[Path]) -> list:
+    return [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in paths]
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return Warehouse(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return tiny.write(Warehouse(tmp_path_factory.mktemp("good")), tiny.tables())
+
+
+def parameters(query: str, partition: str) -> dict[str, str]:
+    return {"partition": partition} if "$partition" in query else {}
+
+
+@pytest.mark.parametrize("path", named(FILES))
+def test_file_says_what_it_is(path: Path):
+    assert caption_of(path.read_text("utf-8")).endswith(".")
+
+
+@pytest.mark.parametrize("path", named(QUERIES))
+def test_query_runs_and_has_the_same_columns_on_nothing(path: Path, empty: Warehouse, good: Warehouse):
+    query = path.read_text("utf-8")
+    frame = good.sql(query, **parameters(query, SHARD))
+    nothing = empty.sql(query, **parameters(query, SHARD))
+    assert len(frame) > 0
+    assert nothing.columns == frame.columns
+    if path.stem not in {"funnel", "quality_rates"}:  # these name their steps even when there is nothing
+        assert nothing.is_empty()
+
+
+@pytest.mark.parametrize("path", named(QUERIES))
+def test_query_gives_the_same_order_whatever_the_order_of_rows(path: Path, good: Warehouse, tmp_path: Path):
+    content = {
+        partition: {table: rows[::-1] for table, rows in tables.items()}
+        for partition, tables in reversed(tiny.tables().items())
+    }
+    query = path.read_text("utf-8")
+    other = tiny.write(Warehouse(tmp_path / "reversed"), content)
+    expected = good.sql(query, **parameters(query, SHARD))
+    assert other.sql(query, **parameters(query, SHARD)).equals(expected)
+
+
+def partition_of(check: Path) -> str:
+    return SHARD if STAGES[check.stem.split("__")[0]].partitioned == "shards" else tiny.RECIPE
+
+
+@pytest.mark.parametrize("path", named(CHECKS))
+def test_check_passes_on_good_rows_and_on_none(path: Path, empty: Warehouse, good: Warehouse):
+    query = path.read_text("utf-8")
+    assert run_sql_check(good, query, partition_of(path)).is_empty()
+    assert run_sql_check(empty, query, partition_of(path)).is_empty()
+
+
+# What is wrong with the rows of a partition -> how many rows of the check say so.
+
+Break = Callable[[dict[str, tiny.Rows]], int]
+
+
+def without(table: str) -> Break:
+    """Lose a row."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        tables[table].pop()
+        return 1
+
+    return break_it
+
+
+def twice(table: str, **changed: object) -> Break:
+    """Have a row again, with something changed so that it is another row."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        tables[table].append({**tables[table][0], **changed})
+        return 1
+
+    return break_it
+
+
+def changed(table: str, **values: object) -> Break:
+    """Change the first row."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        tables[table][0].update(values)
+        return 1
+
+    return break_it
+
+
+def also_rejected(table: str, rejections: str, column: str) -> Break:
+    """Have a rejection of something that was kept."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        row = tables[table][0]
+        tables[rejections].append({"id": row[column], "source": "beta", "reason": "odd", "detail": "kept as well"})
+        return 1
+
+    return break_it
+
+
+def revise_a_correct_one(tables: dict[str, tiny.Rows]) -> int:
+    """Let a revision follow a verdict that was `correct`."""
+    judged = {row["task_id"]: row for row in tables["verdicts"]}
+    judged[tables["revised_predictions"][0]["task_id"]]["status"] = "correct"
+    return 1
+
+
+def only_held_out(tables: dict[str, tiny.Rows]) -> int:
+    """Leave a stage nothing to train on."""
+    for row in tables["training_sets"]:
+        row["split"] = "validation" if row["stage"] == 2 else row["split"]
+    return 1
+
+
+def function_on_both_sides(tables: dict[str, tiny.Rows]) -> int:
+    """Move one sample of a function to the other side of the split."""
+    tables["training_sets"][0]["split"] = "test"
+    return 1
+
+
+OTHER = "f" * 64
+VIOLATIONS: dict[str, list[Break]] = {
+    "eligible_code_files__rows_are_accounted_for": [
+        without("eligible_code_files"),
+        without("eligible_code_files_rejections"),
+        without("raw_code_files"),
+        also_rejected("eligible_code_files", "eligible_code_files_rejections", "file_id"),
+    ],
+    "unified_functions__rows_are_accounted_for": [
+        without("unified_functions"),
+        without("eligible_code_files"),
+        also_rejected("unified_functions", "unified_functions_rejections", "file_id"),
+    ],
+    "io_pairs__rows_are_accounted_for": [
+        twice("unified_functions", function_id=OTHER, file_id=OTHER),
+        without("unified_functions"),
+        also_rejected("io_pairs", "io_pairs_rejections", "function_id"),
+    ],
+    "io_pairs__pairs_are_distinct": [twice("io_pairs", pair_id=OTHER)],
+    "prediction_tasks__rows_are_accounted_for": [without("prediction_tasks"), without("io_pairs")],
+    "predictions__rows_are_accounted_for": [
+        without("predictions"),
+        without("prediction_tasks"),
+        twice("predictions", prediction_id=OTHER),
+    ],
+    "verdicts__rows_are_accounted_for": [without("verdicts"), without("predictions")],
+    "verdicts__no_infrastructure_outcomes": [changed("verdicts", status="infrastructure")],
+    "revised_predictions__rows_are_accounted_for": [without("revised_verdicts"), revise_a_correct_one],
+    "training_sets__samples_are_distinct": [twice("training_sets")],
+    "training_sets__functions_stay_on_one_side": [function_on_both_sides],
+    "training_sets__stages_have_rows": [only_held_out],
+}
+CASES = [(name, number) for name, breaks in VIOLATIONS.items() for number in range(len(breaks))]
+
+
+def test_every_check_has_a_violation():
+    assert sorted(VIOLATIONS) == [path.stem for path in CHECKS]
+
+
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_check_reports_what_breaks_the_rule(name: str, number: int, tmp_path: Path):
+    path = SQL / "checks" / f"{name}.sql"
+    partition = partition_of(path)
+    content = tiny.tables()
+    count = VIOLATIONS[name][number](content[partition])
+    warehouse = tiny.write(Warehouse(tmp_path / "bad"), {partition: content[partition]})
+    assert len(run_sql_check(warehouse, path.read_text("utf-8"), partition)) == count
+
+
+def test_partitions_are_checked_on_their_own(tmp_path: Path):
+    content = tiny.tables()
+    content["alpha-0001"]["verdicts"].pop()
+    warehouse = tiny.write(Warehouse(tmp_path / "bad"), content)
+    query = (SQL / "checks" / "verdicts__rows_are_accounted_for.sql").read_text("utf-8")
+    assert run_sql_check(warehouse, query, SHARD).is_empty()
+    assert len(run_sql_check(warehouse, query, "alpha-0001")) == 1

@@ -1,0 +1,309 @@
+"""The real trainer on a tiny model: what it learns from, and what is left when it is done or killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codeio_assets.training import sft
+from codeio_assets.training.checkpoint import COMPLETE_FILE
+from codeio_assets.training.contract import TrainingError, TrainingResult, read_manifest
+from codeio_assets.training.launching import build_command
+from codeio_assets_tests.training.conftest import default_rows, training_row, write_rows
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny tensors gain nothing from threads, and wait for each other on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(job, messages: list | None = None) -> TrainingResult:
+    from codeio_assets.training.trainer import run_job
+
+    return run_job(job, (messages if messages is not None else []).append)
+
+
+def built(job):
+    """The trainer of a job, before its first step."""
+    from codeio_assets.training import trainer
+    from codeio_assets.training.progress import Progress
+
+    plan = trainer.make_plan(job)
+    plan.work.mkdir(parents=True)
+    loaded = trainer.load(plan)
+    data = trainer.prepare_data(plan, loaded)
+    return trainer.build_trainer(plan, loaded, data, Progress(print)), data
+
+
+def losses(result: TrainingResult) -> list[float]:
+    return [loss for _, loss in result.train_losses]
+
+
+@pytest.fixture(scope="module")
+def stage1_origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stage1_origin")
+
+
+@pytest.fixture
+def stage1(make_job, stage1_origin: Path):
+    """Job, result and messages of stage 1, trained once per module and copied for each test."""
+    job = make_job()
+    kept = stage1_origin / "stage1"
+    if not kept.exists():
+        messages: list = []
+        result = run(replace(job, output_dir=str(kept)), messages)
+        (stage1_origin / "result.json").write_text(json.dumps([result.as_json(), messages]))
+    result, messages = json.loads((stage1_origin / "result.json").read_text())
+    shutil.copytree(kept, job.output_dir)
+    return job, TrainingResult.from_json(result), messages
+
+
+def test_the_loss_is_on_the_completion_and_its_end_only(make_job) -> None:
+    trainer, _ = built(make_job(max_length=512))
+    tokenizer = trainer.processing_class
+    wanted = sorted(
+        f"{row['completion']}<|im_end|>\n" for row in default_rows() if (row["stage"], row["split"]) == (1, "train")
+    )
+    trained = []
+    for row in trainer.train_dataset:
+        batch = trainer.data_collator([row, trainer.train_dataset[0]])
+        labels = batch["labels"][0]
+        trained.append(tokenizer.decode(labels[labels != -100]))
+        assert tokenizer.eos_token_id in labels
+    assert sorted(trained) == wanted
+
+
+def test_packed_samples_do_not_see_each_other(make_job) -> None:
+    import torch
+
+    packed, data = built(make_job(packing=True, out="packed"))
+    plain, _ = built(make_job(out="plain"))
+    assert len(packed.train_dataset) == data.audit.sequences < len(plain.train_dataset) == data.audit.rows
+
+    def total(trainer) -> tuple[float, int]:
+        loss, tokens = 0.0, 0
+        for row in trainer.train_dataset:
+            batch = trainer.data_collator([row])
+            count = int((batch["labels"] != -100).sum())
+            with torch.no_grad():
+                loss += float(trainer.compute_loss(trainer.model, batch)) * count
+            tokens += count
+        return loss, tokens
+
+    packed_loss, packed_tokens = total(packed)
+    plain_loss, plain_tokens = total(plain)
+    assert packed_tokens == plain_tokens
+    assert packed_loss == pytest.approx(plain_loss, rel=1e-4)
+
+
+def test_packing_is_refused_where_samples_would_see_each_other(make_job, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import LlamaForCausalLM
+
+    forward = LlamaForCausalLM.forward
+
+    def without_positions(self, input_ids, position_ids=None, **options):
+        return forward(self, input_ids, **options)
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", without_positions)
+    with pytest.raises(TrainingError, match="let samples see each other"):
+        built(make_job(packing=True))
+
+
+def test_a_finished_stage_is_a_whole_checkpoint(stage1) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    job, result, messages = stage1
+    folder = Path(job.output_dir)
+    manifest = read_manifest(folder)
+    assert set(manifest["files"]) == {path.name for path in folder.iterdir()} - {"manifest.json"}
+    assert {"model.safetensors", "tokenizer.json", "generation_config.json", "README.md"} <= set(manifest["files"])
+    assert manifest["data"]["versions"] == {"training_sets/tiny": "v1"}
+    assert manifest["run"] == {"run_id": "r1"}
+    assert manifest["versions"]["trl"] != "not installed"
+    assert result.steps == 4
+    assert result.loss_after < result.loss_before
+    assert [step for step, _ in result.train_losses] == [1, 2, 3, 4]
+    log = [json.loads(line) for line in (folder / "training_log.jsonl").read_text().splitlines()]
+    assert [entry["learning_rate"] for entry in log if "loss" in entry] == [0.01] * 4
+    assert [message["kind"] for message in messages] == ["audit", "evaluation", *["step"] * 4, "evaluation"]
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "add"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    assert model.generate(**prompt, max_new_tokens=2, do_sample=False).shape[1] > prompt["input_ids"].shape[1]
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_a_finished_job_is_not_trained_again_unless_it_is_damaged_or_changed(stage1, make_job) -> None:
+    job, result, _ = stage1
+    messages: list = []
+    again = run(replace(job, run_info={"run_id": "r2"}), messages)
+    assert replace(again, status="trained", output_dir=result.output_dir) == result
+    assert (again.status, messages) == ("reused", [])
+    changed = run(make_job(max_steps=1))
+    assert (changed.status, changed.steps) == ("trained", 1)
+    weights = Path(job.output_dir) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0\0")
+    assert run(make_job(max_steps=1)).status == "trained"
+
+
+def test_seeds_reproduce_and_accumulation_equals_a_large_batch(stage1, make_job) -> None:
+    _, result, _ = stage1
+    again = run(make_job(out="again"))
+    large = run(make_job(out="large", per_device_batch_size=4))
+    other = run(make_job(out="other", seed=1))
+    assert again.checkpoint_sha256 == result.checkpoint_sha256
+    assert losses(again) == losses(result)
+    assert losses(large) == pytest.approx(losses(result), rel=1e-4)
+    assert losses(other) != pytest.approx(losses(result), rel=1e-4)
+
+
+def test_stage_2_starts_from_stage_1_and_cools_down(stage1, make_job) -> None:
+    job, result, _ = stage1
+    cooling = {"lr_schedule": "cosine_with_min_lr", "min_learning_rate": 0.001}
+    second = make_job(2, parent=job.output_dir, **cooling)
+    finished = run(second)
+    folder = Path(second.output_dir)
+    manifest = read_manifest(folder)
+    assert manifest["parent"]["checkpoint_sha256"] == result.checkpoint_sha256
+    assert result.loss_after - 0.5 < finished.loss_before < result.loss_before  # other rows, but a trained model
+    log = [json.loads(line) for line in (folder / "training_log.jsonl").read_text().splitlines()]
+    rates = [entry["learning_rate"] for entry in log if "loss" in entry]
+    assert rates[0] == 0.01
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] > 0.001
+
+
+def test_stage_2_refuses_a_parent_of_another_recipe_or_a_damaged_one(stage1, make_job) -> None:
+    parent = Path(stage1[0].output_dir)
+    second = make_job(2, parent=str(parent))
+    other = json.loads(json.dumps(second.recipe))
+    other["stages"]["1"]["learning_rate"] = 0.5
+    with pytest.raises(TrainingError, match=r"differs in stages\.1\. Train stage 1"):
+        run(replace(second, recipe=other))
+    with pytest.raises(TrainingError, match="differs in base_model, data"):
+        run(replace(second, recipe={**second.recipe, "base_model": "o/m", "data": {"variant": "input_only"}}))
+    (parent / "tokenizer.json").unlink()
+    with pytest.raises(TrainingError, match=r"damaged: tokenizer\.json"):
+        run(second)
+
+
+def test_rows_without_trainable_tokens_stop_the_job_or_are_left_out(make_job, tmp_path: Path) -> None:
+    row = training_row(1, "train", "x" * 200, "never seen")
+    rows = write_rows(tmp_path / "rows.parquet", [*default_rows(), row])
+    with pytest.raises(TrainingError, match=rf"1 of 17 rows .*{row['sample_id']}"):
+        run(make_job(data=rows))
+    result = run(make_job(data=rows, untrainable_rows="drop", max_steps=1))
+    assert result.train_rows == 16
+    assert result.audit["untrainable_ids"] == [row["sample_id"]]
+
+
+def test_no_rows_stop_the_job(make_job, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.parquet", [row for row in default_rows() if row["stage"] == 2])
+    with pytest.raises(TrainingError, match="no training rows"):
+        run(make_job(data=rows))
+
+
+def test_without_held_out_rows_there_is_no_loss_before_and_after(make_job, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.parquet", [row for row in default_rows() if row["split"] == "train"])
+    result = run(make_job(data=rows, max_steps=1))
+    assert (result.validation_rows, result.loss_before, result.loss_after) == (0, None, None)
+
+
+def test_a_loss_that_is_no_number_is_one_clear_line(make_job, tiny_model: Path, tmp_path: Path, capsys) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"] *= float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    job = make_job()
+    job = replace(job, recipe={**job.recipe, "base_model": str(broken)})
+    assert sft.main(["--job", str(job.write(tmp_path / "job.json"))]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("training failed: loss is nan at step 1. Lower the learning rate")
+    assert not Path(job.output_dir).exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("x: can't allocate memory: you tried 9 bytes")])
+def test_running_out_of_memory_gives_advice(make_job, tmp_path: Path, capsys, monkeypatch, error) -> None:
+    from codeio_assets.training import trainer
+
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(trainer, "run_job", full)
+    assert sft.main(["--job", str(make_job().write(tmp_path / "job.json"))]) == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert sft.main(["--job", str(tmp_path / "gone.json")]) == 1
+    assert "gone.json is not a training job" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_to_the_same_end(make_job, tmp_path: Path) -> None:
+    options = {"max_steps": 30, "checkpoint_every_steps": 1}
+    whole = run(make_job(out="whole", **options))
+    job = make_job(out="killed", **options)
+    path = job.write(tmp_path / "job.json")
+    process = subprocess.Popen(
+        build_command("cpu", path), env=ENVIRONMENT, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    third = Path(f"{job.output_dir}.work") / "checkpoint-3" / COMPLETE_FILE
+    while not third.exists():
+        assert process.poll() is None, "training ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not Path(job.output_dir).exists()
+    messages: list = []
+    resumed = run(job, messages)
+    assert resumed.resumed_from_step >= 3
+    assert messages[1] == {"kind": "note", "text": f"resuming from checkpoint-{resumed.resumed_from_step}"}
+    assert (resumed.steps, resumed.tokens_seen) == (whole.steps, whole.tokens_seen)
+    assert losses(resumed) == pytest.approx(losses(whole), rel=1e-4)
+    assert (resumed.loss_before, resumed.loss_after) == pytest.approx((whole.loss_before, whole.loss_after), rel=1e-4)
+    assert not Path(f"{job.output_dir}.work").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one(stage1, make_job, tmp_path: Path) -> None:
+    job = make_job(out="two")
+    command = build_command("cpu_2", job.write(tmp_path / "job.json"), ("--main_process_port", "0"))
+    subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    two = TrainingResult.read(Path(job.output_dir))
+    assert read_manifest(Path(job.output_dir))["hardware"]["processes"] == 2
+    assert losses(two) == pytest.approx(losses(stage1[1]), rel=1e-4)
+    assert two.tokens_seen == stage1[1].tokens_seen
+
+
+@pytest.mark.slow
+def test_dagster_sees_each_step_through_pipes(make_job, tmp_path: Path) -> None:
+    import dagster as dg
+
+    job = make_job(max_steps=2)
+    path = job.write(tmp_path / "job.json")
+    seen: list = []
+
+    @dg.asset
+    def checkpoint(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
+        invocation = pipes.run(context=context, command=build_command("cpu", path), env={"OMP_NUM_THREADS": "1"})
+        seen.extend(invocation.get_custom_messages())
+
+    assert dg.materialize([checkpoint], resources={"pipes": dg.PipesSubprocessClient()}).success
+    assert [message["kind"] for message in seen] == ["audit", "evaluation", "step", "step", "evaluation", "result"]
+    assert seen[-1]["checkpoint_sha256"] == TrainingResult.read(Path(job.output_dir)).checkpoint_sha256
