@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do).
 """
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.recipes import RecipeError
 from codeio_assets.core.settings import SettingsError
 from codeio_assets.llm.contract import ChatServerError
-from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.project import Project
 from codeio_assets.sandbox.contract import SandboxUnavailable
 from codeio_assets.store import StoreError, Warehouse
@@ -39,7 +38,7 @@ def shards() -> None:
 
     project = Project.find()
     new = set(register_shards(project))
-    for key in project.shards.keys():
+    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
         print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
 
 
@@ -97,7 +96,3 @@ def main(run: Callable[[], Any] = app) -> None:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"codeio: {text}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-if os.environ.get("CODEIO_DEBUG"):
-    EXPECTED = ()

@@ -21,9 +21,7 @@ def table() -> str:
         for asset in committed_assets(stage):
             grain = (specs[asset].description or "").split("\n")[0].split(": ")[0].rstrip(".")
             partitions = {"shards": "shard", "recipes": "recipe", "none": ""}[stage.partitioned]
-            rows.append(
-                f"| {stage.group} | `{asset}` | {grain} | {partitions} | {stage.section} | {side} |"
-            )
+            rows.append(f"| {stage.group} | `{asset}` | {grain} | {partitions} | {stage.section} | {side} |")
     return "\n".join(rows)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-ID = {"str_matches": r"^[0-9a-f]{64}$"}
+ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
 VERDICT_STATUSES = [
@@ -21,7 +21,7 @@ SPLITS = ["train", "validation", "test"]
 class Table(pa.DataFrameModel):
     """Base of all tables: strict columns, typed, in this order; rows are sorted by the first one."""
 
-    class Config:
+    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]  (how pandera takes options)
         """Columns beyond the schema are an error; types are never coerced."""
 
         strict = True

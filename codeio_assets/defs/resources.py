@@ -14,5 +14,5 @@ defs = dg.Definitions(
         "chat_server": ChatServerResource(),
         "sandbox": SandboxResource(),
         "pipes": dg.PipesSubprocessClient(),
-    }
+    },
 )

@@ -63,7 +63,7 @@ def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
         model.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         ids = frame.to_series(0).to_list()
-        records = errors.failure_cases.to_dicts()  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+        records: list[dict[str, Any]] = errors.failure_cases.to_dicts()  # pyright: ignore
         return [_record(table, record, ids) for record in records]
     return []
 
@@ -84,10 +84,11 @@ def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any
 def sql_checks() -> list[dg.AssetChecksDefinition]:
     """Return one check per file in sql/checks."""
     folder = Project.find().root / "sql" / "checks"
-    return [_sql_check(*path.stem.split("__"), path.read_text("utf-8")) for path in sorted(folder.glob("*.sql"))]
+    return [_sql_check(path.stem, path.read_text("utf-8")) for path in sorted(folder.glob("*.sql"))]
 
 
-def _sql_check(asset: str, name: str, query: str) -> dg.AssetChecksDefinition:
+def _sql_check(stem: str, query: str) -> dg.AssetChecksDefinition:
+    asset, name = stem.split("__")
     first_line = query.splitlines()[0].removeprefix("--").strip()
 
     @dg.asset_check(
@@ -107,7 +108,7 @@ def _sql_check(asset: str, name: str, query: str) -> dg.AssetChecksDefinition:
 
 def run_sql_check(warehouse: Warehouse, query: str, partition: str) -> pl.DataFrame:
     """Return the rows that break a rule in a partition."""
-    parameters = {"partition": partition} if "$partition" in query else {}
+    parameters: dict[str, Any] = {"partition": partition} if "$partition" in query else {}
     return warehouse.sql(query, **parameters)
 
 

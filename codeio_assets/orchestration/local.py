@@ -105,7 +105,8 @@ def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> No
     _refuse_failure(result, stage, partition)
     manifest = Warehouse(project.warehouse).manifest(stage.asset, partition)
     info = manifest.info if manifest else {}
-    drops = ", ".join(f"{reason} {count}" for reason, count in (info.get("dropped_by_reason") or {}).items())
+    dropped: dict[str, int] = info.get("dropped_by_reason") or {}
+    drops = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
     say(
         f"  {stage.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
         f"{f' (dropped: {drops})' if drops else ''}  {time.monotonic() - started:.1f} s"
@@ -155,9 +156,8 @@ def show_status(project: Project, say: Say) -> None:
         }[stage.partitioned]
         current = sum(is_current(stage, key, project, warehouse) for key in partitions)
         made = sum(warehouse.manifest(stage.asset, key) is not None for key in partitions)
-        say(
-            f"{stage.asset:<24}{current:>5} up to date{made - current:>5} out of date{len(partitions) - made:>5} missing"
-        )
+        stale, missing = made - current, len(partitions) - made
+        say(f"{stage.asset:<24}{current:>5} up to date{stale:>5} out of date{missing:>5} missing")
 
 
 def export_journal(project: Project, target: Path) -> int:

@@ -37,10 +37,8 @@ def upstream_versions(stage: Stage, partition: str, warehouse: Warehouse) -> dic
     versions: dict[str, str] = {}
     for name in stage.upstream:
         upstream = STAGES[name]
-        if upstream.partitioned == stage.partitioned:
-            partitions = [partition]
-        else:
-            partitions = warehouse.partitions(name)
+        shared = upstream.partitioned == stage.partitioned
+        partitions = [partition] if shared else warehouse.partitions(name)
         for key in partitions:
             manifest = warehouse.manifest(name, key)
             if manifest:

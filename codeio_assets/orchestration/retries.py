@@ -1,6 +1,6 @@
 """Retries: faults of the machine are tried again; what a person must mend fails at once; faults of data never raise."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -13,7 +13,7 @@ INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPON
 
 
 @contextmanager
-def failing_at_once() -> Iterator[None]:
+def failing_at_once() -> Generator[None]:
     """Turn errors that no retry can mend (wrong key, no sandbox, bad settings) into a failure without retries."""
     try:
         yield

@@ -151,7 +151,7 @@ def accuracy(rows: list[Row]) -> Figure | None:
         for name, picked, colour in (("turn 1", first, BLUE), ("by the last turn", last, GREEN))
     ]
     layout = base_layout(
-        xaxis=axis(tickformat=".0%", range=[0, 1.65], tickvals=[0, 0.25, 0.5, 0.75, 1]),
+        xaxis=axis(tickformat=".0%", range=[0, 1.65], tickvals=[0, 0.5, 1], tickangle=0),
         yaxis=bars_axis([label(name) for name in names]),
         barmode="group",
         bargap=0.25,

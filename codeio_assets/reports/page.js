@@ -21,6 +21,13 @@
     URL.revokeObjectURL(address);
   }
 
+  // Drawn afresh each time: a changed Sankey diagram would be caught by the printer in the middle of its transition.
+  function draw(plot, size) {
+    const { data, layout } = structuredClone(figures[plot.id]);
+    Plotly.purge(plot);
+    return Plotly.newPlot(plot, data, { ...layout, ...size }, { displayModeBar: false, responsive: true });
+  }
+
   function giveUp() {
     for (const plot of plots) {
       plot.style.height = "auto";
@@ -34,11 +41,11 @@
     window.addEventListener("beforeprint", () => {
       opened = [...document.querySelectorAll("details:not([open])")];
       opened.forEach((details) => (details.open = true));
-      plots.forEach((plot) => Plotly.relayout(plot, { width: PAPER_WIDTH }));
+      plots.forEach((plot) => draw(plot, { width: PAPER_WIDTH }));
     });
     window.addEventListener("afterprint", () => {
       opened.forEach((details) => (details.open = false));
-      plots.forEach((plot) => Plotly.relayout(plot, { width: null, autosize: true }));
+      plots.forEach((plot) => draw(plot, {}));
     });
   }
 
@@ -46,8 +53,7 @@
     if (plots.length) {
       await loadPlotly();
       for (const plot of plots) {
-        const { data, layout } = figures[plot.id];
-        await Plotly.newPlot(plot, data, layout, { displayModeBar: false, responsive: true, showTips: false });
+        await draw(plot, {});
       }
       preparePrint();
     }

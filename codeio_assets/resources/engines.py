@@ -3,7 +3,7 @@
 What does not live here: how the engines work (`store`, `llm`, `sandbox`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -44,7 +44,7 @@ class SandboxResource(dg.ConfigurableResource):
     """Workers that run untrusted code."""
 
     @contextmanager
-    def open(self) -> Iterator[Sandbox]:
+    def open(self) -> Generator[Sandbox]:
         """Start workers for the time of a step."""
         settings = Project.find().settings.sandbox
         limits = Limits(cpu_s=settings.cpu_s, wall_s=settings.wall_s, memory_mib=settings.memory_mib)

@@ -4,14 +4,17 @@ What lives here: one pass over a source that gives each item's identity and, whe
 why it has none. What does not: shards (`shards`), eligibility (`core.raw_code`).
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (pyarrow has no types; rows of strangers are checked by hand)
+
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
 from codeio_assets.core.canonical import canonical_json, sha256_hex
 from codeio_assets.core.settings import Fields, SettingsError, Source

@@ -28,7 +28,7 @@ from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.stages.result import Row, StageResult, account, rejection, storable
 from codeio_assets.stages.sampling import Candidate, Tally, draw_and_execute
 
-SMOKE_DRAWS = Sampling(draws=10, draws_per_round=10)
+SMOKE_DRAWS = Sampling.model_validate({"draws": 10, "draws_per_round": 10})
 """A function must survive this before it counts as one: ten draws, and one output."""
 
 

@@ -35,9 +35,7 @@ class Webserver:
     def run_workers(self) -> list[psutil.Process]:
         """Return the processes that execute runs: children of the code server."""
         servers = [child for child in self.process.children(recursive=True) if "api grpc" in _command(child)]
-        return [
-            worker for server in servers for worker in server.children() if "multiprocessing" in _command(worker)
-        ]
+        return [worker for server in servers for worker in server.children() if "multiprocessing" in _command(worker)]
 
 
 def _command(process: psutil.Process) -> str:
@@ -58,9 +56,7 @@ def webserver(home: Path) -> Iterator[Webserver]:
         port = probe.getsockname()[1]
     command = [BIN / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     with (home / "dev.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         try:
             server = Webserver(f"http://127.0.0.1:{port}", psutil.Process(process.pid), environment)
             _wait_until_up(server, process, home / "dev.log")

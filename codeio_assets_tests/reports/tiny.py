@@ -207,12 +207,19 @@ def _verdict(prediction: dict[str, Any], status: str, pair: dict[str, Any]) -> d
         **{name: prediction[name] for name in ("prediction_id", "task_id", "function_id", "source", "direction")},
         "turn": prediction["turn"],
         "status": status,
-        "predicted_json": None if status == "no_answer" else canonical_json(3),
-        "executed_output_json": pair["output_json"] if executed else None,
+        "predicted_json": _predicted(prediction["direction"], status, pair),
+        "executed_output_json": (pair["output_json"] if status == "correct" else "-1") if executed else None,
         "error_type": "ValueError" if status == "exception" else None,
         "feedback": "Success" if status == "correct" else f"The prediction is not correct ({status}).",
         "rule_version": "default-1",
     }
+
+
+def _predicted(direction: str, status: str, pair: dict[str, Any]) -> str | None:
+    if status == "no_answer":
+        return None
+    right = pair["output_json"] if direction == "output" else pair["input_json"]
+    return right if status == "correct" else '{"a":-3,"b":0}'
 
 
 def _rejection(item: str, source: str, reason: str) -> dict[str, Any]:

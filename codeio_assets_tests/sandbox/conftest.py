@@ -7,7 +7,7 @@ import pytest
 from codeio_assets.sandbox import Limits, SandboxUnavailable, open_sandbox
 from codeio_assets.sandbox.pool import WorkerPool
 
-SMALL = Limits(cpu_s=0.6, wall_s=1.5, memory_mib=64, output_bytes=20_000, scratch_mib=4)
+SMALL = Limits(cpu_s=0.4, wall_s=1.5, memory_mib=64, output_bytes=20_000, scratch_mib=4)
 
 
 @pytest.fixture(scope="session")

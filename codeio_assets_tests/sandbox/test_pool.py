@@ -167,8 +167,8 @@ def main_solution(mine):
     for page in pages:
         if libc.write(write, ctypes.c_void_p(page), 4096) == 4096:
             content = os.read(read, 4096)
-            own += content.count(b"mine" + b"secret")
-            other += content.count(b"other" + b"secret")
+            own += sum(after.startswith(b"secret") for after in content.split(b"mine")[1:])
+            other += sum(after.startswith(b"secret") for after in content.split(b"other")[1:])
     return [own > 0, other]
 """
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeio_assets.sandbox import Limits, protocol
@@ -24,12 +24,14 @@ def reply(kind: bytes, payload: bytes) -> bytes:
     return wire.REPLY.pack(kind, len(payload)) + payload
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"V", b"X", b"S"]), st.binary(max_size=50))))
 def test_frames_are_split_as_they_were_written(frames: list[tuple[bytes, bytes]]) -> None:
     stream = b"".join(frame(kind, payload) for kind, payload in frames)
     assert split_frames(stream, NONCE) == ([Frame(*each) for each in frames], True)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_never_a_frame(garbage: bytes) -> None:
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeio_assets.sandbox.inside import values
@@ -31,11 +31,13 @@ def _our_own_limits() -> Iterator[None]:
         yield
 
 
+@settings(max_examples=50, deadline=None)
 @given(JSON)
 def test_json_values_survive(value: Any) -> None:
     assert json.loads(encode(value, LIMIT)) == json.loads(json.dumps(value))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.integers() | st.floats(allow_nan=False) | st.text(), st.none()))
 def test_keys_are_those_of_json_or_refused(value: Any) -> None:
     expected = json.loads(json.dumps(value))

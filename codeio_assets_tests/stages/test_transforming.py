@@ -85,7 +85,7 @@ class TestRepair:
             (GOOD.replace("(a):", "(a, a):"), "syntax_error_in_main_function", "duplicate argument"),
             (GOOD.replace("a + 1", "a + missing"), "output_exception", "NameError"),
             (GOOD.replace("{'a'", "{'b'"), "output_exception", "TypeError"),
-            (GOOD.replace("return a + 1", "pass"), "output_none", "output_none"),
+            (GOOD.replace("return a + 1", "pass"), "output_none", "when run"),
             (GOOD.replace("random.randint(0, 99)", "1/0"), "generator_exception", "ZeroDivisionError"),
             (GOOD.replace("{'a': random.randint(0, 99)}", "5"), "input_not_an_object", "returned 5"),
             (GOOD.replace("random.randint(0, 99)", "[0] * 50"), "input_too_many_items", "[0,0"),

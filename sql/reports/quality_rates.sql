@@ -54,6 +54,7 @@ rates as (
     where split = 'train'
 )
 
-select what, finding, n as rows, total, case when total > 0 then round(n / total, 4) end as share
+select what, finding, n as rows, total, round(n / total, 4) as share
 from rates
+where total > 0
 order by place

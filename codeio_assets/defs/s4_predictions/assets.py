@@ -58,7 +58,7 @@ def verdicts(
     """
     watch, store = Stopwatch(), warehouse.get()
     names = ("predictions", "prediction_tasks", "io_pairs", "unified_functions")
-    tables = [store.read(name, context.partition_key) for name in names]
+    predicted, tasks, pairs, functions = (store.read(name, context.partition_key) for name in names)
     with failing_at_once(), sandbox.open() as box:
-        result = judge(*tables, box, project.get().settings.judging.rule)
+        result = judge(predicted, tasks, pairs, functions, box, project.get().settings.judging.rule)
     return publish(context, result, watch)

@@ -19,7 +19,7 @@ def quality_report(
     """
     watch, here = Stopwatch(), project.get()
     result = build_report(here, warehouse.get())
-    extra = {
+    extra: dict[str, dg.MetadataValue] = {
         "codeio/report": dg.MetadataValue.path(str(here.report)),
         "codeio/report_url": dg.MetadataValue.url(here.report.as_uri()),
     }
