@@ -54,9 +54,8 @@ def main() -> None:
         seconds = time.monotonic() - started
         now = os.times()
         used = sum(now[:4]) - sum(cpu[:4])
-        print(
-            f"{seconds:.0f} s wall, {used:.0f} s CPU (host and reaped children), {len(responses) / seconds:.1f} responses/s"
-        )
+        rate = len(responses) / seconds
+        print(f"{seconds:.0f} s wall, {used:.0f} s CPU (host and reaped children), {rate:.1f} responses/s")
         verify(warehouse, sandbox)
     for name, count in funnel.items():
         print(f"  {name:<24}{count:>8,}")
