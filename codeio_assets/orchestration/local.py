@@ -19,6 +19,7 @@ from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
 from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
 from codeio_assets.project import Project
+from codeio_assets.resources.engines import journal_folder
 from codeio_assets.store import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -138,11 +139,15 @@ def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
     for recipe in recipes:
         for stage in (1, 2):
             for row in warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts():
-                say(f"  {recipe} stage {stage}: {row['loss_before']:.4f} before, {row['loss_after']:.4f} after")
+                say(f"  {recipe} stage {stage}: {_loss(row['loss_before'])} before, {_loss(row['loss_after'])} after")
                 say(f"    {row['path']}")
     say(f"\nTables  {warehouse.root / 'warehouse.duckdb'}")
     say(f"Report  {project.report}")
     say("UI      make dev, then http://127.0.0.1:3000")
+
+
+def _loss(loss: float | None) -> str:
+    return "no held-out rows" if loss is None else f"{loss:.4f}"
 
 
 def show_status(project: Project, say: Say) -> None:
@@ -166,5 +171,5 @@ def export_journal(project: Project, target: Path) -> int:
     tables = ("transform_attempts", "predictions", "revised_predictions")
     keys = {key for table in tables for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
     target.parent.mkdir(parents=True, exist_ok=True)
-    Journal(project.journal).export(target, keys)
+    Journal(journal_folder(project)).export(target, keys)
     return len(keys)

@@ -206,12 +206,16 @@ STAGES: dict[str, Stage] = {
                 "predictions",
                 "verdicts",
                 "revised_predictions",
+                "instruction_data",
                 "training_sets",
                 "sft_stage1_checkpoint",
                 "sft_stage2_checkpoint",
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
+            settings=lambda project, _partition: [
+                path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))
+            ],
         ),
     )
 }

@@ -5,6 +5,7 @@ What does not live here: how the engines work (`store`, `llm`, `sandbox`).
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 
@@ -55,13 +56,20 @@ class SandboxResource(dg.ConfigurableResource):
 def open_chat(project: Project) -> ChatClient:
     """Return the client that codeio.yaml and the environment ask for."""
     chat = project.settings.chat
+    journal = Journal(journal_folder(project))
     if chat.base_url == RECORDED:
-        folder = project.root / chat.recorded if chat.recorded else project.journal
-        return RecordedChatClient(Journal(folder), chat.model)
+        return RecordedChatClient(journal, chat.model)
     return OpenAIChatClient(
         chat.base_url,
         chat.model,
-        Journal(project.journal),
+        journal,
         concurrency=chat.concurrency,
         timeout_s=chat.timeout_s,
     )
+
+
+def journal_folder(project: Project) -> Path:
+    """Return the journal in use: the recorded one that is replayed, or the project's own."""
+    chat = project.settings.chat
+    replayed = chat.base_url == RECORDED and chat.recorded
+    return project.root / chat.recorded if replayed and chat.recorded else project.journal

@@ -21,6 +21,8 @@ Not guaranteed:
 * The kernel is shared: a hole in the kernel's namespaces or in seccomp is a way out. Programs of people who would
   spend such a hole on you belong in a virtual machine.
 * CPU caches and timing are shared between calls, so that side channels are open.
+* The working directory is limited in size and not in the number of empty files, of which CPU time allows a program to
+  make some hundred thousand; they are gone with its call.
 * Threads are limited by RLIMIT_NPROC for ordinary users; the kernel exempts root, where the address space and the CPU
   time limit them.
 * Seeds and clocks of a `Variant` are an aid to reproducible results, and a program can undo them.
@@ -50,6 +52,7 @@ __all__ = [
     "Sandbox",
     "SandboxUnavailable",
     "Variant",
+    "WorkerPool",
     "open_sandbox",
 ]
 

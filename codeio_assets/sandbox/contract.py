@@ -28,6 +28,11 @@ class SandboxUnavailable(Exception):  # noqa: N818  (a condition of the machine,
 class Limits:
     """What one call may use. CPU time decides a timeout; wall time is the backstop against sleeping.
 
+    A call that still gets some CPU time when `wall_s` is over is starved rather than asleep, and gets up to nine more
+    such windows, so that a busy machine fails no healthy call. All draws of a job share one `cpu_s`. `memory_mib` is
+    address space beyond what the worker has; `scratch_mib` is the working directory, in memory; `output_bytes` is the
+    JSON text of one value; `processes` are threads, for no program can start a process.
+
     Source: 5 s per sample (CodeI/O, sec. 2.3), here of CPU time so that load on the machine changes no verdict.
     """
 
@@ -72,7 +77,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call. `value_json` is canonical JSON and present only with status `ok`."""
+    """What came of one call. `value_json` is canonical JSON and present only with status `ok`.
+
+    `cpu_s` and `wall_s` are those of the call's process, its start and loading the program included; the draws of a
+    job share one, whose figures are on the last draw.
+    """
 
     status: OutcomeStatus
     value_json: str | None = None

@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ JOBS_AHEAD_PER_SLOT = 3
 RETRY_PAUSE_S = 0.2
 MAX_PROGRAM_CHARACTERS = 1 << 20
 MAX_ARGUMENT_CHARACTERS = 16 << 20
+_CLOSED = "the sandbox is closed"
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
 
@@ -161,7 +162,7 @@ class WorkerPool:
     def _take(self, key: WorkerKey, *, fresh: bool = False) -> Worker:
         with self._lock:
             if self._closed:
-                raise SandboxUnavailable("the sandbox is closed")
+                raise SandboxUnavailable(_CLOSED)
             places = [place for place, (idle, _) in enumerate(self._idle) if idle == key]
             if places and not fresh:
                 worker = self._idle.pop(places[-1])[1]
@@ -169,11 +170,17 @@ class WorkerPool:
                 return worker
         worker = start_worker(self._isolation, key, self._limits, self._launch)
         with self._lock:
-            self._busy.add(worker)
-        return worker
+            if not self._closed:
+                self._busy.add(worker)
+                return worker
+        worker.stop()
+        raise SandboxUnavailable(_CLOSED)
 
-    def _launch(self, start: Any) -> Process:
-        return self._launcher.submit(start).result()
+    def _launch(self, start: Callable[[], Process]) -> Process:
+        try:
+            return self._launcher.submit(start).result()
+        except RuntimeError as error:  # the launcher is shut down
+            raise SandboxUnavailable(_CLOSED) from error
 
     def _give_back(self, key: WorkerKey, worker: Worker) -> None:
         with self._lock:

@@ -150,9 +150,10 @@ def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Lau
                 start_new_session=True,  # a Ctrl-C at the terminal is ours to answer
             )
         )
-    except OSError as error:
+    except (OSError, SandboxUnavailable) as error:
         os.close(commands)
         os.close(replies)
+        complaints.close()
         raise SandboxUnavailable(f"no worker could be started: {error}") from None
     finally:
         for descriptor in passed:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster_pipes
 import torch
-from dagster_pipes import PipesContext, PipesEnvVarParamsLoader, open_dagster_pipes
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from codeio_assets.core.canonical import Json
@@ -29,11 +29,11 @@ Report = Callable[[dict[str, Json]], None]
 @contextmanager
 def reporting() -> Generator[Report]:
     """Give a place for messages: Dagster, when it launched this process through Pipes, else standard output."""
-    if not PipesEnvVarParamsLoader().is_dagster_pipes_process():
+    if not dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
         yield _print_message
         return
-    pipes: PipesContext
-    with open_dagster_pipes() as pipes:  # pyright: ignore[reportUnknownVariableType]
+    pipes: dagster_pipes.PipesContext
+    with dagster_pipes.open_dagster_pipes() as pipes:  # pyright: ignore[reportUnknownMemberType]
 
         def send(message: dict[str, Json]) -> None:
             pipes.report_custom_message(message)

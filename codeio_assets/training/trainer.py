@@ -41,9 +41,12 @@ from codeio_assets.training.packing import samples_are_isolated
 from codeio_assets.training.progress import Progress, Report, peak_memory_bytes
 from codeio_assets.training.samples import data_sha256, read_samples, stage_rows, write_conversations
 
-CHECKPOINTING = "activation_checkpointing"
-if CHECKPOINTING not in {field.name for field in fields(SFTConfig)}:
-    CHECKPOINTING = "gradient_checkpointing"  # its name before transformers 5.2x; delete when that is required
+CHECKPOINTING = next(
+    # the second name is that of older transformers; delete it when they are no longer supported
+    name
+    for name in ("activation_checkpointing", "gradient_checkpointing")
+    if name in {field.name for field in fields(SFTConfig)}
+)
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ def trainer_settings(plan: Plan, loaded: Loaded, evaluate_first: bool) -> SFTCon
     on_gpu = plan.state.device.type == "cuda"
     end = end_of_turn(loaded.tokenizer)
     length: dict[str, Any] = {"max_steps": stage.max_steps} if stage.max_steps else {"num_train_epochs": stage.epochs}
+    checkpointing: dict[str, Any] = {CHECKPOINTING: stage.gradient_checkpointing}
     floor = {"min_lr": stage.min_learning_rate} if stage.min_learning_rate else None
     return SFTConfig(
         output_dir=str(plan.work),
@@ -234,7 +238,7 @@ def trainer_settings(plan: Plan, loaded: Loaded, evaluate_first: bool) -> SFTCon
         bf16=on_gpu,
         use_cpu=not on_gpu,
         dataloader_pin_memory=on_gpu,
-        **{CHECKPOINTING: stage.gradient_checkpointing},
+        **checkpointing,
         eval_on_start=evaluate_first,
         save_steps=stage.checkpoint_every_steps,
         save_total_limit=stage.keep_last_checkpoints,

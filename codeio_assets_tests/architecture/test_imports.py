@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "project": {"core", "sources"},
     "reports": {"core", "store", "project", "stages"},
     "resources": {"core", "project", *ENGINES},
-    "orchestration": {"core", "project", "sources", "stages", "definitions", *ENGINES},
+    "orchestration": {"core", "project", "sources", "stages", "resources", "definitions", *ENGINES},
     "defs": {"core", "project", "sources", "stages", "resources", "orchestration", *ENGINES},
     "definitions": {"defs"},
     "cli": {"core", "project", "sources", "stages", "orchestration", *ENGINES},

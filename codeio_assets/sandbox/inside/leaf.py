@@ -123,7 +123,6 @@ def _serve(text: bytes, bytecode: bytes) -> None:
     speaker = Speaker(bytes.fromhex(request["nonce"]), request["output_bytes"], request["total_bytes"])
     turns = range(request["index"], request["index"] + request["draws"])
     clock = None
-    surroundings.take_entropy()
     if request["clock_s"] is not None:
         clock = surroundings.set_clock(request["clock_s"])
     surroundings.reseed(request["random_seed"], request["index"])

@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from . import kernel, leaf, wire, zygote
+from . import kernel, leaf, surroundings, wire, zygote
 
 
 class QuietText(io.TextIOWrapper):
@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> NoReturn:
     """Start from the command line: two descriptors and a JSON object of settings (see `workers`)."""
     commands, replies, settings = int(arguments[0]), int(arguments[1]), json.loads(arguments[2])
     _preload(settings["preload"])
+    surroundings.take_entropy()
     os.environ.clear()
     sys.stdout = sys.__stdout__ = QuietText(io.FileIO(1, "w", closefd=False), line_buffering=True)
     stderr = QuietText(io.FileIO(2, "w", closefd=False), line_buffering=True)
