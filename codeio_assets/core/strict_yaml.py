@@ -60,21 +60,30 @@ def read_yaml(path: Path) -> YamlDocument:
         raise StrictYamlError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
     except UnicodeDecodeError as error:
         raise StrictYamlError(f"{path}: is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        lines: dict[tuple[Hashable, ...], int] = {}
-        if node is not None:
-            _collect_lines(path, loader, node, (), lines)
-        data = None if node is None else loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType]
+        data, lines = _parse(path, text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StrictYamlError(f"{path}:{line}: is not YAML: {error.problem}. Correct that line.") from error
     except yaml.YAMLError as error:
         raise StrictYamlError(f"{path}: is not YAML: {error}. Correct the file.") from error
+    except RecursionError as error:
+        raise StrictYamlError(f"{path}:1: is nested too deeply, or an alias contains itself. Correct it.") from error
+    return YamlDocument(path, data, lines)
+
+
+def _parse(path: Path, text: str) -> tuple[Any, dict[tuple[Hashable, ...], int]]:
+    """Return the data of a document and the line of each field."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[tuple[Hashable, ...], int] = {}
+        if node is None:
+            return None, lines
+        _collect_lines(path, loader, node, (), lines)
+        return loader.construct_document(node), lines  # pyright: ignore[reportUnknownMemberType]
     finally:
         loader.dispose()
-    return YamlDocument(path, data, lines)
 
 
 def _collect_lines(

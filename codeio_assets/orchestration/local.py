@@ -54,6 +54,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
         MaterialisationFailed: a step or a blocking check failed; what was made before stays.
     """
     started = time.monotonic()
+    _ = project.settings, project.recipes  # a mistake in these files is told before anything is made
     register_shards(project)
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")

@@ -47,7 +47,6 @@ def test_a_recipe_that_cannot_be_read(content: bytes, words: str, project: Copy)
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="orchestration.local reads codeio.yaml only when the third asset needs it", strict=False)
 def test_bad_settings_are_told_before_anything_is_made(project: Copy) -> None:
     project.write("codeio.yaml", "chat:\n  modle: x\n")
     words = project.refused("demo")
