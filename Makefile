@@ -35,8 +35,8 @@ demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... ask
 test: setup ## all tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: setup ## ruff, and whether the README table is fresh
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

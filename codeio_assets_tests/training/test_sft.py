@@ -292,6 +292,7 @@ def test_two_processes_give_the_losses_of_one(stage1, make_job, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster")  # its Pipes client uses deprecated context fields
 def test_dagster_sees_each_step_through_pipes(make_job, tmp_path: Path) -> None:
     import dagster as dg
 
