@@ -94,7 +94,7 @@ def publish(
         stage.asset,
         partition,
         result.tables,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         fingerprint=fingerprint(stage, partition, project, upstream),
         upstream=upstream,
         info={**account, "wall_time_s": wall_s, "cpu_time_s": cpu_s},

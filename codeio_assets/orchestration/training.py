@@ -61,7 +61,7 @@ def _job(
         parent=str(folder / f"stage{parent}") if parent else None,
         cache_dir=str(project.home / "models"),
         data_versions={f"training_sets/{recipe}": manifest.version, **manifest.upstream},
-        run_info={"run_id": context.run_id},
+        run_info={"run_id": context.run.run_id},
     )
 
 

@@ -59,7 +59,8 @@ def kill_one_worker(server: Webserver, seconds: float = 300) -> None:
 
 def versions(home: Path) -> dict[str, str]:
     warehouse = Warehouse(home / "warehouse")
-    return {f"{m.asset}/{m.partition}": m.version for m in warehouse.manifests()}
+    manifests = [warehouse.manifest(asset, key) for asset in warehouse.assets() for key in warehouse.partitions(asset)]
+    return {f"{manifest.asset}/{manifest.partition}": manifest.version for manifest in manifests if manifest}
 
 
 def test_backfill_of_all_shards_survives_a_killed_worker(tmp_path: Path) -> None:

@@ -35,7 +35,12 @@ class Webserver:
     def run_workers(self) -> list[psutil.Process]:
         """Return the processes that execute runs: children of the code server."""
         servers = [child for child in self.process.children(recursive=True) if "api grpc" in _command(child)]
-        return [worker for server in servers for worker in server.children() if "multiprocessing" in _command(worker)]
+        return [
+            worker
+            for server in servers
+            for worker in server.children(recursive=True)
+            if "spawn_main" in _command(worker)
+        ]
 
 
 def _command(process: psutil.Process) -> str:
