@@ -183,6 +183,10 @@ def _padding_ratio(packs: Sequence[int], stage: StageRecipe) -> float:
 
 
 def _epochs(stage: StageRecipe, steps: int, sequences: int) -> float:
+    """Return how often each sequence is seen; the last batch of an epoch holds only what is left."""
     if stage.epochs is not None:
         return stage.epochs
-    return steps * stage.global_batch_size / sequences if sequences else 0.0
+    if not sequences:
+        return 0.0
+    whole, rest = divmod(steps, ceil(sequences / stage.global_batch_size))
+    return whole + rest * stage.global_batch_size / sequences

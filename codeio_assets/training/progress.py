@@ -6,6 +6,7 @@ What does not: what Dagster makes of them (`defs`).
 
 import json
 import math
+import os
 import resource
 import sys
 import time
@@ -28,7 +29,13 @@ Report = Callable[[dict[str, Json]], None]
 
 @contextmanager
 def reporting() -> Generator[Report]:
-    """Give a place for messages: Dagster, when it launched this process through Pipes, else standard output."""
+    """Give a place for messages: Dagster, when it launched this process through Pipes, else standard output.
+
+    Of several processes, only the first one speaks.
+    """
+    if int(os.environ.get("RANK", "0")):
+        yield lambda _: None
+        return
     if not dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
         yield _print_message
         return

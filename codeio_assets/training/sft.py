@@ -56,8 +56,7 @@ def run(job_path: Path) -> None:
             if "out of memory" not in reason and "can't allocate memory" not in reason:
                 raise
             raise TrainingError(MEMORY_ADVICE.format(reason=reason)) from error
-        if int(os.environ.get("RANK", "0")) == 0:
-            report({"kind": "result", **result.as_json()})
+        report({"kind": "result", **result.as_json()})
 
 
 if __name__ == "__main__":

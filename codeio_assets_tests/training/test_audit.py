@@ -55,6 +55,12 @@ def test_steps_of_epochs(sequences: int, devices: int, epochs: float, steps: int
     assert planned_steps(stage(epochs=epochs), sequences, devices) == steps
 
 
+def test_epochs_end_with_a_smaller_batch() -> None:
+    rows = [RowTokens(str(number), 2, 2) for number in range(6)]
+    implied = [audit(rows, stage(epochs=None, max_steps=steps)).epochs_implied for steps in (1, 2, 3, 6)]
+    assert implied == [0.6667, 1, 1.6667, 3]  # batches of four and two
+
+
 def test_the_global_batch_is_kept_whatever_the_devices() -> None:
     wanted = stage(global_batch_size=1024, per_device_batch_size=4)
     assert [accumulation_steps(wanted, devices) for devices in (1, 8, 64)] == [256, 32, 4]

@@ -301,9 +301,10 @@ def test_dagster_sees_each_step_through_pipes(make_job, tmp_path: Path) -> None:
     seen: list = []
 
     @dg.asset
-    def checkpoint(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> None:
+    def checkpoint(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
         invocation = pipes.run(context=context, command=build_command("cpu", path), env={"OMP_NUM_THREADS": "1"})
         seen.extend(invocation.get_custom_messages())
+        return invocation.get_materialize_result()
 
     assert dg.materialize([checkpoint], resources={"pipes": dg.PipesSubprocessClient()}).success
     assert [message["kind"] for message in seen] == ["audit", "evaluation", "step", "step", "evaluation", "result"]
