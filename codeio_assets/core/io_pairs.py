@@ -35,7 +35,7 @@ class Draws:
         problem = check_complexity(value)
         text = canonical_json(value)
         if problem:
-            self.lose(f"input_{problem}", text[:200])
+            self.lose(f"input_{problem}", explain(f"input_{problem}", text))
         elif text in self.inputs:
             self.lose("duplicate_input", "")
         else:
@@ -56,6 +56,24 @@ def reject_output(status: str, value_json: str | None) -> str | None:
         return "output_none"
     problem = check_complexity(json.loads(value_json))
     return f"output_{problem}" if problem else None
+
+
+_IN_WORDS = {
+    "output_none": "main_solution returned None; it must return a value on every path",
+    "too_large_bytes": "takes too much memory; use fewer and shorter items",
+    "too_many_items": "has a list or dictionary of 20 items or more",
+    "string_too_long": "has a string of 100 characters or more",
+    "scalar_too_large": "has a number that is too large",
+}
+
+
+def explain(reason: str, value_json: str) -> str:
+    """Put the loss of a value that was returned in words that a model can act on: what is wrong, and the value."""
+    if reason in _IN_WORDS:
+        return _IN_WORDS[reason]
+    side, _, problem = reason.partition("_")
+    who = "an input drawn by input_generator" if side == "input" else "a value returned by main_solution"
+    return f"{who} {_IN_WORDS.get(problem, problem.replace('_', ' '))}: {value_json[:120]}"
 
 
 def is_degenerate(outputs: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from codeio_assets.core.canonical import content_id
-from codeio_assets.core.io_pairs import CAUSES, Draws, is_degenerate, main_reason, reject_output
+from codeio_assets.core.io_pairs import CAUSES, Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.core.settings import Sampling
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 from codeio_assets.stages.result import Row, StageResult, account, rejection
@@ -153,7 +153,11 @@ def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
         for text, outcome in zip(job.calls, outcomes, strict=True):
             reason = reject_output(outcome.status, outcome.value_json)
             if reason or outcome.value_json is None:
-                candidate.draws.lose(reason or "output_missing", describe(outcome))
+                value = outcome.value_json
+                candidate.draws.lose(
+                    reason or "output_missing",
+                    describe(outcome) if reason is None or value is None else explain(reason, value),
+                )
             else:
                 candidate.outputs[text] = outcome.value_json
 

@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 
 from codeio_assets.core.complexity import Problem
-from codeio_assets.core.io_pairs import Draws, is_degenerate, main_reason, reject_output
+from codeio_assets.core.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.sandbox.contract import STATUSES
 
 LONG = '"' + "x" * 100 + '"'
@@ -100,3 +100,13 @@ def test_degenerate(outputs: list[str], degenerate: bool) -> None:
 )
 def test_the_main_reason_is_the_most_frequent(lost: dict[str, int], reason: str) -> None:
     assert main_reason(Counter(lost)) == reason
+
+
+def test_a_lost_value_is_told_in_words_that_name_the_fault() -> None:
+    draws = Draws()
+    draws.add("ok", '{"a":[' + ",".join("1" * 20) + "]}")
+    assert draws.first_error.startswith("an input drawn by input_generator has a list or dictionary of 20 items")
+    assert "returned None" in explain("output_none", "null")
+    assert explain("output_string_too_long", '"x"') == (
+        'a value returned by main_solution has a string of 100 characters or more: "x"'
+    )
