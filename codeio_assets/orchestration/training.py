@@ -17,8 +17,6 @@ from codeio_assets.store import StoreError, Warehouse
 from codeio_assets.training.contract import TrainingJob, TrainingResult
 from codeio_assets.training.launching import build_command, training_environment
 
-PARENT_OF_STAGE = {1: None, 2: 1}
-
 
 def train_stage(
     context: dg.AssetExecutionContext,
@@ -34,6 +32,8 @@ def train_stage(
         dagster_pipes.DagsterPipesError: the process failed; its last lines say why.
     """
     recipe = context.partition_key
+    if stage not in project.recipes[recipe].stages:
+        return _no_such_stage(stage), {}
     job = _job(context, stage, recipe, project, warehouse)
     path = job.write(project.checkpoints / recipe / f"stage{stage}.job.json")
     pipes.run(
@@ -51,18 +51,24 @@ def _job(
     manifest = warehouse.manifest("training_sets", recipe)
     if manifest is None:
         raise StoreError(f"training_sets[{recipe}] is missing; materialise it first")
-    parent = PARENT_OF_STAGE[stage]
+    follows_stage1 = stage == 2 and 1 in project.recipes[recipe].stages
     folder = project.checkpoints / recipe
     return TrainingJob(
         recipe=project.recipes[recipe].model_dump(mode="json"),
         stage=stage,
         data_files=(str(warehouse.root / manifest.tables["training_sets"].file),),
         output_dir=str(folder / f"stage{stage}"),
-        parent=str(folder / f"stage{parent}") if parent else None,
+        parent=str(folder / "stage1") if follows_stage1 else None,
         cache_dir=str(project.home / "models"),
         data_versions={f"training_sets/{recipe}": manifest.version, **manifest.upstream},
         run_info={"run_id": context.run.run_id},
     )
+
+
+def _no_such_stage(stage: int) -> StageResult:
+    """Return no checkpoint, for a recipe that leaves a stage out (CodeI/O, table 4: "none")."""
+    names = (f"sft_stage{stage}_checkpoint", f"sft_stage{stage}_training_log")
+    return StageResult({name: frame(name, []) for name in names}, 0, 0, {}, {"left_out_by_recipe": True})
 
 
 def _stage_result(result: TrainingResult, job: TrainingJob) -> StageResult:
