@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from codeio_assets import cli_execution
+from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.recipes import RecipeError
@@ -20,7 +22,17 @@ from codeio_assets.sandbox.contract import SandboxUnavailable
 from codeio_assets.store import StoreError, Warehouse
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-EXPECTED = (SettingsError, RecipeError, PromptError, StoreError, SandboxUnavailable, ChatServerError, KeyError)
+app.add_typer(cli_execution.app)
+EXPECTED = (
+    BadInput,
+    SettingsError,
+    RecipeError,
+    PromptError,
+    StoreError,
+    SandboxUnavailable,
+    ChatServerError,
+    KeyError,
+)
 
 
 @app.command()

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from codeio_assets.core.canonical import canonical_json
 from codeio_assets.core.complexity import check_complexity
 
-CAUSES = ("random", "time", "hash_order")
-"""Surroundings that are changed one at a time to name the cause of an unstable output."""
-
 
 @dataclass(slots=True)
 class Draws:

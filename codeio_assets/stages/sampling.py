@@ -13,13 +13,21 @@ from typing import Any
 import polars as pl
 
 from codeio_assets.core.canonical import content_id
-from codeio_assets.core.io_pairs import CAUSES, Draws, explain, is_degenerate, main_reason, reject_output
+from codeio_assets.core.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.core.settings import Sampling
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 from codeio_assets.stages.result import Row, StageResult, account, rejection
 
 REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
 CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
+SUSPECTS = (
+    ("time", REFERENCE),
+    ("random", replace(REFERENCE, random_seed=CHANGED.random_seed)),
+    ("time", replace(REFERENCE, clock_s=CHANGED.clock_s)),
+    ("hash_order", replace(REFERENCE, hash_seed=CHANGED.hash_seed)),
+)
+"""Causes of an unstable output, and surroundings that differ from the reference in that one thing. What changes when
+nothing does has looked at how much time passes."""
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -97,7 +105,7 @@ def sample_pairs(
     rows: list[Row] = []
     rejections: list[Row] = []
     for candidate in candidates:
-        problem = candidate.problem or _too_little(candidate, settings)
+        problem = problem_of(candidate, settings)
         if problem:
             rejections.append(rejection(candidate.function_id, candidate.source, *problem))
         else:
@@ -165,12 +173,7 @@ def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
 def confirm(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
     """Execute each pair once more under other surroundings; an unstable function gets its cause as `problem`."""
     unstable = _unstable(candidates, sandbox, CHANGED, tally)
-    for cause in CAUSES:
-        variant = {
-            "random": replace(REFERENCE, random_seed=CHANGED.random_seed),
-            "time": replace(REFERENCE, clock_s=CHANGED.clock_s),
-            "hash_order": replace(REFERENCE, hash_seed=CHANGED.hash_seed),
-        }[cause]
+    for cause, variant in SUSPECTS:
         for candidate in _unstable([each for each in unstable if not each.problem], sandbox, variant, tally):
             candidate.problem = (
                 f"nondeterministic_{cause}",
@@ -210,7 +213,10 @@ def _refuse_infrastructure(job: Job, outcomes: Sequence[Outcome]) -> None:
             raise InfrastructureError(f"job {job.job_id[:12]}: {outcome.message or 'the sandbox lost its worker'}")
 
 
-def _too_little(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:
+def problem_of(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:
+    """Return (reason, detail) when a candidate that was drawn, executed and confirmed gives no pairs, else None."""
+    if candidate.problem:
+        return candidate.problem
     if not candidate.outputs:
         return main_reason(candidate.draws.lost), candidate.draws.first_error or "no input was accepted"
     if len(candidate.outputs) < settings.min_pairs:
@@ -224,14 +230,18 @@ def _too_little(candidate: Candidate, settings: Sampling) -> tuple[str, str] | N
     return None
 
 
-def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
-    """Return up to `cap` pairs, those with an output not seen before first, else in the order of drawing."""
+def chosen_inputs(candidate: Candidate, cap: int) -> list[str]:
+    """Return up to `cap` inputs, those with an output not seen before first, else in the order of drawing."""
     fresh: list[str] = []
     repeated: list[str] = []
     seen: set[str] = set()
     for text, output in candidate.outputs.items():
         (repeated if output in seen else fresh).append(text)
         seen.add(output)
+    return (fresh + repeated)[:cap]
+
+
+def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
     return [
         {
             "pair_id": content_id(function_id=candidate.function_id, input_json=text),
@@ -240,7 +250,7 @@ def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
             "pair_index": index,
             "input_json": text,
             "output_json": candidate.outputs[text],
-            "is_degenerate": len(seen) == 1,
+            "is_degenerate": is_degenerate(candidate.outputs.values()),
         }
-        for index, text in enumerate((fresh + repeated)[:cap])
+        for index, text in enumerate(chosen_inputs(candidate, cap))
     ]

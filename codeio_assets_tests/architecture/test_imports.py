@@ -19,13 +19,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"core"},
     "sources": {"core", "store"},
     "stages": {"core", "sandbox", "llm", "sources"},
+    "batch": {"core", "sandbox", "stages"},
     "project": {"core", "sources"},
     "reports": {"core", "store", "project", "stages"},
     "resources": {"core", "project", *ENGINES},
     "orchestration": {"core", "project", "sources", "stages", "resources", "definitions", *ENGINES},
     "defs": {"core", "project", "sources", "stages", "resources", "orchestration", *ENGINES},
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "stages", "orchestration", *ENGINES},
+    "cli_execution": {"core", "sandbox", "batch"},
+    "cli": {"core", "project", "sources", "stages", "orchestration", "batch", "cli_execution", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

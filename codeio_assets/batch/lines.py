@@ -1,0 +1,137 @@
+"""JSONL in and out: one object per line, `-` for standard input and output, a progress line on a terminal.
+
+What does not live here: what the fields mean (the modules beside this one).
+"""
+
+import json
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from codeio_assets.core.canonical import Json
+
+_Item = TypeVar("_Item")
+_Line = TypeVar("_Line", bound="Line")
+
+
+class BadInput(ValueError):  # noqa: N818
+    """A line or file cannot be used; the message names the file, the line, the field and the fix."""
+
+
+class Line(BaseModel):
+    """Base of input lines: known fields are checked, others are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+def read_lines(path: Path, model: type[_Line]) -> Iterator[_Line]:
+    """Yield the lines of a file as records; blank lines are passed over.
+
+    Raises:
+        BadInput: no such file, or a line that is not JSON or lacks a field.
+    """
+    with _opened(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield _parse(path, number, line, model)
+
+
+def _parse(path: Path, number: int, line: bytes, model: type[_Line]) -> _Line:
+    try:
+        return model.model_validate(json.loads(line))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise BadInput(f"{path}:{number}: `{field}`: {first['msg'].lower()}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}:{number}: is not JSON: {error}") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Iterable[bytes]]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Generator["Writer"]:
+    """Open a file for writing lines; `-` is standard output.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    if str(path) == "-":
+        yield Writer(sys.stdout)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            yield Writer(file)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+
+
+class Writer:
+    """Writes one JSON object per line; counts them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.count = 0
+        self._file = file
+
+    def write(self, **fields: Json) -> None:
+        """Write one line. Text that UTF-8 cannot hold is escaped, as JSON allows."""
+        self._file.write(json.dumps(fields) + "\n")
+        self.count += 1
+
+
+def chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield lists of up to `size` items, in order."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+class ProgressLine:
+    """A line on standard error that is rewritten, where standard error is a terminal; nothing elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        self.done = 0
+        self._what = what
+        self._shown = 0.0
+        self._started = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+
+    def advance(self, count: int = 1) -> None:
+        """Count items, and show the state twice a second."""
+        self.done += count
+        now = time.monotonic()
+        if self._is_terminal and now - self._shown > 0.5:
+            self._shown = now
+            self._show("\r")
+
+    def finish(self) -> None:
+        """Show the final state."""
+        if self._is_terminal:
+            self._show("\n")
+
+    def _show(self, end: str) -> None:
+        rate = self.done / max(time.monotonic() - self._started, 1e-9)
+        sys.stderr.write(f"\r{self.done:,} {self._what}, {rate:,.1f}/s{end}")
+        sys.stderr.flush()
+
+
+def value_of(text: str | None) -> Any:
+    """Return the value of a JSON text, None for no text."""
+    return None if text is None else json.loads(text)

@@ -1,0 +1,128 @@
+"""The commands that need neither Dagster nor a project; formats in docs/commands.md."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from codeio_assets.batch import auditing, judging, running, sampling
+from codeio_assets.batch.lines import read_lines, writing
+from codeio_assets.core.settings import Sampling
+from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
+
+app = typer.Typer()
+
+Out = Annotated[Path, typer.Option("--out", help="JSONL to write, - for standard output")]
+Workers = Annotated[int | None, typer.Option(min=1, help="one per core when not given")]
+CpuSeconds = Annotated[float, typer.Option(min=0.01, help="CPU time per call")]
+WallSeconds = Annotated[float, typer.Option(min=0.1, help="wall time per call, the backstop against sleeping")]
+Memory = Annotated[int, typer.Option("--memory-mib", min=64, help="memory per call")]
+STANDARD = Path("-")
+
+
+def _sandbox(workers: int | None, cpu_s: float = 5.0, wall_s: float = 30.0, memory_mib: int = 512) -> Sandbox:
+    return open_sandbox(Limits(cpu_s=cpu_s, wall_s=wall_s, memory_mib=memory_mib), workers=workers)
+
+
+@app.command()
+def run(
+    programs: Annotated[Path, typer.Argument(help='JSONL: {"id", "code", "entry", "calls"}')],
+    out: Out = STANDARD,
+    workers: Workers = None,
+    cpu_seconds: CpuSeconds = 5.0,
+    wall_seconds: WallSeconds = 30.0,
+    memory: Memory = 512,
+) -> None:
+    """Run programs that nobody trusts: one typed outcome per call, in the order of the input."""
+    sandbox = _sandbox(workers, cpu_seconds, wall_seconds, memory)
+    try:
+        with writing(out) as lines:
+            running.run_programs(read_lines(programs, running.ProgramLine), sandbox, lines)
+    finally:
+        sandbox.close()
+
+
+@app.command()
+def sample(
+    responses: Annotated[Path, typer.Argument(help='JSONL: {"id", "response"}, four-section responses')],
+    out_dir: Annotated[Path, typer.Option(help="folder for functions, pairs and rejections")],
+    pairs: Annotated[int, typer.Option(min=1, max=10, help="pairs per function at most")] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="generator calls per function at most")] = 1_000,
+    workers: Workers = None,
+) -> None:
+    """Turn transform responses into functions and reproducible pairs; the rest becomes rejections with a reason."""
+    sandbox = _sandbox(workers)
+    settings = Sampling.model_validate({"draws": draws, "min_pairs": min(2, pairs)})
+    try:
+        with (
+            writing(out_dir / "functions.jsonl") as functions,
+            writing(out_dir / "pairs.jsonl") as kept,
+            writing(out_dir / "rejections.jsonl") as rejections,
+        ):
+            outputs = sampling.Outputs(functions, kept, rejections)
+            lines = read_lines(responses, sampling.ResponseLine)
+            reasons = sampling.sample_responses(lines, sandbox, settings, pairs, outputs)
+    finally:
+        sandbox.close()
+    told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    _tell(
+        f"{functions.count} functions, {kept.count} pairs, {rejections.count} rejections{f': {told}' if told else ''}"
+    )
+
+
+@app.command()
+def judge(
+    predictions: Annotated[Path, typer.Argument(help='JSONL: {"id", "function_id", "direction", ...}')],
+    functions: Annotated[Path, typer.Option(help='JSONL: {"id", "code", "entry"}')],
+    out: Out = STANDARD,
+    rule: Annotated[Literal["default", "paper"], typer.Option(help="rule of comparison")] = "default",
+    workers: Workers = None,
+) -> None:
+    """Judge predictions of either direction by execution, without any model."""
+    sandbox = _sandbox(workers)
+    try:
+        with writing(out) as lines:
+            judging.judge_predictions(
+                read_lines(predictions, judging.PredictionLine),
+                read_lines(functions, judging.FunctionLine),
+                sandbox,
+                rule,
+                lines,
+            )
+    finally:
+        sandbox.close()
+
+
+@app.command()
+def extract(
+    responses: Annotated[Path, typer.Argument(help='JSONL: {"id", "response"}')],
+    out: Out = STANDARD,
+    key: Annotated[str, typer.Option(help="the answer object is the last one that has this key")] = "output",
+) -> None:
+    """Find the answer object in each response."""
+    with writing(out) as lines:
+        judging.extract_answers(read_lines(responses, judging.ResponseTextLine), key, lines)
+
+
+@app.command()
+def audit(
+    functions: Annotated[Path, typer.Argument(help='JSONL: {"refcode", "funcname", "ios"}, the published format')],
+    out: Out = STANDARD,
+    workers: Workers = None,
+) -> None:
+    """Execute recorded pairs again and tell which do not reproduce, and why."""
+    sandbox = _sandbox(workers)
+    try:
+        with writing(out) as lines:
+            results = auditing.audit_functions(read_lines(functions, auditing.RecordedFunction), sandbox, lines)
+    finally:
+        sandbox.close()
+    total = sum(results.values())
+    for result, count in results.most_common():
+        _tell(f"{result:<28}{count:>8,}{count / max(total, 1):>9.2%}")
+
+
+def _tell(text: str) -> None:
+    """Say something to a person; standard output may be the data."""
+    sys.stderr.write(text + "\n")
