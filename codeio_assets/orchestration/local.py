@@ -15,6 +15,7 @@ import dagster as dg
 
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.llm import Journal
+from codeio_assets.orchestration.own_runs import fail_dead_runs, process_tags
 from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
 from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
@@ -39,10 +40,14 @@ def dagster_home(project: Project) -> Path:
 
 
 def register_shards(project: Project) -> list[str]:
-    """Register new raw files as shards, tell Dagster about all shards, and return the new keys."""
+    """Register new raw files as shards, tell Dagster about all shards, and return the new keys.
+
+    Runs of commands that were killed are cleared first.
+    """
     dagster_home(project)
     new = [shard.key for shard in project.shards.register_new(project.sources, project.root)]
     with dg.DagsterInstance.get() as instance:
+        fail_dead_runs(instance)
         instance.add_dynamic_partitions(str(code_shards.name), project.shards.keys())
     return new
 
@@ -103,6 +108,7 @@ def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> No
             instance=instance,
             partition_key=None if stage.partitioned == "none" else partition,
             raise_on_error=False,
+            tags=process_tags(),
         )
     _refuse_failure(result, stage, partition)
     manifest = Warehouse(project.warehouse).manifest(stage.asset, partition)
