@@ -8,8 +8,8 @@ import re
 
 # fmt: off
 STANDARD = [
-    "abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal",
-    "enum", "fractions", "functools", "heapq", "itertools", "json", "math", "operator", "random",
+    "abc", "bisect", "collections", "collections.abc", "copy", "datetime",
+    "enum", "functools", "heapq", "itertools", "json", "math", "operator", "random",
     "re", "string", "time", "typing",
 ]
 """What every worker loads: more would slow down each fork, less each program that needs it."""

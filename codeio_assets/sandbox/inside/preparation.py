@@ -7,13 +7,21 @@ import gc
 import importlib
 import io
 import json
+import marshal
 import os
 import resource
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import kernel, leaf, surroundings, wire, zygote
+
+REHEARSALS = 32
+REHEARSED = """
+def main_solution(a):
+    found = {"list": [*a, 1.5, None], "sum": sum(range(3))}
+    return found
+"""
 
 
 class QuietText(io.TextIOWrapper):
@@ -32,11 +40,49 @@ def _preload(names: list[str]) -> None:
             importlib.import_module(name)
 
 
-def _confinement(leaf_filter: str, processes: int) -> leaf.Confinement:
+def _confinement(settings: dict[str, Any]) -> leaf.Confinement:
     for which, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, leaf.OPEN_FILES)):
         resource.setrlimit(which, (limit, limit))
-    syscall_filter = kernel.SyscallFilter(bytes.fromhex(leaf_filter)) if leaf_filter else None
-    return leaf.Confinement(syscall_filter, kernel.address_space_bytes(), processes, own_session=os.getpid() != 1)
+    leaf_filter = bytes.fromhex(settings["leaf_filter"])
+    own_session = os.getpid() != 1
+    limits = {
+        resource.RLIMIT_CPU: int(settings["cpu_s"]) + 2,  # a backstop behind the zygote, which watches the CPU clock
+        resource.RLIMIT_AS: kernel.address_space_bytes() + settings["memory_bytes"],
+        resource.RLIMIT_FSIZE: settings["file_bytes"],
+    }
+    if not own_session:  # outside a user namespace all processes of this user would count
+        limits[resource.RLIMIT_NPROC] = settings["processes"]
+    return leaf.Confinement(
+        syscall_filter=kernel.SyscallFilter(leaf_filter) if leaf_filter else None,
+        limits=tuple((which, (limit, limit)) for which, limit in limits.items()),
+        own_session=own_session,
+    )
+
+
+def _rehearse() -> None:
+    """Run a program of our own as a leaf would, so that what leaves share is settled before they copy it.
+
+    The interpreter rewrites code that it has seen some times, and fills caches; each page that a leaf changes is one
+    that it must copy first.
+    """
+    main, null = sys.modules["__main__"], os.open(os.devnull, os.O_WRONLY)
+    limits = tuple((which, resource.getrlimit(which)) for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS))
+    nothing = leaf.Confinement(kernel.SyscallFilter(b""), limits, own_session=False)  # the kernel takes no empty filter
+    compiled = marshal.dumps(compile(REHEARSED, "<rehearsal>", "exec", 0, True))
+    for turn in range(REHEARSALS):
+        code, bytecode = (REHEARSED, b"") if turn % 2 else ("", compiled)
+        task = wire.Task(
+            nonce=bytes(wire.NONCE_BYTES), output_bytes=1 << 16, total_bytes=1 << 16, code=code, bytecode=bytecode,
+            keep_bytecode=not bytecode, entry="main_solution", calls=[{"a": [1, "x"]}], first=0,
+            random_seed=turn, clock_s=None,
+        )  # fmt: skip
+        leaf.serve(marshal.dumps(tuple(task)), null)
+        with suppress(OSError):
+            leaf.confine(nothing, null, leaf.OPEN_FILES - 1)
+    os.close(null)
+    os.close(leaf.OPEN_FILES - 1)
+    sys.modules["__main__"] = main
+    del sys.modules[leaf.MODULE_NAME]
 
 
 def _silence() -> None:
@@ -57,7 +103,9 @@ def main(arguments: list[str]) -> NoReturn:
     stderr = QuietText(io.FileIO(2, "w", closefd=False), line_buffering=True)
     root = os.listdir("/")  # noqa: PTH208  (pathlib stays out of all leaves)
     facts = json.dumps({"pid": os.getpid(), "uid": os.getuid(), "root": root}).encode()
-    served = zygote.Zygote(commands, replies, _confinement(settings["leaf_filter"], settings["processes"]))
+    _rehearse()
+    limits = {"cpu_s": settings["cpu_s"], "wall_s": settings["wall_s"]}
+    served = zygote.Zygote(commands, replies, _confinement(settings), **limits)
     gc.collect()
     gc.freeze()
     wire.write_all(replies, wire.REPLY.pack(wire.READY, len(facts)), facts)
