@@ -27,6 +27,7 @@ RETRY_PAUSE_S = 0.2
 MAX_PROGRAM_CHARACTERS = 1 << 20
 MAX_ARGUMENT_CHARACTERS = 16 << 20
 _CLOSED = "the sandbox is closed"
+_ABANDONED = "nobody waits for this job any more"
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
 
@@ -82,16 +83,19 @@ class WorkerPool:
         Raises:
             SandboxUnavailable: no worker could be started, or the sandbox is closed.
         """
+        return self._run(job, threading.Event())
+
+    def _run(self, job: Job, abandoned: threading.Event) -> list[Outcome]:
         refusal = _refusal(job)
         if refusal is not None:
             return [refusal] * (job.draws or len(job.calls))
         calls = [_arguments(text) for text in job.calls or ("{}",) * job.draws]
         sound = [call for call in calls if not isinstance(call, Outcome)]
         with self._slots:
-            outcomes = iter(self._run_calls(job, sound))
+            outcomes = iter(self._run_calls(job, sound, abandoned))
             return [call if isinstance(call, Outcome) else next(outcomes) for call in calls]
 
-    def _run_calls(self, job: Job, calls: list[dict[str, Any]]) -> list[Outcome]:
+    def _run_calls(self, job: Job, calls: list[dict[str, Any]], abandoned: threading.Event) -> list[Outcome]:
         key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
         size = len(calls) if job.draws or job.together else 1
         outcomes: list[Outcome] = []
@@ -104,19 +108,23 @@ class WorkerPool:
             except ValueError as error:
                 outcomes += [_malformed(error)] * len(group)
                 continue
-            got, given = self._attempt(key, request)
+            got, given = self._attempt(key, request, abandoned)
             outcomes += got
             bytecode = bytecode or given
         return outcomes
 
     def run_many(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Outcome]]]:
-        """Run jobs over all workers and yield each as it ends, reading only a few jobs ahead."""
+        """Run jobs over all workers and yield each as it ends, reading only a few jobs ahead.
+
+        Whoever stops before the end, by an interrupt for one, waits for no call that is still running.
+        """
+        abandoned = threading.Event()
         waiting: dict[Future[list[Outcome]], Job] = {}
         done: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
         threads = ThreadPoolExecutor(self._workers, "sandbox")
         try:
             for job in jobs:
-                future = threads.submit(self.run, job)
+                future = threads.submit(self._run, job, abandoned)
                 waiting[future] = job
                 future.add_done_callback(done.put)
                 if len(waiting) >= self._workers * JOBS_AHEAD_PER_SLOT:
@@ -126,6 +134,9 @@ class WorkerPool:
                 future = done.get()
                 yield waiting.pop(future), future.result()
         finally:
+            if waiting:
+                abandoned.set()
+                self._kill_busy()
             threads.shutdown(wait=True, cancel_futures=True)
 
     def close(self) -> None:
@@ -134,18 +145,23 @@ class WorkerPool:
             self._closed = True
             workers = [worker for _, worker in self._idle]
             self._idle.clear()
-            busy = list(self._busy)
         for worker in workers:
             worker.ask_to_stop()
         for worker in workers:
             worker.stop(STOP_S)
-        for worker in busy:
-            worker.kill()
+        self._kill_busy()
         self._launcher.shutdown()
 
-    def _attempt(self, key: WorkerKey, request: Request) -> tuple[list[Outcome], bytes]:
+    def _kill_busy(self) -> None:
+        with self._lock:
+            for worker in self._busy:
+                worker.kill()
+
+    def _attempt(self, key: WorkerKey, request: Request, abandoned: threading.Event) -> tuple[list[Outcome], bytes]:
+        if abandoned.is_set():
+            raise SandboxUnavailable(_ABANDONED)
         outcomes, given = self._exchange(key, request, fresh=False)
-        if any(outcome.status == "infrastructure" for outcome in outcomes):
+        if not abandoned.is_set() and any(outcome.status == "infrastructure" for outcome in outcomes):
             with self._lock:
                 self._retries += 1
             time.sleep(RETRY_PAUSE_S)

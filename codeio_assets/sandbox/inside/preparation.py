@@ -18,10 +18,43 @@ from . import kernel, leaf, surroundings, wire, zygote
 
 REHEARSALS = 32
 REHEARSED = """
-def main_solution(a):
-    found = {"list": [*a, 1.5, None], "sum": sum(range(3))}
-    return found
+import math
+import random
+from collections import defaultdict
+from typing import Dict, List, Optional
+
+LIMIT = 10
+
+class Node:
+    def __init__(self, value, children=None):
+        self.value, self.children = value, children or []
+
+    def total(self) -> int:
+        return self.value + sum(child.total() for child in self.children)
+
+def count(words: List[str]) -> Dict[str, int]:
+    found = defaultdict(int)
+    for word in words:
+        found[word.strip().lower()] += 1
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+def main_solution(a, words, flag: Optional[bool] = None):
+    grid = [[0] * 3 for _ in range(3)]
+    for i in range(3):
+        for j, item in enumerate(a):
+            if i != j and isinstance(item, int):
+                grid[i][min(j, 2)] = max(item, grid[i][j - 1]) % LIMIT
+    try:
+        a[10]
+    except IndexError as error:
+        problem = f"{type(error).__name__}: {len(a)}"
+    if flag is None:
+        raise ValueError(problem)
+    tree = Node(1, [Node(2), Node(3)])
+    return {"grid": grid, "root": round(math.sqrt(sum(a)), 2), "words": count(words), "tree": tree.total(),
+            "problem": problem, "parts": (words[0][::-1], set(a) == {1}, None, 1.5, "".join(words).split(","))}
 """
+"""A program with what programs usually do."""
 
 
 class QuietText(io.TextIOWrapper):
@@ -72,10 +105,18 @@ def _rehearse() -> None:
     for turn in range(REHEARSALS):
         code, bytecode = (REHEARSED, b"") if turn % 2 else ("", compiled)
         task = wire.Task(
-            nonce=bytes(wire.NONCE_BYTES), output_bytes=1 << 16, total_bytes=1 << 16, code=code, bytecode=bytecode,
-            keep_bytecode=not bytecode, entry="main_solution", calls=[{"a": [1, "x"]}], first=0,
-            random_seed=turn, clock_s=None,
-        )  # fmt: skip
+            nonce=bytes(wire.NONCE_BYTES),
+            output_bytes=1 << 16,
+            total_bytes=1 << 16,
+            code=code,
+            bytecode=bytecode,
+            keep_bytecode=not bytecode,
+            entry="main_solution",
+            calls=[{"a": [3, 1, 2], "words": ["b", "a", "b"], "flag": True}, {"a": [], "words": []}],
+            first=0,
+            random_seed=turn,
+            clock_s=None,
+        )
         leaf.serve(marshal.dumps(tuple(task)), null)
         with suppress(OSError):
             leaf.confine(nothing, null, leaf.OPEN_FILES - 1)
