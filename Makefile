@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale gc clean
 
 default: check
 
@@ -63,6 +63,12 @@ record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1
 
 trial: setup ## real input from ../shared/data: transform responses to tasks, raw files to eligible
 	@$(BIN)/python tools/trial.py
+
+bench-execution: setup ## execution, sampling and extraction against the usual ways; ARGS=--json
+	@$(BIN)/python tools/bench_execution.py $(ARGS)
+
+bench-execution-scale: setup ## what 1,000, 10,000 and 100,000 programs cost
+	@$(BIN)/python tools/bench_execution.py --scale $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -1,13 +1,15 @@
 """The commands that need neither Dagster nor a project; formats in docs/commands.md."""
 
+import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from codeio_assets.batch import auditing, judging, running, sampling
-from codeio_assets.batch.lines import read_lines, writing
+from codeio_assets.batch.lines import read_identified, read_lines, writing
 from codeio_assets.core.settings import Sampling
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 
@@ -38,9 +40,10 @@ def run(
     sandbox = _sandbox(workers, cpu_seconds, wall_seconds, memory)
     try:
         with writing(out) as lines:
-            running.run_programs(read_lines(programs, running.ProgramLine), sandbox, lines)
+            statuses = running.run_programs(read_lines(programs, running.ProgramLine), sandbox, lines)
     finally:
         sandbox.close()
+    _tell_counts(f"{lines.count} programs; calls", statuses)
 
 
 @app.command()
@@ -65,10 +68,7 @@ def sample(
             reasons = sampling.sample_responses(lines, sandbox, settings, pairs, outputs)
     finally:
         sandbox.close()
-    told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    _tell(
-        f"{functions.count} functions, {kept.count} pairs, {rejections.count} rejections{f': {told}' if told else ''}"
-    )
+    _tell_counts(f"{functions.count} functions, {kept.count} pairs, {rejections.count} rejections", reasons)
 
 
 @app.command()
@@ -83,15 +83,13 @@ def judge(
     sandbox = _sandbox(workers)
     try:
         with writing(out) as lines:
-            judging.judge_predictions(
-                read_lines(predictions, judging.PredictionLine),
-                read_lines(functions, judging.FunctionLine),
-                sandbox,
-                rule,
-                lines,
+            known = read_identified(functions, judging.FunctionLine)
+            statuses = judging.judge_predictions(
+                read_lines(predictions, judging.PredictionLine), known, sandbox, rule, lines
             )
     finally:
         sandbox.close()
+    _tell_counts(f"{lines.count} predictions", statuses)
 
 
 @app.command()
@@ -102,7 +100,8 @@ def extract(
 ) -> None:
     """Find the answer object in each response."""
     with writing(out) as lines:
-        judging.extract_answers(read_lines(responses, judging.ResponseTextLine), key, lines)
+        results = judging.extract_answers(read_lines(responses, judging.ResponseTextLine), key, lines)
+    _tell_counts(f"{lines.count} responses", results)
 
 
 @app.command()
@@ -110,17 +109,22 @@ def audit(
     functions: Annotated[Path, typer.Argument(help='JSONL: {"refcode", "funcname", "ios"}, the published format')],
     out: Out = STANDARD,
     workers: Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the summary as JSON and not as a table")] = False,
 ) -> None:
     """Execute recorded pairs again and tell which do not reproduce, and why."""
     sandbox = _sandbox(workers)
     try:
         with writing(out) as lines:
-            results = auditing.audit_functions(read_lines(functions, auditing.RecordedFunction), sandbox, lines)
+            audited = auditing.audit_functions(read_lines(functions, auditing.RecordedFunction), sandbox, lines)
     finally:
         sandbox.close()
-    total = sum(results.values())
-    for result, count in results.most_common():
-        _tell(f"{result:<28}{count:>8,}{count / max(total, 1):>9.2%}")
+    summary = auditing.summary(audited)
+    _tell(json.dumps(summary) if as_json else auditing.table(summary))
+
+
+def _tell_counts(what: str, counts: Counter[str]) -> None:
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+    _tell(f"{what}: {told}" if told else what)
 
 
 def _tell(text: str) -> None:

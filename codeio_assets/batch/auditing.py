@@ -7,7 +7,7 @@ surroundings; one that differs is executed again with one thing changed at a tim
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks
@@ -17,6 +17,7 @@ from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 from codeio_assets.stages.sampling import REFERENCE, SUSPECTS, describe
 
 CHUNK = 200
+REPRODUCES = "reproduces"
 MUTATION_PROBE = """
 
 def _codeio_probe(arguments):
@@ -57,10 +58,24 @@ class _Case:
         ]
 
 
-def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out: Writer) -> Counter[str]:
-    """Write one line per pair that does not reproduce, and return pairs by result (`reproduces` or a cause)."""
+@dataclass(slots=True)
+class Audit:
+    """Pairs by result, `reproduces` or a cause, and the functions that have pairs with that result."""
+
+    pairs: Counter[str] = field(default_factory=Counter[str])
+    functions: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, results: list[str]) -> None:
+        """Count one function's pairs; as a function it counts as `reproduces` only if all of them do."""
+        self.pairs.update(results)
+        causes = set(results) - {REPRODUCES}
+        self.functions.update(causes or {REPRODUCES})
+
+
+def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out: Writer) -> Audit:
+    """Write one line per pair that does not reproduce, and return the counts."""
     progress = ProgressLine("functions")
-    results: Counter[str] = Counter()
+    audited = Audit()
     numbered = enumerate(functions)
     for chunk in chunks(numbered, CHUNK):
         cases = [_Case(number, line, []) for number, line in chunk]
@@ -68,15 +83,33 @@ def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out
         suspects = [case for case in cases if case.differing()]
         causes = _causes(suspects, sandbox)
         for case in cases:
-            differing = case.differing()
-            results["reproduces"] += len(case.outcomes) - len(differing)
-            for index in differing:
-                cause = causes[case.number].get(index, "unexplained")
-                results[cause] += 1
+            found = causes.get(case.number, {})
+            audited.add([found.get(index, REPRODUCES) for index in range(len(case.outcomes))])
+            for index, cause in sorted(found.items()):
                 out.write(function=case.number, pair=index, cause=cause, **_shown(case, index))
         progress.advance(len(chunk))
     progress.finish()
-    return results
+    return audited
+
+
+def summary(audited: Audit) -> dict[str, Any]:
+    """Return the counts as JSON: total, and per result pairs, their share, and functions."""
+    total = sum(audited.pairs.values())
+    rows = [
+        {"result": name, "pairs": count, "pairs_ratio": round(count / total, 6), "functions": audited.functions[name]}
+        for name, count in sorted(audited.pairs.items(), key=lambda item: (item[0] != REPRODUCES, -item[1], item[0]))
+    ]
+    return {"pairs": total, "results": rows}
+
+
+def table(summarised: dict[str, Any]) -> str:
+    """Return a summary as a table for people."""
+    lines = [f"{'result':<28}{'pairs':>8}{'share':>9}{'functions':>11}"]
+    lines += [
+        f"{row['result']:<28}{row['pairs']:>8,}{row['pairs_ratio']:>9.2%}{row['functions']:>11,}"
+        for row in summarised["results"]
+    ]
+    return "\n".join([*lines, f"{'all':<28}{summarised['pairs']:>8,}"])
 
 
 def _run(cases: list[_Case], sandbox: Sandbox) -> None:

@@ -3,10 +3,11 @@
 The expected value never enters the sandbox: a predicted input is executed there, and its output compared here.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from codeio_assets.batch.lines import BadInput, Line, ProgressLine, Writer, chunks, value_of
+from codeio_assets.batch.lines import BadInput, IdentifiedLine, Line, ProgressLine, Writer, chunks, value_of
 from codeio_assets.core.answers import extract_answer
 from codeio_assets.core.canonical import canonical_json
 from codeio_assets.core.comparison import Rule
@@ -17,10 +18,9 @@ CHUNK = 2_000
 """Predictions that are held at a time to bring verdicts back into the order of the input."""
 
 
-class FunctionLine(Line):
+class FunctionLine(IdentifiedLine):
     """A function that predicted inputs are executed with."""
 
-    id: str | int
     code: str
     entry: str = "main_solution"
 
@@ -45,20 +45,21 @@ class ResponseTextLine(Line):
 
 def judge_predictions(
     predictions: Iterable[PredictionLine],
-    functions: Iterable[FunctionLine],
+    functions: Mapping[str | int, FunctionLine],
     sandbox: Sandbox,
     rule: Rule,
     out: Writer,
-) -> None:
-    """Write one verdict per prediction, in order.
+) -> Counter[str]:
+    """Write one verdict per prediction, in order; return predictions by status.
 
     Raises:
         BadInput: a prediction in the direction `input` names a function that is not there.
     """
-    known = {line.id: line for line in functions}
     progress = ProgressLine("predictions")
+    statuses: Counter[str] = Counter()
     for chunk in chunks(predictions, CHUNK):
-        for line, judgement in zip(chunk, _judge_chunk(chunk, known, sandbox, rule), strict=True):
+        for line, judgement in zip(chunk, _judge_chunk(chunk, functions, sandbox, rule), strict=True):
+            statuses[judgement.status] += 1
             out.write(
                 id=line.id,
                 status=judgement.status,
@@ -69,10 +70,11 @@ def judge_predictions(
             )
         progress.advance(len(chunk))
     progress.finish()
+    return statuses
 
 
 def _judge_chunk(
-    chunk: list[PredictionLine], functions: dict[str | int, FunctionLine], sandbox: Sandbox, rule: Rule
+    chunk: list[PredictionLine], functions: Mapping[str | int, FunctionLine], sandbox: Sandbox, rule: Rule
 ) -> list[Judgement]:
     judged: dict[int, Judgement] = {}
     predicted: dict[str | int, dict[int, str]] = {}
@@ -93,7 +95,7 @@ def _judge_chunk(
 def _execute(
     chunk: list[PredictionLine],
     predicted: dict[str | int, dict[int, str]],
-    functions: dict[str | int, FunctionLine],
+    functions: Mapping[str | int, FunctionLine],
     sandbox: Sandbox,
     rule: Rule,
 ) -> Iterable[tuple[int, Judgement]]:
@@ -118,11 +120,14 @@ def _execute(
             )
 
 
-def extract_answers(responses: Iterable[ResponseTextLine], key: str, out: Writer) -> None:
-    """Write `{"id", "found", "value"}` per response: the last answer object that has the key."""
+def extract_answers(responses: Iterable[ResponseTextLine], key: str, out: Writer) -> Counter[str]:
+    """Write `{"id", "found", "value"}` per response: the last answer object that has the key; count the found."""
     progress = ProgressLine("responses")
+    results: Counter[str] = Counter()
     for line in responses:
         answer = extract_answer(line.response, key)
+        results["found" if answer.found else "not found"] += 1
         out.write(id=line.id, found=answer.found, value=answer.value)
         progress.advance()
     progress.finish()
+    return results

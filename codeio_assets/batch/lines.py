@@ -4,7 +4,9 @@ What does not live here: what the fields mean (the modules beside this one).
 """
 
 import json
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,15 @@ class Line(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
+class IdentifiedLine(Line):
+    """Base of input lines that others refer to."""
+
+    id: str | int
+
+
+_Identified = TypeVar("_Identified", bound=IdentifiedLine)
+
+
 def read_lines(path: Path, model: type[_Line]) -> Iterator[_Line]:
     """Yield the lines of a file as records; blank lines are passed over.
 
@@ -42,12 +53,26 @@ def read_lines(path: Path, model: type[_Line]) -> Iterator[_Line]:
                 yield _parse(path, number, line, model)
 
 
+def read_identified(path: Path, model: type[_Identified]) -> dict[str | int, _Identified]:
+    """Return the lines of a file by their `id`.
+
+    Raises:
+        BadInput: as `read_lines`, or two lines have the same id.
+    """
+    found: dict[str | int, _Identified] = {}
+    for line in read_lines(path, model):
+        if line.id in found:
+            raise BadInput(f"{path}: the id {line.id!r} stands twice; each function needs an id of its own")
+        found[line.id] = line
+    return found
+
+
 def _parse(path: Path, number: int, line: bytes, model: type[_Line]) -> _Line:
     try:
         return model.model_validate(json.loads(line))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        field = ".".join(str(part) for part in first["loc"] if part not in ("str", "int")) or "the line"
         raise BadInput(f"{path}:{number}: `{field}`: {first['msg'].lower()}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}:{number}: is not JSON: {error}") from None
@@ -69,18 +94,43 @@ def _opened(path: Path) -> Generator[Iterable[bytes]]:
 def writing(path: Path) -> Generator["Writer"]:
     """Open a file for writing lines; `-` is standard output.
 
+    The lines go to a file beside it, which takes its name when all are written: a file of that name is whole.
+
     Raises:
         BadInput: it cannot be written.
     """
     if str(path) == "-":
         yield Writer(sys.stdout)
+        sys.stdout.flush()
+        return
+    if path.is_dir():
+        raise BadInput(f"{path}: cannot be written: it is a folder")
+    if path.exists() and not path.is_file():  # a pipe or a device, which has a name and no content to keep whole
+        with path.open("w", encoding="utf-8") as file:
+            yield Writer(file)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8") as file:
-            yield Writer(file)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield Writer(file)
+        part.chmod(0o666 & ~_file_mask())
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _file_mask() -> int:
+    """Return the bits that new files of this process go without; there is no way to ask but to set them."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 class Writer:

@@ -1,5 +1,6 @@
 """`codeio run`: programs and their calls, one typed outcome per call, in the order of the input."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
@@ -21,13 +22,17 @@ class ProgramLine(Line):
     calls: list[dict[str, Any]]
 
 
-def run_programs(programs: Iterable[ProgramLine], sandbox: Sandbox, out: Writer) -> None:
-    """Run every program and write `{"id", "outcomes": [...]}` per program, in order."""
+def run_programs(programs: Iterable[ProgramLine], sandbox: Sandbox, out: Writer) -> Counter[str]:
+    """Run every program, write `{"id", "outcomes": [...]}` per program, in order; return calls by status."""
     progress = ProgressLine("programs")
+    statuses: Counter[str] = Counter()
     for program, outcomes in run_in_order(programs, sandbox):
         out.write(id=program.id, outcomes=[outcome_fields(outcome) for outcome in outcomes])
+        statuses.update(outcome.status for outcome in outcomes)
+        statuses["retried"] += sum(outcome.attempts > 1 for outcome in outcomes)
         progress.advance()
     progress.finish()
+    return +statuses
 
 
 def run_in_order(programs: Iterable[ProgramLine], sandbox: Sandbox) -> Iterator[tuple[ProgramLine, list[Outcome]]]:

@@ -51,7 +51,7 @@ def sample_responses(
             if isinstance(function, ParsedFunction)
         }
         tally = Tally()
-        draw_and_execute(list(candidates.values()), sandbox, settings, tally)
+        draw_and_execute(list(candidates.values()), sandbox, settings, tally, together=True)
         confirm([candidate for candidate in candidates.values() if candidate.outputs], sandbox, tally)
         for number, (line, function) in enumerate(parsed):
             if isinstance(function, ParsedFunction):

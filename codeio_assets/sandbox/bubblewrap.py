@@ -102,6 +102,7 @@ def environment(hash_seed: int) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
+        "LD_BIND_NOW": "1",  # what the loader looks up late, each leaf would look up again
     }
 
 

@@ -29,9 +29,9 @@ class Limits:
     """What one call may use. CPU time decides a timeout; wall time is the backstop against sleeping.
 
     A call that still gets some CPU time when `wall_s` is over is starved rather than asleep, and gets up to nine more
-    such windows, so that a busy machine fails no healthy call. All draws of a job share one `cpu_s`. `memory_mib` is
-    address space beyond what the worker has; `scratch_mib` is the working directory, in memory; `output_bytes` is the
-    JSON text of one value; `processes` are threads, for no program can start a process.
+    such windows, so that a busy machine fails no healthy call. All calls of one process share one `cpu_s`.
+    `memory_mib` is address space beyond what the worker has; `scratch_mib` is the working directory, in memory;
+    `output_bytes` is the JSON text of one value; `processes` are threads, for no program can start a process.
 
     Source: 5 s per sample (CodeI/O, sec. 2.3), here of CPU time so that load on the machine changes no verdict.
     """
@@ -65,6 +65,10 @@ class Job:
     `calls` are keyword arguments as JSON object texts, one call each, each in a process of its own. With
     `draws` > 0 the entry is called that often without arguments in one process, re-seeded before each draw from
     (`variant.random_seed`, index), and each draw gives one outcome; `calls` is then empty.
+
+    With `together` all calls run one after the other in one process, as draws do: they share one `cpu_s`, a call finds
+    what the ones before it left behind, and one that ends the process is the end of those after it. That is for
+    results that are proven again by calls of their own.
     """
 
     job_id: str
@@ -72,6 +76,7 @@ class Job:
     entry: str = "main_solution"
     calls: Sequence[str] = ()
     draws: int = 0
+    together: bool = False
     variant: Variant = field(default_factory=Variant)
 
 
@@ -79,8 +84,8 @@ class Job:
 class Outcome:
     """What came of one call. `value_json` is canonical JSON and present only with status `ok`.
 
-    `cpu_s` and `wall_s` are those of the call's process, its start and loading the program included; the draws of a
-    job share one, whose figures are on the last draw.
+    `cpu_s` and `wall_s` are those of the call's process, its start and loading the program included; of calls that
+    share a process, the last has the figures. `attempts` is 2 where the machine was at fault the first time.
     """
 
     status: OutcomeStatus
@@ -89,6 +94,7 @@ class Outcome:
     message: str | None = None
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    attempts: int = 1
 
 
 class Sandbox(Protocol):

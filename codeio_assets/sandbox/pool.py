@@ -3,20 +3,21 @@
 What does not live here: what an outcome is (`outcomes`), what a worker is (`workers`).
 """
 
+import json
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
-from codeio_assets.sandbox.inside import wire
 from codeio_assets.sandbox.outcomes import judge
 from codeio_assets.sandbox.preloading import worker_kind
-from codeio_assets.sandbox.protocol import WorkerDied, pack_request
+from codeio_assets.sandbox.protocol import Request, WorkerDied, pack_request
 from codeio_assets.sandbox.workers import IsolationName, Process, Worker, WorkerKey, start_worker
 
 STOP_S = 5.0
@@ -26,6 +27,7 @@ RETRY_PAUSE_S = 0.2
 MAX_PROGRAM_CHARACTERS = 1 << 20
 MAX_ARGUMENT_CHARACTERS = 16 << 20
 _CLOSED = "the sandbox is closed"
+_ABANDONED = "nobody waits for this job any more"
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
 
@@ -81,36 +83,60 @@ class WorkerPool:
         Raises:
             SandboxUnavailable: no worker could be started, or the sandbox is closed.
         """
+        return self._run(job, threading.Event())
+
+    def _run(self, job: Job, abandoned: threading.Event) -> list[Outcome]:
         refusal = _refusal(job)
         if refusal is not None:
             return [refusal] * (job.draws or len(job.calls))
+        calls = [_arguments(text) for text in job.calls or ("{}",) * job.draws]
+        sound = [call for call in calls if not isinstance(call, Outcome)]
         with self._slots:
-            if job.draws:
-                return self._attempt(job, _contents(job, 0, "{}", job.draws), b"")[0]
-            outcomes: list[Outcome] = []
-            bytecode = b""
-            for index, arguments in enumerate(job.calls):
-                contents = _contents(job, index, arguments, 1)
-                contents["keep_bytecode"] = index == 0 and len(job.calls) > 1
-                if bytecode:
-                    contents["code"] = ""
-                got, given = self._attempt(job, contents, bytecode)
-                outcomes += got
-                bytecode = bytecode or given
-            return outcomes
+            outcomes = iter(self._run_calls(job, sound, abandoned))
+            return [call if isinstance(call, Outcome) else next(outcomes) for call in calls]
+
+    def _run_calls(self, job: Job, calls: list[dict[str, Any]], abandoned: threading.Event) -> list[Outcome]:
+        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
+        size = len(calls) if job.draws or job.together else 1
+        outcomes: list[Outcome] = []
+        bytecode = b""
+        for first in range(0, len(calls), max(size, 1)):
+            group = calls[first : first + size]
+            keep = first == 0 and len(calls) > size
+            try:
+                request = pack_request(job, self._limits, group, first=first, bytecode=bytecode, keep=keep)
+            except ValueError as error:
+                outcomes += [_malformed(error)] * len(group)
+                continue
+            got, given = self._attempt(key, request, abandoned)
+            outcomes += got
+            bytecode = bytecode or given
+        return outcomes
 
     def run_many(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Outcome]]]:
-        """Run jobs over all workers and yield each as it ends, reading only a few jobs ahead."""
+        """Run jobs over all workers and yield each as it ends, reading only a few jobs ahead.
+
+        Whoever stops before the end, by an interrupt for one, waits for no call that is still running.
+        """
+        abandoned = threading.Event()
         waiting: dict[Future[list[Outcome]], Job] = {}
+        done: SimpleQueue[Future[list[Outcome]]] = SimpleQueue()
         threads = ThreadPoolExecutor(self._workers, "sandbox")
         try:
             for job in jobs:
-                waiting[threads.submit(self.run, job)] = job
+                future = threads.submit(self._run, job, abandoned)
+                waiting[future] = job
+                future.add_done_callback(done.put)
                 if len(waiting) >= self._workers * JOBS_AHEAD_PER_SLOT:
-                    yield from _done(waiting)
+                    future = done.get()
+                    yield waiting.pop(future), future.result()
             while waiting:
-                yield from _done(waiting)
+                future = done.get()
+                yield waiting.pop(future), future.result()
         finally:
+            if waiting:
+                abandoned.set()
+                self._kill_busy()
             threads.shutdown(wait=True, cancel_futures=True)
 
     def close(self) -> None:
@@ -119,30 +145,31 @@ class WorkerPool:
             self._closed = True
             workers = [worker for _, worker in self._idle]
             self._idle.clear()
-            busy = list(self._busy)
         for worker in workers:
             worker.ask_to_stop()
         for worker in workers:
             worker.stop(STOP_S)
-        for worker in busy:
-            worker.kill()
+        self._kill_busy()
         self._launcher.shutdown()
 
-    def _attempt(self, job: Job, contents: dict[str, Any], bytecode: bytes) -> tuple[list[Outcome], bytes]:
-        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
-        outcomes, given = self._exchange(key, contents, bytecode, fresh=False)
-        if any(outcome.status == "infrastructure" for outcome in outcomes):
+    def _kill_busy(self) -> None:
+        with self._lock:
+            for worker in self._busy:
+                worker.kill()
+
+    def _attempt(self, key: WorkerKey, request: Request, abandoned: threading.Event) -> tuple[list[Outcome], bytes]:
+        if abandoned.is_set():
+            raise SandboxUnavailable(_ABANDONED)
+        outcomes, given = self._exchange(key, request, fresh=False)
+        if not abandoned.is_set() and any(outcome.status == "infrastructure" for outcome in outcomes):
             with self._lock:
                 self._retries += 1
             time.sleep(RETRY_PAUSE_S)
-            outcomes, given = self._exchange(key, contents, bytecode, fresh=True)
+            again, given = self._exchange(key, request, fresh=True)
+            outcomes = [replace(outcome, attempts=2) for outcome in again]
         return outcomes, given
 
-    def _exchange(
-        self, key: WorkerKey, contents: dict[str, Any], bytecode: bytes, *, fresh: bool
-    ) -> tuple[list[Outcome], bytes]:
-        nonce = secrets.token_bytes(wire.NONCE_BYTES)
-        request = pack_request(contents, self._limits, bytecode=bytecode, nonce=nonce)
+    def _exchange(self, key: WorkerKey, request: Request, *, fresh: bool) -> tuple[list[Outcome], bytes]:
         worker = self._take(key, fresh=fresh)
         try:
             stream, ending = worker.exchange(request)
@@ -205,17 +232,19 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _contents(job: Job, index: int, arguments: str, draws: int) -> dict[str, Any]:
-    return {
-        "code": job.code,
-        "entry": job.entry,
-        "arguments": arguments,
-        "index": index,
-        "draws": draws,
-        "random_seed": job.variant.random_seed,
-        "clock_s": job.variant.clock_s,
-        "keep_bytecode": False,
-    }
+def _arguments(text: str) -> dict[str, Any] | Outcome:
+    """Return the keyword arguments of one call, or the outcome of a text that is no JSON object."""
+    try:
+        arguments = json.loads(text)
+        if not isinstance(arguments, dict):
+            raise ValueError(f"a JSON object is needed, and it is of type {type(arguments).__name__}")
+    except (ValueError, RecursionError) as error:
+        return _malformed(error)
+    return cast("dict[str, Any]", arguments)
+
+
+def _malformed(error: Exception) -> Outcome:
+    return Outcome("exception", error_type="MalformedArguments", message=str(error))
 
 
 def _refusal(job: Job) -> Outcome | None:
@@ -227,8 +256,3 @@ def _refusal(job: Job) -> Outcome | None:
         message = f"a call's arguments have more than {MAX_ARGUMENT_CHARACTERS} characters"
         return Outcome("exception", error_type="ArgumentsTooLarge", message=message)
     return None
-
-
-def _done(waiting: dict[Future[list[Outcome]], Job]) -> Iterator[tuple[Job, list[Outcome]]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()

@@ -8,12 +8,32 @@ import re
 
 # fmt: off
 STANDARD = [
-    "abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal",
-    "enum", "fractions", "functools", "heapq", "itertools", "json", "math", "operator", "random",
+    "abc", "bisect", "collections", "collections.abc", "copy", "datetime",
+    "enum", "functools", "heapq", "itertools", "json", "math", "operator", "random",
     "re", "string", "time", "typing",
 ]
 """What every worker loads: more would slow down each fork, less each program that needs it."""
 # fmt: on
+_LIBRARY = [
+    "dataclasses",
+    "decimal",
+    "doctest",
+    "fractions",
+    "hashlib",
+    "inspect",
+    "logging",
+    "pathlib",
+    "pprint",
+    "queue",
+    "secrets",
+    "statistics",
+    "tempfile",
+    "textwrap",
+    "traceback",
+    "unittest",
+    "uuid",
+]  # fmt: skip
+"""Of the standard library, what takes longer to import than a larger worker takes to fork."""
 _NUMPY = ["numpy", "numpy.linalg", "numpy.random", "numpy.fft"]
 
 PRELOADS: dict[str, list[str]] = {
@@ -22,9 +42,11 @@ PRELOADS: dict[str, list[str]] = {
     "sympy": ["sympy"],
     "networkx": ["networkx"],
     "numpy": _NUMPY,
+    "library": _LIBRARY,
     "light": [],
 }
-"""By worker kind, heaviest first: a program goes to the first kind whose name it imports, else to `light`."""
+"""By worker kind, heaviest first: a program goes to the first kind whose name it imports, to `library` if it imports
+one of its modules, else to `light`."""
 
 # fmt: off
 PACKAGES = [
@@ -34,12 +56,12 @@ PACKAGES = [
 # fmt: on
 """What of the site-packages a program can import; absent ones are left out."""
 
-_IMPORTED = re.compile(rf"^[ \t]*(?:import|from)[ \t][^\n#]*?\b({'|'.join(PRELOADS)})\b", re.MULTILINE)
+_IMPORTED = re.compile(rf"^[ \t]*(?:import|from)[ \t][^\n#]*?\b({'|'.join([*PRELOADS, *_LIBRARY])})\b", re.MULTILINE)
 
 
 def worker_kind(code: str) -> str:
     """Return the kind of worker that suits a program."""
-    imported = set(_IMPORTED.findall(code))
+    imported = {"library" if name in _LIBRARY else name for name in _IMPORTED.findall(code)}
     return next((kind for kind in PRELOADS if kind in imported), "light")
 
 

@@ -5,13 +5,15 @@ What does not: what the frames mean (`outcomes`).
 """
 
 import json
+import marshal
 import os
+import secrets
 import select
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from codeio_assets.sandbox.contract import Limits
+from codeio_assets.sandbox.contract import Job, Limits
 from codeio_assets.sandbox.inside import wire
 
 MEBIBYTE = 1 << 20
@@ -20,9 +22,10 @@ STALL_S = 60.0
 FRAME_ROOM_BYTES = 1 << 13
 """What a frame may hold besides a value: an exception's type and message, and the frame's head."""
 BYTECODE_ROOM_BYTES = 1 << 20
-DRAWS_OUTPUT_FACTOR = 16
-"""All draws of one job together may return this many times the output limit of one call."""
+TOTAL_OUTPUT_FACTOR = 16
+"""All calls of one process together may return this many times the output limit of one call."""
 MAX_REPLY_BYTES = 1 << 20
+READ_BYTES = 1 << 16
 
 
 class WorkerDied(Exception):  # noqa: N818  (an event that the pool answers)
@@ -55,39 +58,46 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One leaf's work: one call, or all draws of a job, packed for the pipe."""
+    """The work of one leaf, packed for the pipe; `turns` is the number of its calls."""
 
     nonce: bytes
     turns: int
-    header: bytes
-    text: bytes
-    bytecode: bytes
+    data: bytes
     stream_bytes: int
 
 
-def pack_request(  # noqa: D417  (the contents are those of `inside.leaf`)
-    contents: dict[str, Any], limits: Limits, *, bytecode: bytes, nonce: bytes
+def pack_request(
+    job: Job, limits: Limits, calls: list[dict[str, Any]], *, first: int = 0, bytecode: bytes = b"", keep: bool = False
 ) -> Request:
     """Return the request for a leaf.
 
     Args:
-        contents: what to do: code, entry, arguments, index, draws, random_seed, clock_s.
+        job: the program, and how it is to be run.
+        limits: what one call may use.
+        calls: keyword arguments of each call that the leaf is to make.
+        first: which call of the job is the first of them.
+        bytecode: the program compiled by an earlier leaf, or nothing.
+        keep: whether the leaf is to give the compiled program back.
+
+    Raises:
+        ValueError: the arguments are nested too deep.
     """
-    turns: int = contents["draws"]
-    total_bytes = limits.output_bytes * min(turns, DRAWS_OUTPUT_FACTOR)
-    stream_bytes = total_bytes + turns * FRAME_ROOM_BYTES + BYTECODE_ROOM_BYTES
-    told = {"nonce": nonce.hex(), "output_bytes": limits.output_bytes, "total_bytes": total_bytes}
-    text = json.dumps({**contents, **told}).encode()
-    header = wire.Request(
-        text_bytes=len(text),
-        bytecode_bytes=len(bytecode),
-        cpu_s=limits.cpu_s,
-        wall_s=limits.wall_s,
-        memory_bytes=limits.memory_mib * MEBIBYTE,
-        stream_bytes=stream_bytes,
-        file_bytes=limits.scratch_mib * MEBIBYTE,
+    task = wire.Task(
+        nonce=secrets.token_bytes(wire.NONCE_BYTES),
+        output_bytes=limits.output_bytes,
+        total_bytes=limits.output_bytes * min(len(calls), TOTAL_OUTPUT_FACTOR),
+        code="" if bytecode else job.code,
+        bytecode=bytecode,
+        keep_bytecode=keep,
+        entry=job.entry,
+        calls=calls,
+        first=first,
+        random_seed=job.variant.random_seed,
+        clock_s=job.variant.clock_s,
     )
-    return Request(nonce, turns, wire.REQUEST.pack(*header), text, bytecode, stream_bytes)
+    body = marshal.dumps(tuple(task))
+    stream_bytes = task.total_bytes + len(calls) * FRAME_ROOM_BYTES + BYTECODE_ROOM_BYTES
+    return Request(task.nonce, len(calls), wire.REQUEST.pack(len(body), stream_bytes) + body, stream_bytes)
 
 
 class Channel:
@@ -95,6 +105,9 @@ class Channel:
 
     def __init__(self, commands: int, replies: int) -> None:
         self._commands, self._replies = commands, replies
+        self._unread = bytearray()
+        self._poll = select.poll()
+        self._poll.register(replies, select.POLLIN)
         os.set_blocking(commands, False)
 
     def close_commands(self) -> None:
@@ -145,7 +158,7 @@ class Channel:
                 raise WorkerDied("the worker broke the protocol")
 
     def _send(self, request: Request) -> None:
-        data = memoryview(b"".join((request.header, request.text, request.bytecode)))
+        data = memoryview(request.data)
         deadline = time.monotonic() + STALL_S
         while data:
             try:
@@ -164,16 +177,15 @@ class Channel:
         return kind, self._read(size, stall_s)
 
     def _read(self, size: int, stall_s: float) -> bytes:
-        data = b""
-        while len(data) < size:
-            poll = select.poll()
-            poll.register(self._replies, select.POLLIN)
-            if not poll.poll(stall_s * 1000):
+        while len(self._unread) < size:
+            if not self._poll.poll(stall_s * 1000):
                 raise WorkerDied(f"the worker was silent for {stall_s:.0f} s")
-            part = os.read(self._replies, size - len(data))
+            part = os.read(self._replies, READ_BYTES)
             if not part:
                 raise WorkerDied("the worker is gone")
-            data += part
+            self._unread += part
+        data = bytes(self._unread[:size])
+        del self._unread[:size]
         return data
 
 

@@ -167,6 +167,10 @@ def _python_line(key: WorkerKey, limits: Limits, commands: int, replies: int, *,
     settings = {
         "preload": preloads(key.kind),
         "leaf_filter": seccomp.leaf_filter().hex() if isolated else "",
+        "cpu_s": limits.cpu_s,
+        "wall_s": limits.wall_s,
+        "memory_bytes": limits.memory_mib * MEBIBYTE,
+        "file_bytes": limits.scratch_mib * MEBIBYTE,
         "processes": limits.processes,
     }
     inside = bubblewrap.INSIDE if isolated else str(Path(__file__).with_name("inside"))

@@ -21,13 +21,13 @@ from codeio_assets.stages.result import Row, StageResult, account, rejection
 REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
 CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
 SUSPECTS = (
+    ("time", replace(REFERENCE, clock_s=CHANGED.clock_s)),
     ("time", REFERENCE),
     ("random", replace(REFERENCE, random_seed=CHANGED.random_seed)),
-    ("time", replace(REFERENCE, clock_s=CHANGED.clock_s)),
     ("hash_order", replace(REFERENCE, hash_seed=CHANGED.hash_seed)),
 )
 """Causes of an unstable output, and surroundings that differ from the reference in that one thing. What changes when
-nothing does has looked at how much time passes."""
+nothing does has looked at how much time passes, and comes before what it could be mistaken for."""
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -64,11 +64,13 @@ class Tally:
 
     outcomes: Counter[str] = field(default_factory=Counter[str])
     cpu: list[float] = field(default_factory=list[float])
+    retried: int = 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of one job."""
         self.outcomes.update(outcome.status for outcome in outcomes)
         self.cpu.extend(outcome.cpu_s for outcome in outcomes)
+        self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
 
     def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
         """Return the numbers for metadata."""
@@ -76,6 +78,7 @@ class Tally:
             "isolation": sandbox.isolation,
             "outcomes_by_status": dict(sorted(self.outcomes.items())),
             "execution_cpu_s": round(sum(self.cpu), 3),
+            "calls_retried": self.retried,
             "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
         }
 
@@ -100,7 +103,7 @@ def sample_pairs(
         for row in functions.to_dicts()
     ]
     tally = Tally()
-    draw_and_execute(candidates, sandbox, settings, tally)
+    draw_and_execute(candidates, sandbox, settings, tally, together=True)
     confirm([candidate for candidate in candidates if candidate.outputs], sandbox, tally)
     rows: list[Row] = []
     rejections: list[Row] = []
@@ -116,11 +119,17 @@ def sample_pairs(
     return account("io_pairs", rows, rejections, items_in=len(candidates), items_out=kept, info=info)
 
 
-def draw_and_execute(candidates: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally) -> None:
-    """Draw inputs and execute them, round by round over all candidates that want more."""
+def draw_and_execute(
+    candidates: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally, *, together: bool = False
+) -> None:
+    """Draw inputs and execute them, round by round over all candidates that want more.
+
+    With `together` the inputs of a function share a process, which costs a fraction; `confirm` then sees whether they
+    influenced each other.
+    """
     while active := [candidate for candidate in candidates if candidate.wants_more(settings)]:
         _draw(active, sandbox, settings, tally)
-        _execute(active, sandbox, tally)
+        _execute(active, sandbox, tally, together=together)
 
 
 def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally) -> None:
@@ -144,35 +153,70 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
         candidate.rounds += 1
 
 
-def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally, *, together: bool) -> None:
     """Execute the inputs that were accepted and not executed yet, as many as are still wanted."""
-    by_id = {candidate.function_id: candidate for candidate in active}
-    jobs: list[Job] = []
+    todo: dict[str, list[str]] = {}
     for candidate in active:
         wanted = EXECUTED_INPUTS - len(candidate.outputs)
         inputs = candidate.draws.inputs[candidate.executed : candidate.executed + wanted]
         candidate.executed += len(inputs)
         if inputs:
-            jobs.append(Job(candidate.function_id, candidate.code, calls=tuple(inputs), variant=REFERENCE))
-    for job, outcomes in sandbox.run_many(jobs):
+            todo[candidate.function_id] = inputs
+    outcomes = _outcomes(active, todo, sandbox, tally, together=together)
+    if together:  # what did not return may have fallen to another call, and says what it is when it is alone
+        failed = {
+            key: [text for text, outcome in found.items() if outcome.status != "ok"] for key, found in outcomes.items()
+        }
+        for key, found in _outcomes(active, failed, sandbox, tally).items():
+            outcomes[key] |= found
+    for candidate in active:
+        for text, outcome in outcomes.get(candidate.function_id, {}).items():
+            _keep(candidate, text, outcome)
+
+
+def _outcomes(
+    candidates: Iterable[Candidate],
+    inputs: Mapping[str, Sequence[str]],
+    sandbox: Sandbox,
+    tally: Tally,
+    variant: Variant = REFERENCE,
+    *,
+    together: bool = False,
+) -> dict[str, dict[str, Outcome]]:
+    """Execute inputs of several functions; return function -> input -> outcome."""
+    jobs = [
+        Job(each.function_id, each.code, calls=tuple(texts), variant=variant, together=together and len(texts) > 1)
+        for each in candidates
+        if (texts := inputs.get(each.function_id))
+    ]
+    found: dict[str, dict[str, Outcome]] = {}
+    for job, outcomes in sandbox.run_many(jobs) if jobs else ():
         _refuse_infrastructure(job, outcomes)
         tally.add(outcomes)
-        candidate = by_id[job.job_id]
-        for text, outcome in zip(job.calls, outcomes, strict=True):
-            reason = reject_output(outcome.status, outcome.value_json)
-            if reason or outcome.value_json is None:
-                value = outcome.value_json
-                candidate.draws.lose(
-                    reason or "output_missing",
-                    describe(outcome) if reason is None or value is None else explain(reason, value),
-                )
-            else:
-                candidate.outputs[text] = outcome.value_json
+        found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
+    return found
+
+
+def _keep(candidate: Candidate, text: str, outcome: Outcome) -> None:
+    """Take the outcome of one input: an output, or a reason for a loss."""
+    value = outcome.value_json
+    reason = reject_output(outcome.status, value)
+    if reason is None and value is not None:
+        candidate.outputs[text] = value
+        return
+    explained = describe(outcome) if reason is None or value is None else explain(reason, value)
+    candidate.draws.lose(reason or "output_missing", explained)
 
 
 def confirm(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
-    """Execute each pair once more under other surroundings; an unstable function gets its cause as `problem`."""
-    unstable = _unstable(candidates, sandbox, CHANGED, tally)
+    """Execute each pair once more, alone and under other surroundings.
+
+    A function whose outputs differ is executed again with each call alone, in case calls that shared a process had
+    influenced each other. If its outputs still differ it is unstable, and gets the cause as its `problem`.
+    """
+    differing = _unstable(candidates, sandbox, CHANGED, tally)
+    _execute_alone(differing, sandbox, tally)
+    unstable = _unstable(differing, sandbox, CHANGED, tally)
     for cause, variant in SUSPECTS:
         for candidate in _unstable([each for each in unstable if not each.problem], sandbox, variant, tally):
             candidate.problem = (
@@ -183,21 +227,28 @@ def confirm(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None
         candidate.problem = candidate.problem or ("nondeterministic", "two executions gave different outputs")
 
 
-def _unstable(candidates: Iterable[Candidate], sandbox: Sandbox, variant: Variant, tally: Tally) -> list[Candidate]:
-    by_id = {candidate.function_id: candidate for candidate in candidates}
-    jobs = (
-        Job(candidate.function_id, candidate.code, calls=tuple(candidate.outputs), variant=variant)
-        for candidate in by_id.values()
-    )
-    unstable: set[str] = set()
-    for job, outcomes in sandbox.run_many(jobs):
-        _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes)
-        expected = by_id[job.job_id].outputs
-        pairs = zip(job.calls, outcomes, strict=True)
-        if any(outcome.value_json != expected[text] for text, outcome in pairs):
-            unstable.add(job.job_id)
-    return [candidate for key, candidate in by_id.items() if key in unstable]
+def _execute_alone(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+    """Replace the outputs of candidates by what each call gives in a process of its own."""
+    inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
+    outcomes = _outcomes(candidates, inputs, sandbox, tally)
+    for candidate in candidates:
+        candidate.outputs.clear()
+        for text, outcome in outcomes.get(candidate.function_id, {}).items():
+            _keep(candidate, text, outcome)
+
+
+def _unstable(candidates: list[Candidate], sandbox: Sandbox, variant: Variant, tally: Tally) -> list[Candidate]:
+    """Return the candidates that give other outputs than theirs under a variant."""
+    inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
+    outcomes = _outcomes(candidates, inputs, sandbox, tally, variant)
+    return [
+        candidate
+        for candidate in candidates
+        if any(
+            outcome.value_json != candidate.outputs[text]
+            for text, outcome in outcomes.get(candidate.function_id, {}).items()
+        )
+    ]
 
 
 def describe(outcome: Outcome) -> str:

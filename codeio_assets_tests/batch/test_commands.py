@@ -1,11 +1,14 @@
 """The commands as a user runs them: JSONL in, JSONL out, exit codes. In this process where that changes nothing."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from codeio_assets.cli import main
@@ -220,3 +223,70 @@ class TestBadInput:
     )
     def test_bad_usage(self, codeio, arguments: tuple[str, ...]) -> None:
         assert codeio(*arguments) == 2
+
+
+class TestOutputFiles:
+    def test_bad_input_in_the_middle_leaves_the_old_file(self, codeio, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        out.write_text("old\n")
+        (tmp_path / "in.jsonl").write_text('{"id": 1, "response": ""}\nnonsense\n')
+        assert codeio("extract", tmp_path / "in.jsonl", "--out", out) == 2
+        assert out.read_text() == "old\n"
+        assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", "out.jsonl"}
+
+    def test_a_new_file_can_be_read_by_whom_the_mask_allows(self, codeio, tmp_path: Path) -> None:
+        out, usual = tmp_path / "out.jsonl", tmp_path / "usual"
+        usual.touch()
+        assert codeio("extract", write(tmp_path / "in.jsonl", {"id": 1, "response": ""}), "--out", out) == 0
+        assert out.stat().st_mode == usual.stat().st_mode
+
+    def test_a_folder_is_no_output(self, codeio, tmp_path: Path, capsys) -> None:
+        path = write(tmp_path / "in.jsonl", {"id": 1, "response": ""})
+        assert codeio("extract", path, "--out", tmp_path) == 2
+        assert "it is a folder" in capsys.readouterr().err
+
+    def test_an_interrupt_is_clean(self, tmp_path: Path) -> None:
+        sleeping = {"id": 1, "code": "import time\ndef main_solution(): time.sleep(25)", "calls": [{}] * 100}
+        path, out = write(tmp_path / "in.jsonl", *[sleeping] * 4), tmp_path / "out.jsonl"
+        command = [sys.executable, "-c", "from codeio_assets.cli import main; main()", "run", str(path)]
+        with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as running:
+            process = psutil.Process(running.pid)
+            wait_until(lambda: any(child.name().startswith("python") for child in process.children(recursive=True)))
+            below = process.children(recursive=True)
+            running.send_signal(signal.SIGINT)
+            _, words = running.communicate(timeout=20)
+        assert running.returncode != 0
+        assert "Traceback" not in words
+        assert not out.exists()
+        wait_until(lambda: not any(each.is_running() for each in below))
+        assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def wait_until(holds: Callable[[], bool], patience_s: float = 30.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.05)
+
+
+def test_two_functions_with_one_id_are_refused(codeio, tmp_path: Path, capsys) -> None:
+    functions = write(tmp_path / "functions.jsonl", {"id": "f", "code": ""}, {"id": "f", "code": "x"})
+    predictions = write(tmp_path / "in.jsonl")
+    assert codeio("judge", predictions, "--functions", functions, "--out", tmp_path / "out.jsonl") == 2
+    assert "functions.jsonl: the id 'f' stands twice" in capsys.readouterr().err
+
+
+def test_the_audit_is_told_as_a_table_and_as_json(codeio, tmp_path: Path, capsys) -> None:
+    pairs = [{"input": {"a": 1}, "output": 1}, {"input": {"a": 0}, "output": 1}]
+    rows = [{"refcode": "def main_solution(a): return 1 / a", "funcname": "main_solution", "ios": pairs}]
+    path = write(tmp_path / "in.jsonl", *rows)
+    assert codeio("audit", path, "--out", tmp_path / "out.jsonl", "--json") == 0
+    assert json.loads(capsys.readouterr().err) == {
+        "pairs": 2,
+        "results": [
+            {"result": "reproduces", "pairs": 1, "pairs_ratio": 0.5, "functions": 0},
+            {"result": "error", "pairs": 1, "pairs_ratio": 0.5, "functions": 1},
+        ],
+    }
+    assert codeio("audit", path, "--out", tmp_path / "out.jsonl") == 0
+    assert "error                              1   50.00%          1" in capsys.readouterr().err

@@ -99,6 +99,9 @@ def test_none_needs_no_bubblewrap_and_says_so(monkeypatch: pytest.MonkeyPatch, t
         ("# import numpy", "light"),
         ("x = 'numpy'", "light"),
         ("import numpyish", "light"),
+        ("import unittest", "library"),
+        ("from dataclasses import dataclass\nimport numpy", "numpy"),
+        ("from pathlib import Path", "library"),
     ],
 )
 def test_programs_go_to_the_worker_that_suits_them(code: str, kind: str) -> None:
@@ -107,4 +110,5 @@ def test_programs_go_to_the_worker_that_suits_them(code: str, kind: str) -> None
 
 @pytest.mark.parametrize("kind", PRELOADS)
 def test_every_kind_loads_what_it_is_named_after(kind: str) -> None:
-    assert kind == "light" or any(name.split(".")[0] == kind for name in preloads(kind))
+    named = {"light": "math", "library": "unittest"}.get(kind, kind)
+    assert named in {name.split(".")[0] for name in preloads(kind)}

@@ -9,7 +9,7 @@ import pytest
 from codeio_assets.sandbox import STATUSES, Limits, Outcome
 from codeio_assets.sandbox.inside import wire
 from codeio_assets.sandbox.outcomes import judge
-from codeio_assets.sandbox.protocol import Ending, pack_request
+from codeio_assets.sandbox.protocol import Ending, Request
 
 NONCE = bytes(wire.NONCE_BYTES)
 LIMITS = Limits(cpu_s=1.0, memory_mib=100)
@@ -25,9 +25,12 @@ def frame(kind: bytes, payload: bytes) -> bytes:
     return wire.LEAF.pack(NONCE, kind, len(payload)) + payload
 
 
+def request(turns: int) -> Request:
+    return Request(NONCE, turns, b"", 1 << 20)
+
+
 def judged(stream: bytes, end: Ending | None = None, turns: int = 1) -> list[Outcome]:
-    request = pack_request({"draws": turns}, LIMITS, bytecode=b"", nonce=NONCE)
-    outcomes, _ = judge(request, stream, end or ending(), LIMITS)
+    outcomes, _ = judge(request(turns), stream, end or ending(), LIMITS)
     assert len(outcomes) == turns
     assert all(outcome.status in STATUSES for outcome in outcomes)
     return outcomes
@@ -41,8 +44,7 @@ def test_a_value_is_made_canonical() -> None:
 
 
 def test_bytecode_comes_apart_from_the_value() -> None:
-    request = pack_request({"draws": 1}, LIMITS, bytecode=b"", nonce=NONCE)
-    outcomes, bytecode = judge(request, frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
+    outcomes, bytecode = judge(request(1), frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
     assert (outcomes[0].status, bytecode) == ("ok", b"abc")
 
 

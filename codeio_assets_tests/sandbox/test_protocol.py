@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeio_assets.sandbox import Limits, protocol
+from codeio_assets.sandbox import Job, Limits, protocol
 from codeio_assets.sandbox.inside import wire
-from codeio_assets.sandbox.protocol import Channel, Frame, MalformedFrames, WorkerDied, pack_request, split_frames
+from codeio_assets.sandbox.protocol import (
+    Channel,
+    Frame,
+    MalformedFrames,
+    Request,
+    WorkerDied,
+    pack_request,
+    split_frames,
+)
 
 NONCE = bytes(range(wire.NONCE_BYTES))
 GOOD_END = wire.ENDING.pack(wire.EXITED, wire.BY_ITSELF, 0, 0.1, 0.2, False, 1)
@@ -86,7 +94,11 @@ def peer() -> Iterator[Peer]:
     made.close()
 
 
-REQUEST = pack_request({"draws": 1}, Limits(output_bytes=10), bytecode=b"", nonce=NONCE)
+def packed(code: str = "") -> Request:
+    return pack_request(Job("j", code), Limits(output_bytes=10), [{}])
+
+
+REQUEST = packed()
 
 
 def test_data_and_ending_come_back(peer: Peer) -> None:
@@ -140,7 +152,7 @@ def test_silence_is_death(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_peer_that_takes_no_request_is_dead(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "STALL_S", 0.05)
-    large = pack_request({"draws": 1, "code": "x" * 10**6}, Limits(), bytecode=b"", nonce=NONCE)
+    large = packed("x" * 10**6)
     with pytest.raises(WorkerDied, match="takes no request"):
         peer.channel.exchange(large)
 

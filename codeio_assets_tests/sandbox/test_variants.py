@@ -176,3 +176,18 @@ def main_solution(a):
 """
     outcomes = sandbox.run(Job("j", code, calls=['{"a": [1]}'] * 3))
     assert [outcome.value_json for outcome in outcomes] == ["[[1,9],1]"] * 3
+
+
+def test_calls_together_share_a_process_and_its_limits(sandbox: WorkerPool) -> None:
+    code = """
+G = []
+def main_solution(a):
+    G.append(1)
+    if a == "raise": raise ValueError("no")
+    while a == "loop": pass
+    return [a, len(G)]
+"""
+    calls = ['{"a": 1}', "[", '{"a": "raise"}', '{"a": 2}', '{"a": "loop"}', '{"a": 3}']
+    outcomes = sandbox.run(Job("j", code, calls=calls, together=True))
+    told = [outcome.value_json or outcome.error_type or outcome.status for outcome in outcomes]
+    assert told == ["[1,1]", "MalformedArguments", "ValueError", "[2,3]", "timeout", "timeout"]

@@ -5,7 +5,6 @@ leaf says is believed only as the program's own value or exception: how the leaf
 """
 
 import builtins
-import json
 import marshal
 import os
 import resource
@@ -13,7 +12,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
 globals()["__builtins__"] = dict(vars(builtins))  # ours, whatever the program does to the real ones
 
@@ -34,23 +33,25 @@ _LEAF, _class_name = wire.LEAF, type.__dict__["__name__"].__get__
 
 
 class Confinement(NamedTuple):
-    """What a leaf puts on itself before it looks at the program."""
+    """What a leaf puts on itself before it looks at the program; `limits` are what `setrlimit` takes."""
 
     syscall_filter: SyscallFilter | None
-    base_memory_bytes: int
-    processes: int
+    limits: tuple[tuple[int, tuple[int, int]], ...]
     own_session: bool
 
 
 class Speaker:
-    """Frames what the leaf says; every frame bears the nonce of the request."""
+    """Frames what the leaf says; every frame bears the nonce of the task."""
 
-    def __init__(self, nonce: bytes, value_bytes: int, total_bytes: int) -> None:
-        self._nonce, self._value_bytes, self._left = nonce, value_bytes, total_bytes
+    __slots__ = ("_into", "_left", "_nonce", "_value_bytes")
+
+    def __init__(self, task: wire.Task, into: int) -> None:
+        self._nonce, self._value_bytes, self._left = task.nonce, task.output_bytes, task.total_bytes
+        self._into = into
 
     def say(self, kind: bytes, payload: bytes = b"") -> None:
         """Write one frame."""
-        _write_all(RESULTS, _LEAF.pack(self._nonce, kind, len(payload)), payload)
+        _write_all(self._into, _LEAF.pack(self._nonce, kind, len(payload)), payload)
 
     def say_value(self, value: Any) -> None:
         """Say a value, or why it cannot be said."""
@@ -84,86 +85,66 @@ class MissingEntry(Exception):  # noqa: N818  (shown to people as the error's ty
     """The program defines no function of the name that is to be called."""
 
 
-class MalformedArguments(Exception):  # noqa: N818
-    """The arguments of the call are not the text of a JSON object."""
-
-
-def run(confinement: Confinement, header: wire.Request, text: bytes, bytecode: bytes, results: int) -> NoReturn:
-    """Confine this process, serve the request, and exit."""
+def run(confinement: Confinement, body: memoryview, results: int) -> NoReturn:
+    """Confine this process, serve the task, and exit."""
     try:
-        _confine(confinement, header, results)
+        confine(confinement, results, RESULTS)
     except BaseException:
         os.kill(os.getpid(), signal.SIGUSR1)  # which no confined leaf can do, so that the zygote knows
     try:
-        _serve(text, bytecode)
+        serve(body, RESULTS)
     except BaseException:
         _exit(BROKEN)
     _exit(0)
 
 
-def _confine(confinement: Confinement, header: wire.Request, results: int) -> None:
+def confine(confinement: Confinement, results: int, into: int) -> None:
+    """Keep the pipe for results, under the descriptor `into`, and give up all else that the program must not have."""
     if confinement.own_session:
         os.setsid()
-    if results != RESULTS:
-        os.dup2(results, RESULTS)
-    os.closerange(RESULTS + 1, OPEN_FILES)
-    cpu_limit_s = int(header.cpu_s) + 2  # a backstop behind the zygote, which watches the CPU clock
-    memory_bytes = confinement.base_memory_bytes + header.memory_bytes
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_limit_s, cpu_limit_s))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (header.file_bytes, header.file_bytes))
-    if not confinement.own_session:  # outside a user namespace all processes of this user would count
-        resource.setrlimit(resource.RLIMIT_NPROC, (confinement.processes, confinement.processes))
+    if results != into:
+        os.dup2(results, into)
+    os.closerange(into + 1, OPEN_FILES)
+    for which, limit in confinement.limits:
+        resource.setrlimit(which, limit)
     if confinement.syscall_filter is not None:
         confinement.syscall_filter.install()
 
 
-def _serve(text: bytes, bytecode: bytes) -> None:
-    request = json.loads(text)
-    speaker = Speaker(bytes.fromhex(request["nonce"]), request["output_bytes"], request["total_bytes"])
-    turns = range(request["index"], request["index"] + request["draws"])
+def serve(body: memoryview | bytes, into: int) -> None:
+    """Do one task, and write what comes of it to a descriptor."""
+    task = wire.Task._make(marshal.loads(body))
+    speaker = Speaker(task, into)
     clock = None
-    if request["clock_s"] is not None:
-        clock = surroundings.set_clock(request["clock_s"])
-    surroundings.reseed(request["random_seed"], request["index"])
+    if task.clock_s is not None:
+        clock = surroundings.set_clock(task.clock_s)
+    surroundings.reseed(task.random_seed, task.first)
     try:
-        function, arguments = _load(request, bytecode, speaker)
+        function = _load(task, speaker)
     except BaseException as error:
-        for _ in turns:
+        for _ in task.calls:
             speaker.say_exception(error)
         return
-    for index in turns:
-        surroundings.reseed(request["random_seed"], index)
+    for index, arguments in enumerate(task.calls, task.first):
+        surroundings.reseed(task.random_seed, index)
         if clock is not None:
             clock.restart()
         _call(function, arguments, speaker)
 
 
-def _load(request: dict[str, Any], bytecode: bytes, speaker: Speaker) -> tuple[Callable[..., Any], dict[str, Any]]:
-    code = marshal.loads(bytecode) if bytecode else compile(request["code"], "<program>", "exec", 0, True)
-    if request["keep_bytecode"]:
+def _load(task: wire.Task, speaker: Speaker) -> Callable[..., Any]:
+    code = marshal.loads(task.bytecode) if task.bytecode else compile(task.code, "<program>", "exec", 0, True)
+    if task.keep_bytecode:
         dumped = marshal.dumps(code)
         if len(dumped) <= BYTECODE_BYTES:
             speaker.say(wire.BYTECODE, dumped)
-    arguments = _arguments(request["arguments"])
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = sys.modules["__main__"] = module
     exec(code, module.__dict__)
     try:
-        function = module.__dict__[request["entry"]]
+        return module.__dict__[task.entry]
     except KeyError:
-        raise MissingEntry(f"the program defines no {request['entry']!r}") from None
-    return function, arguments
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        arguments: Any = json.loads(text)
-    except ValueError as error:
-        raise MalformedArguments(f"{error}") from None
-    if not isinstance(arguments, dict):
-        raise MalformedArguments(f"a JSON object is needed, and it is of type {_class_name(type(arguments))}")
-    return cast("dict[str, Any]", arguments)
+        raise MissingEntry(f"the program defines no {task.entry!r}") from None
 
 
 def _call(function: Callable[..., Any], arguments: dict[str, Any], speaker: Speaker) -> None:

@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 globals()["__builtins__"] = dict(vars(builtins))  # ours, whatever the program does to the real ones
@@ -61,7 +62,9 @@ def reseed(random_seed: int, index: int) -> None:
 class _Clock:
     """Wall-clock time that starts at a given second and then runs as the monotonic clock does."""
 
-    def __init__(self, start_s: float) -> None:
+    __slots__ = ("_origin_ns", "_start_ns")
+
+    def start(self, start_s: float) -> None:
         self._start_ns = int(start_s * 1e9)
         self.restart()
 
@@ -75,73 +78,74 @@ class _Clock:
         return self.time_ns() / 1e9
 
 
+_clock = _Clock()
+
+
 def set_clock(start_s: float) -> _Clock:
     """Start the clock that `time` and `datetime` show at a given second since the epoch."""
-    clock = _Clock(start_s)
-    _patch_time(clock)
-    _patch_datetime(clock)
-    return clock
+    _clock.start(start_s)
+    for name, function in _TIME.items():
+        setattr(time, name, function)
+    datetime.date, datetime.datetime = _Date, _Datetime  # type: ignore[misc]
+    return _clock
 
 
-def _patch_time(clock: _Clock) -> None:
-    time.time, time.time_ns = clock.time, clock.time_ns
-    for name in ("localtime", "gmtime", "ctime"):
-        _default_now(name, clock)
-    local_time = time.localtime
-    for name, arguments in (("asctime", 0), ("strftime", 1)):
-        _default_local(name, arguments, local_time)
-
-
-def _default_now(name: str, clock: _Clock) -> None:
-    real = getattr(time, name)
-
-    def patched(seconds: float | None = None, /) -> Any:
-        return real(clock.time() if seconds is None else seconds)
-
-    setattr(time, name, patched)
-
-
-def _default_local(name: str, arguments: int, local_time: Any) -> None:
+def _defaulting(name: str, arguments: int, default: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a function of `time` that takes the given moment, or else ours, as its last argument."""
     real = getattr(time, name)
 
     def patched(*given: Any) -> Any:
-        return real(*given) if len(given) > arguments else real(*given, local_time())
+        if len(given) > arguments and given[arguments] is not None:
+            return real(*given)
+        return real(*given[:arguments], default())
 
-    setattr(time, name, patched)
+    return patched
 
 
-def _patch_datetime(clock: _Clock) -> None:
-    real_date, real_datetime = datetime.date, datetime.datetime
+def _stand_ins() -> dict[str, Any]:
+    functions: dict[str, Any] = {"time": _clock.time, "time_ns": _clock.time_ns}
+    functions |= {name: _defaulting(name, 0, _clock.time) for name in ("localtime", "gmtime", "ctime")}
+    local_time = functions["localtime"]
+    functions |= {name: _defaulting(name, at, local_time) for name, at in (("asctime", 0), ("strftime", 1))}
+    return functions
 
-    class DateKind(type):
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, real_date)
 
-    class DatetimeKind(type):
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, real_datetime)
+_TIME = _stand_ins()
+_real_date, _real_datetime, _utc = datetime.date, datetime.datetime, datetime.UTC
 
-    class date(real_date, metaclass=DateKind):  # noqa: N801  (stands in for the real one)
-        @classmethod
-        def today(cls) -> Any:
-            return cls.fromtimestamp(clock.time())
 
-    class datetime_(real_datetime, metaclass=DatetimeKind):  # noqa: N801
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return cls.fromtimestamp(clock.time(), tz)
+class _DateKind(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _real_date)
 
-        @classmethod
-        def today(cls) -> Any:
-            return cls.fromtimestamp(clock.time())
 
-        @classmethod
-        def utcnow(cls) -> Any:
-            return cls.fromtimestamp(clock.time(), datetime.UTC).replace(tzinfo=None)
+class _DatetimeKind(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _real_datetime)
 
-        def __repr__(self) -> str:
-            return "datetime." + real_datetime.__repr__(self)
 
-    for stand_in, name in ((date, "date"), (datetime_, "datetime")):
-        stand_in.__module__, stand_in.__name__, stand_in.__qualname__ = "datetime", name, name
-    datetime.date, datetime.datetime = date, datetime_  # type: ignore[misc]
+class _Date(_real_date, metaclass=_DateKind):
+    @classmethod
+    def today(cls) -> Any:
+        return cls.fromtimestamp(_clock.time())
+
+
+class _Datetime(_real_datetime, metaclass=_DatetimeKind):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return cls.fromtimestamp(_clock.time(), tz)
+
+    @classmethod
+    def today(cls) -> Any:
+        return cls.fromtimestamp(_clock.time())
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return cls.fromtimestamp(_clock.time(), _utc).replace(tzinfo=None)
+
+    def __repr__(self) -> str:
+        return "datetime." + _real_datetime.__repr__(self)
+
+
+for _stand_in, _name in ((_Date, "date"), (_Datetime, "datetime")):
+    _stand_in.__module__, _stand_in.__name__, _stand_in.__qualname__ = "datetime", _name, _name

@@ -25,13 +25,18 @@ MOST_WINDOWS = 10
 class Watch:
     """Decides when a leaf has used up its CPU time, or waits for nothing."""
 
-    def __init__(self, pid: int, header: wire.Request) -> None:
+    __slots__ = (
+        "_cpu_limit_s", "_due", "_window_cpu_s", "_window_ends", "_window_s", "_windows_left",
+        "closed", "pid", "started", "stopped_by",
+    )  # fmt: skip
+
+    def __init__(self, pid: int, cpu_s: float, wall_s: float) -> None:
         self.pid, self.started = pid, time.monotonic()
         self.stopped_by, self.closed = wire.BY_ITSELF, False
-        self._cpu_limit_s, self._window_s = header.cpu_s, header.wall_s
-        self._window_ends, self._window_cpu_s = self.started + header.wall_s, 0.0
+        self._cpu_limit_s, self._window_s = cpu_s, wall_s
+        self._window_ends, self._window_cpu_s = self.started + wall_s, 0.0
         self._windows_left = MOST_WINDOWS
-        self._plan(header.cpu_s)
+        self._plan(cpu_s)
 
     def _plan(self, cpu_left_s: float) -> None:
         now = time.monotonic()

@@ -6,12 +6,12 @@ What does not live here: reading them with distrust (`codeio_assets.sandbox.prot
 import builtins
 import os
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 globals()["__builtins__"] = dict(vars(builtins))  # ours, whatever the program does to the real ones
 
-REQUEST = Struct("<IIddQQQ")
-"""Text bytes, bytecode bytes, CPU s, wall s, memory bytes, stream bytes, file bytes; the two bodies follow."""
+REQUEST = Struct("<IQ")
+"""Bytes of the task that follows, and the most bytes that its leaf may say."""
 
 REPLY = Struct("<cI")
 """Kind and length of what follows: `READY`, `DATA`, `ALIVE` or `END`."""
@@ -29,16 +29,24 @@ LEAF = Struct(f"<{NONCE_BYTES}scI")
 BYTECODE, VALUE, EXCEPTION, UNSERIALISABLE, TOO_LARGE, NO_MEMORY = b"B", b"V", b"X", b"S", b"L", b"M"
 
 
-class Request(NamedTuple):
-    """The header of a request, in the order of `REQUEST`."""
+class Task(NamedTuple):
+    """What a leaf is to do; it travels as `marshal` has it, from the host to the leaf and past the zygote unread.
 
-    text_bytes: int
-    bytecode_bytes: int
-    cpu_s: float
-    wall_s: float
-    memory_bytes: int
-    stream_bytes: int
-    file_bytes: int
+    Either `code` or `bytecode` (an earlier leaf's `marshal` of the compiled program) is there. The entry is called
+    once per mapping of keyword arguments in `calls`, with seeds that count from `first`.
+    """
+
+    nonce: bytes
+    output_bytes: int
+    total_bytes: int
+    code: str
+    bytecode: bytes
+    keep_bytecode: bool
+    entry: str
+    calls: list[dict[str, Any]]
+    first: int
+    random_seed: int
+    clock_s: float | None
 
 
 _write, _write_vector = os.write, os.writev

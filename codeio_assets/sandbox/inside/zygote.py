@@ -22,8 +22,11 @@ SCRATCH_ENTRIES = 200
 class Zygote:
     """Serves requests until the host closes the pipe."""
 
-    def __init__(self, commands: int, replies: int, confinement: leaf.Confinement) -> None:
+    def __init__(
+        self, commands: int, replies: int, confinement: leaf.Confinement, *, cpu_s: float, wall_s: float
+    ) -> None:
         self._commands, self._replies, self._confinement = commands, replies, confinement
+        self._cpu_s, self._wall_s = cpu_s, wall_s
         self._body = bytearray(RELAY_BYTES)
         self._relayed = bytearray(RELAY_BYTES)
 
@@ -33,7 +36,8 @@ class Zygote:
             head = self._read_head()
             if head is None:
                 return
-            self._run(wire.Request._make(wire.REQUEST.unpack(head)))
+            body_bytes, most_bytes = wire.REQUEST.unpack(head)
+            self._run(self._read_body(body_bytes), most_bytes)
 
     def _read_head(self) -> bytes | None:
         head = b""
@@ -56,8 +60,7 @@ class Zygote:
             got += part
         return body
 
-    def _run(self, header: wire.Request) -> None:
-        body = self._read_body(header.text_bytes + header.bytecode_bytes)
+    def _run(self, body: memoryview, most_bytes: int) -> None:
         results, into = os.pipe()
         try:
             pid = os.fork()
@@ -67,13 +70,11 @@ class Zygote:
             self._finish(results, 0, ending)
             return
         if not pid:
-            text, bytecode = bytes(body[: header.text_bytes]), bytes(body[header.text_bytes :])
-            body[:] = bytes(len(body))
-            leaf.run(self._confinement, header, text, bytecode, into)
+            leaf.run(self._confinement, body, into)
         os.close(into)
         body[:] = bytes(len(body))
-        watch = Watch(pid, header)
-        held = self._relay(results, watch, header.stream_bytes)
+        watch = Watch(pid, self._cpu_s, self._wall_s)
+        held = self._relay(results, watch, most_bytes)
         self._finish(results, held, self._bury(pid, watch))
 
     def _finish(self, results: int, held: int, ending: bytes) -> None:
