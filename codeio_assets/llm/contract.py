@@ -72,6 +72,20 @@ class Message:
     content: str
 
 
+def folded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return a conversation without system messages: their text opens the first user message.
+
+    For models whose chat template knows no system prompt (Gemma, Mistral 7B) and answers 400 to one.
+    """
+    system = [message.content for message in messages if message.role == "system"]
+    others = [message for message in messages if message.role != "system"]
+    at = next((place for place, message in enumerate(others) if message.role == "user"), None)
+    if not system or at is None:
+        return messages
+    others[at] = Message("user", "\n\n".join([*system, others[at].content]))
+    return tuple(others)
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat completion; its key is the content id of model, messages and sampling.

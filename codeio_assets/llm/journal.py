@@ -116,6 +116,12 @@ class Journal:
                 self.refresh()
             return self._read(key) if key in self._index else None
 
+    def segment_of(self, key: str) -> str | None:
+        """Return the name of the segment that holds the record of a key."""
+        with self._lock:
+            place = self._index.get(key)
+            return None if place is None else self._names[place.segment]
+
     def records(self) -> Iterator[Recorded]:
         """Yield each recorded request and response once, ordered by key."""
         for key in self.keys():

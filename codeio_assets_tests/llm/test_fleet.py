@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codeio_assets.llm import ChatServerError, EndpointConfig, Journal, OpenAIChatClient, Progress
-from codeio_assets.llm.fleet import FAILURES_IN_A_ROW, Lane
+from codeio_assets.llm.fleet import Lane
 from codeio_assets.llm.tries import TryFailed
 from codeio_assets_tests.llm.conftest import MODEL, SOON, request
 from codeio_assets_tests.llm.stub_server import Act, StubServer, answer, echo, error
@@ -58,7 +58,7 @@ def test_an_endpoint_that_only_fails_is_left_out_while_others_are_there(journal:
         configs = [EndpointConfig(broken.base_url, 1, 4), EndpointConfig(alive.base_url, 1, 4)]
         responses = client(journal, *configs).complete(REQUESTS)
     assert {response.status for response in responses} == {"answered"}
-    assert len(broken.asked) <= 4 * FAILURES_IN_A_ROW
+    assert len(broken.asked) < 100, "then one at a time, to see whether it is back"
 
 
 def test_all_gone_names_them_all(journal: Journal) -> None:
