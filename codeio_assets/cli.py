@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codeio_assets import cli_execution
+from codeio_assets import cli_execution, cli_llm
 from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
@@ -23,6 +23,7 @@ from codeio_assets.store import StoreError, Warehouse
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_execution.app)
+app.add_typer(cli_llm.app)
 EXPECTED = (
     BadInput,
     SettingsError,
@@ -78,10 +79,8 @@ def gc(
 
 @app.command()
 def export_journal(target: Annotated[Path, typer.Argument(help="JSONL file to write")]) -> None:
-    """Write the responses that the present tables rest on as one compact journal file."""
-    from codeio_assets.orchestration.local import export_journal as export
-
-    print(f"{export(Project.find(), target)} responses in {target}")
+    """Write the responses that the present tables rest on: the same as `codeio journal export`."""
+    cli_llm.export(target)
 
 
 @app.command()

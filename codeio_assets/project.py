@@ -35,8 +35,10 @@ class Project:
     def settings(self) -> Settings:
         """codeio.yaml, with `CODEIO_BASE_URL` and `CODEIO_MODEL` from the environment put over it."""
         settings = load_settings(self.root / "codeio.yaml")
+        base_url = os.environ.get("CODEIO_BASE_URL")
         override = {
-            "base_url": os.environ.get("CODEIO_BASE_URL") or settings.chat.base_url,
+            "base_url": base_url or settings.chat.base_url,
+            "endpoints": () if base_url else settings.chat.endpoints,
             "model": os.environ.get("CODEIO_MODEL") or settings.chat.model,
         }
         return settings.model_copy(update={"chat": settings.chat.model_copy(update=override)})

@@ -162,6 +162,9 @@ VIOLATIONS: dict[str, list[Break]] = {
     ],
     "io_pairs__pairs_are_distinct": [twice("io_pairs", pair_id=OTHER)],
     "prediction_tasks__rows_are_accounted_for": [without("prediction_tasks"), without("io_pairs")],
+    "unified_functions__failed_requests_are_few": [changed("transform_attempts", status="failed", detail="http_500")],
+    "predictions__failed_requests_are_few": [changed("predictions", status="failed", failure="http_500")],
+    "revised_predictions__failed_requests_are_few": [changed("revised_predictions", status="failed")],
     "predictions__rows_are_accounted_for": [
         without("predictions"),
         without("prediction_tasks"),

@@ -1,28 +1,24 @@
 """What a user edits besides recipes: `sources.yaml` (raw code, instruction data) and `codeio.yaml` (models, limits).
 
-What lives here: the fields, their defaults and rules, and reading the two files. What does not: looking for files
-(`sources`), connecting to servers (`resources`), secrets (environment only).
+What lives here: the fields, their defaults and rules, and reading the two files. What does not: the models' part
+(`model_settings`), looking for files (`sources`), secrets (environment only).
 """
 
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from codeio_assets.core.model_settings import Chat, Part, Relative
+from codeio_assets.core.model_settings import ModelCall as ModelCall
 from codeio_assets.core.strict_yaml import StrictYamlError, explain, read_yaml
-
-Relative = Annotated[Path, Field(strict=False)]
 
 
 class SettingsError(ValueError):
     """A settings file cannot be used; the message names the file, the line or field, the bad value and the fix."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Filters(_Part):
+class Filters(Part):
     """Which raw files can become functions; lengths in characters, whitespace at the ends not counted."""
 
     min_chars: int = Field(100, ge=0)
@@ -35,7 +31,7 @@ class Filters(_Part):
         return self
 
 
-class Fields(_Part):
+class Fields(Part):
     """Names of the fields of a JSONL or Parquet row; null where the rows have none."""
 
     content: str = "content"
@@ -44,7 +40,7 @@ class Fields(_Part):
     license: str | None = None
 
 
-class Source(_Part):
+class Source(Part):
     """One source of raw code.
 
     Source: pairs per function, CodeI/O appendix A (CodeMix 3, PyEdu-R 6, others 10).
@@ -70,7 +66,7 @@ class Source(_Part):
         return glob
 
 
-class InstructionSource(_Part):
+class InstructionSource(Part):
     """One file of chat conversations for stage 2: JSONL with a field `messages`."""
 
     kind: Literal["jsonl"] = "jsonl"
@@ -80,41 +76,14 @@ class InstructionSource(_Part):
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 
 
-class Sources(_Part):
+class Sources(Part):
     """The content of sources.yaml."""
 
     sources: dict[SourceName, Source] = Field(min_length=1)
     instruction_data: dict[SourceName, InstructionSource] = Field(default_factory=dict)
 
 
-class ModelCall(_Part):
-    """Sampling of one kind of request.
-
-    Source: temperature 0.7, 4,096 tokens (CodeI/O, sec. 3.1).
-    """
-
-    temperature: float = Field(0.7, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
-    max_tokens: int = Field(4_096, ge=1)
-    seed: int | None = 0
-
-
-class Chat(_Part):
-    """The language model and how each stage calls it. `base_url: recorded` replays the journal named below."""
-
-    base_url: str = "recorded"
-    model: str = Field(min_length=1)
-    recorded: Relative | None = Field(None, description="journal folder that `base_url: recorded` replays")
-    concurrency: int = Field(16, ge=1)
-    timeout_s: float = Field(600, gt=0)
-    prompts: Relative | None = Field(None, description="folder with prompt templates of your own")
-    transform: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
-    transform_attempts: int = Field(2, ge=1, description="1 = no repair with the error as feedback")
-    predict: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
-    revision_turns: int = Field(1, ge=0, description="turns after the first; 0 = CodeI/O, 1 = CodeI/O++")
-
-
-class SandboxSettings(_Part):
+class SandboxSettings(Part):
     """How untrusted code runs; see `codeio_assets.sandbox`."""
 
     isolation: Literal["bubblewrap", "none"] = "bubblewrap"
@@ -124,7 +93,7 @@ class SandboxSettings(_Part):
     memory_mib: int = Field(512, ge=64)
 
 
-class Sampling(_Part):
+class Sampling(Part):
     """How pairs are sampled (CodeI/O, sec. 2.3)."""
 
     draws: int = Field(1_000, ge=1, description="generator calls at most")
@@ -134,13 +103,13 @@ class Sampling(_Part):
     seed: int = 0
 
 
-class Judging(_Part):
+class Judging(Part):
     """Which comparison rule gives the verdicts; see `core.comparison`."""
 
     rule: Literal["default", "paper"] = "default"
 
 
-class Phrases(_Part):
+class Phrases(Part):
     """What joins the turns of a CodeI/O++ sample. Wording of our own; the published one is in CodeI/O, table 11."""
 
     check_failed: str = "Let me verify this answer. Something is not right:"
@@ -148,7 +117,7 @@ class Phrases(_Part):
     check_passed: str = "Let me verify this answer. It holds, so I am done."
 
 
-class Split(_Part):
+class Split(Part):
     """Share of the functions and conversations that are held out; decided by hash, so growth moves nothing."""
 
     validation_ratio: float = Field(0.05, ge=0, lt=1)
@@ -161,7 +130,7 @@ class Split(_Part):
         return self
 
 
-class Settings(_Part):
+class Settings(Part):
     """The content of codeio.yaml."""
 
     chat: Chat
@@ -172,7 +141,7 @@ class Settings(_Part):
     split: Split = Field(default_factory=lambda: Split.model_validate({}))
 
 
-_Model = TypeVar("_Model", bound=_Part)
+_Model = TypeVar("_Model", bound=Part)
 
 
 def load_sources(path: Path) -> Sources:

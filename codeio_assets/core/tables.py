@@ -224,6 +224,30 @@ class FunnelStep(Table):
     share_of_previous: float = pa.Field(nullable=True)
 
 
+class ModelUsage(Table):
+    """One row per step of a run that sent requests to a model: what it took. Never replaced by later runs."""
+
+    usage_id: str = pa.Field(unique=True, **ID, description="sha256 over run_id, asset and shard")
+    run_id: str
+    asset: str
+    shard: str = pa.Field(description="partition key")
+    model_id: str
+    ended_at: str = pa.Field(description="UTC, ISO 8601")
+    requests: int = pa.Field(ge=0, description="requests that ended, replayed ones included")
+    replayed: int = pa.Field(ge=0, description="answered from the journal, which costs nothing")
+    failed: int = pa.Field(ge=0)
+    tries: int = pa.Field(ge=1, description="requests sent, retries included")
+    prompt_tokens: int = pa.Field(ge=0)
+    cached_tokens: int = pa.Field(ge=0, description="prompt tokens from the server's prefix cache, where it tells")
+    completion_tokens: int = pa.Field(ge=0)
+    cost: float = pa.Field(ge=0, description="by the price table of that time")
+    wall_time_s: float = pa.Field(ge=0)
+    currency: str
+
+
+RUN_TABLES = ("model_usage",)
+"""Tables that runs add to, beside those of the assets."""
+
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
     "raw_code_files_rejections": Rejection,
@@ -249,6 +273,7 @@ TABLES: dict[str, type[Table]] = {
     "sft_stage2_checkpoint": Checkpoint,
     "sft_stage2_training_log": TrainingLogEntry,
     "quality_report": FunnelStep,
+    "model_usage": ModelUsage,
 }
 """Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
 

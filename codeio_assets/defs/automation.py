@@ -15,6 +15,17 @@ data_job = dg.define_asset_job(
     partitions_def=code_shards,
     description="One shard from raw code to judged predictions. Backfill it over any range of shards.",
 )
+ASKING = ("unified_functions", "predictions", "revision")
+"""Steps that ask a model."""
+MADE_FROM_ANSWERS = [name for name in SHARDED if name not in {"raw_code_files", "eligible_code_files"}]
+
+retry_failed_job = dg.define_asset_job(
+    "retry_failed_requests",
+    selection=[*MADE_FROM_ANSWERS, "revised_verdicts"],
+    partitions_def=code_shards,
+    config={"ops": {step: {"config": {"only_failed": True}} for step in ASKING}},
+    description="Asks again only for requests of a shard that failed, then makes what follows from the answers.",
+)
 train_job = dg.define_asset_job(
     "train",
     selection=[*PER_RECIPE, "instruction_data"],
@@ -39,4 +50,4 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-defs = dg.Definitions(jobs=[data_job, train_job, report_job], sensors=[new_code_files])
+defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])

@@ -4,9 +4,10 @@ What does not live here: transport (`client`), durability (`journal`), replay (`
 (`core.prompts`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 from codeio_assets.core.canonical import Json, content_id
 
@@ -17,25 +18,50 @@ class ChatServerError(Exception):
     """The server cannot serve this run at all (wrong key, unknown model, no server): stop the run."""
 
 
+class BudgetExhausted(ChatServerError):  # noqa: N818
+    """The budget of the run or the day is spent; what came is in the journal, a re-run goes on from there."""
+
+
 class MissingRecording(ChatServerError):  # noqa: N818
     """A replay met a request that was never recorded; names its key and the nearest recorded one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters; part of the request's key."""
+    """Sampling parameters; part of the request's key.
+
+    `n` asks for several answers to one request, `logprobs` for the log-probabilities of each token and that many
+    alternatives to it; both where the server supports them.
+    """
 
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 4096
     seed: int | None = 0
     stop: tuple[str, ...] = ()
+    n: int = 1
+    logprobs: int | None = None
 
     def __post_init__(self) -> None:
         """Make `0` and `0.0`, a list and a tuple of stops, the same request (YAML gives either)."""
         object.__setattr__(self, "temperature", float(self.temperature))
         object.__setattr__(self, "top_p", float(self.top_p))
         object.__setattr__(self, "stop", tuple(self.stop))
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the parameters as plain JSON; those that were added later only when they are used."""
+        value: dict[str, Json] = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "stop": list(self.stop),
+        }
+        if self.n != 1:
+            value["n"] = self.n
+        if self.logprobs is not None:
+            value["logprobs"] = self.logprobs
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +70,20 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+def folded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return a conversation without system messages: their text opens the first user message.
+
+    For models whose chat template knows no system prompt (Gemma, Mistral 7B) and answers 400 to one.
+    """
+    system = [message.content for message in messages if message.role == "system"]
+    others = [message for message in messages if message.role != "system"]
+    at = next((place for place, message in enumerate(others) if message.role == "user"), None)
+    if not system or at is None:
+        return messages
+    others[at] = Message("user", "\n\n".join([*system, others[at].content]))
+    return tuple(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +96,19 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def key(self) -> str:
-        """Content id (sha256 hex) over everything that decides the answer."""
-        return content_id(**self.as_json())
+        """Content id (sha256 hex) over everything that decides the answer; computed once."""
+        if not self._key:
+            object.__setattr__(self, "_key", content_id(**self.as_json()))
+        return self._key
 
     def as_json(self) -> dict[str, Json]:
         """Return the request as plain JSON: `model`, `messages`, `sampling`."""
-        return asdict(self)
+        messages = [{"role": message.role, "content": message.content} for message in self.messages]
+        return {"model": self.model, "messages": messages, "sampling": self.sampling.as_json()}
 
     @classmethod
     def from_json(cls, value: Json) -> "ChatRequest":
@@ -83,6 +127,8 @@ class ChatResponse:
 
     `finish_reason` is the server's word; latency in seconds from sending to the last byte of the
     successful try; `attempts` counts the requests sent, retries included; `created_at` is UTC, ISO 8601.
+    `cached_tokens` of the prompt were served from the server's prefix cache, where it tells. With `n` > 1
+    `alternatives` holds the texts of the further answers; `logprobs` is what the server sent, as it came.
     """
 
     key: str
@@ -97,11 +143,33 @@ class ChatResponse:
     latency_s: float = 0.0
     failure: str | None = None
     created_at: str = ""
+    cached_tokens: int = 0
+    alternatives: tuple[str, ...] = ()
+    logprobs: Json = None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the response without its key as plain JSON; fields that were added later only when they are used."""
+        value: dict[str, Json] = {name: getattr(self, name) for name in _RECORDED_ALWAYS}
+        added: dict[str, Any] = {
+            "cached_tokens": self.cached_tokens,
+            "alternatives": list(self.alternatives),
+            "logprobs": self.logprobs,
+        }
+        return value | {name: content for name, content in added.items() if content}
+
+
+_RECORDED_ALWAYS = (
+    "status", "model", "text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "attempts",
+    "latency_s", "failure", "created_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """State of a batch of requests while it runs; `rate` in completion tokens per second."""
+    """State of a batch of requests while it runs.
+
+    `replayed` of those `done` came from the journal; tokens and cost are of the requests that were really sent.
+    """
 
     total: int
     done: int
@@ -109,11 +177,30 @@ class Progress:
     failed: int
     completion_tokens: int
     elapsed_s: float
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    tries: int = 0
+    cost: float = 0.0
+
+    @property
+    def left(self) -> int:
+        """Requests that have not ended yet."""
+        return self.total - self.done
+
+    @property
+    def sent(self) -> int:
+        """Requests that ended and were not in the journal."""
+        return self.done - self.replayed
 
     @property
     def rate(self) -> float:
         """Completion tokens per second of the requests that were really sent."""
         return self.completion_tokens / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the end at the pace so far; None before the first request has ended."""
+        return self.left * self.elapsed_s / self.sent if self.sent else None
 
 
 class ChatClient(Protocol):
@@ -134,3 +221,16 @@ class ChatClient(Protocol):
             MissingRecording: (replay only) a request was never recorded.
         """
         ...
+
+
+def answered_in_windows(
+    client: ChatClient, requests: Iterable[ChatRequest], window: int = 2_000
+) -> Iterator[tuple[ChatRequest, ChatResponse]]:
+    """Yield (request, response) in order for requests that need not fit in memory, `window` at a time.
+
+    Raises:
+        ChatServerError: as `ChatClient.complete`; what came before was yielded and is in the journal.
+    """
+    waiting = iter(requests)
+    while some := list(islice(waiting, window)):
+        yield from zip(some, client.complete(some), strict=True)

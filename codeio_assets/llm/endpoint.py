@@ -2,14 +2,13 @@
 
 What lives here: sending, and telling apart an answer, a failed try and a server that cannot serve the run.
 What does not: retries, concurrency, the journal (`client`); reading bodies (`replies`).
-An `Endpoint` lives on one event loop; a client makes one per batch.
+An `Endpoint` lives on one event loop; a client makes one per batch and URL.
 """
 
 import asyncio
 import ipaddress
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from openai import (
@@ -17,7 +16,7 @@ from openai import (
     APIStatusError,
     APITimeoutError,
     AsyncOpenAI,
-    DefaultAsyncHttpxClient,
+    DefaultAioHttpClient,
     HttpxBinaryResponseContent,
     OpenAIError,
     Timeout,
@@ -34,6 +33,7 @@ NO_KEY = "none"
 # By name: `openai` 2 raises the errors of `httpx`, `openai` 3 those of `httpx2`.
 _NOTHING_LISTENS = ("ConnectError", "ConnectTimeout")
 _RETRIED = (408, 409, 425, 429)
+_CROWDED = (408, 429, 503, 504, 529)
 _ADVICE = {
     400: "it does not accept requests of this form: check model and sampling",
     401: "it refuses the API key: set CODEIO_API_KEY",
@@ -44,7 +44,7 @@ _ADVICE = {
 
 
 class Endpoint:
-    """A base URL with its key; use as an async context manager."""
+    """A base URL with its key; to be closed in the end."""
 
     def __init__(self, base_url: str, api_key: SecretStr, timeout_s: float) -> None:
         self._base_url = base_url
@@ -55,16 +55,13 @@ class Endpoint:
             api_key=api_key.get_secret_value() or NO_KEY,
             max_retries=0,
             timeout=Timeout(timeout_s, connect=min(10.0, timeout_s)),
-            # A proxy of the environment cannot reach a server of this machine.
-            http_client=DefaultAsyncHttpxClient(trust_env=not _is_loopback(base_url)),
+            # The transport of aiohttp takes a quarter of the CPU time of the default one, whose pool looks at every
+            # connection for every request. A proxy of the environment cannot reach a server of this machine.
+            http_client=DefaultAioHttpClient(trust_env=not _is_loopback(base_url)),
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """Close all connections."""
         await self._openai.close()
 
     async def ask(self, request: ChatRequest) -> Reply:
@@ -75,7 +72,7 @@ class Endpoint:
             ChatServerError: the server refuses the key, the model, or every request of this form.
         """
         try:
-            body = await self._exchange("/chat/completions", _payload(request))
+            body = await self._exchange("/chat/completions", request_body(request))
             return parse_completion(body)
         except APIStatusError as error:
             return self._judge(error)
@@ -107,7 +104,7 @@ class Endpoint:
         except APIStatusError:
             raise
         except TimeoutError:
-            raise TryFailed(f"timeout: no complete answer within {self._timeout_s:g} s") from None
+            raise self._timeout() from None
         except UnicodeEncodeError:
             raise TryFailed("not_encodable: the prompt holds lone surrogates", max_tries=1) from None
         except APIConnectionError as error:
@@ -115,11 +112,14 @@ class Endpoint:
         except OpenAIError as error:
             raise TryFailed(f"connection: {self._hidden(str(error))}") from None
 
+    def _timeout(self) -> TryFailed:
+        return TryFailed(f"timeout: no complete answer within {self._timeout_s:g} s", crowded=True)
+
     def _connection_problem(self, error: APIConnectionError) -> TryFailed:
         cause = error.__cause__ or error
         connected = type(cause).__name__ not in _NOTHING_LISTENS
         if connected and isinstance(error, APITimeoutError):
-            return TryFailed(f"timeout: no complete answer within {self._timeout_s:g} s")
+            return self._timeout()
         detail = self._hidden(str(cause) or type(cause).__name__)
         return TryFailed(f"connection: {detail}", connected=connected)
 
@@ -129,7 +129,7 @@ class Endpoint:
         detail = self._hidden(error_text(error.response.content))
         if code >= 500 or (code in _RETRIED and "insufficient_quota" not in detail):
             wait_s = retry_after_s(error.response.headers.get("retry-after"))
-            raise TryFailed(f"http_{code}: {detail}", wait_s=wait_s) from None
+            raise TryFailed(f"http_{code}: {detail}", wait_s=wait_s, crowded=code in _CROWDED) from None
         fault = request_fault(code, detail)
         if isinstance(fault, Reply):
             return fault
@@ -145,7 +145,8 @@ class Endpoint:
         return text.replace(secret, "***") if secret and secret != NO_KEY else text
 
 
-def _payload(request: ChatRequest) -> dict[str, Any]:
+def request_body(request: ChatRequest) -> dict[str, Any]:
+    """Return the body of a chat completion request; parameters that are not used are not sent."""
     sampling = request.sampling
     payload: dict[str, Any] = {
         "model": request.model,
@@ -158,6 +159,10 @@ def _payload(request: ChatRequest) -> dict[str, Any]:
         payload["seed"] = sampling.seed
     if sampling.stop:
         payload["stop"] = list(sampling.stop)
+    if sampling.n != 1:
+        payload["n"] = sampling.n
+    if sampling.logprobs is not None:
+        payload |= {"logprobs": True, "top_logprobs": sampling.logprobs}
     return payload
 
 

@@ -7,7 +7,7 @@ What does not: files (`journal`).
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from codeio_assets.core.canonical import canonical_json, sha256_hex
 from codeio_assets.llm.contract import ChatRequest, ChatResponse
@@ -36,9 +36,12 @@ class Recorded:
 
 def encode_line(request: ChatRequest, response: ChatResponse) -> bytes:
     """Return the line of an exchange, newline included; equal exchanges give equal bytes."""
-    answer = asdict(response)
-    key = answer.pop("key")
-    record = {"key": key, "request": request.as_json(), "response": answer, "version": LINE_VERSION}
+    record = {
+        "key": response.key,
+        "request": request.as_json(),
+        "response": response.as_json(),
+        "version": LINE_VERSION,
+    }
     body = canonical_json(record).encode()[1:]
     return _head(body) + body + b"\n"
 
@@ -69,7 +72,9 @@ def decode_line(line: bytes) -> Recorded:
         raise CorruptLine(f"version {record.get('version')} is not {LINE_VERSION}")
     try:
         request = ChatRequest.from_json(record["request"])
-        return Recorded(request, ChatResponse(key=key, **record["response"]))
+        answer = record["response"]
+        answer["alternatives"] = tuple(answer.get("alternatives", ()))
+        return Recorded(request, ChatResponse(key=key, **answer))
     except (KeyError, TypeError) as error:
         raise CorruptLine(f"the fields are not those of version {LINE_VERSION}: {error}") from None
 

@@ -78,7 +78,11 @@ def difference(request: ChatRequest, recorded: ChatRequest) -> str:
     if request.model != recorded.model:
         parts.append(f"model {recorded.model!r} recorded, {request.model!r} asked")
     asked, had = request.as_json()["sampling"], recorded.as_json()["sampling"]
-    parts += [f"{name} {had[name]!r} recorded, {asked[name]!r} asked" for name in asked if asked[name] != had[name]]
+    parts += [
+        f"{name} {had.get(name)!r} recorded, {asked.get(name)!r} asked"
+        for name in asked | had
+        if asked.get(name) != had.get(name)
+    ]
     if request.messages != recorded.messages:
         parts.append(_message_difference(request, recorded))
     return "; ".join(parts)

@@ -7,6 +7,7 @@ What does not: HTTP (`endpoint`).
 import json
 from typing import Any, cast
 
+from codeio_assets.core.canonical import Json
 from codeio_assets.llm.contract import ResponseStatus
 from codeio_assets.llm.tries import Reply, TryFailed
 
@@ -40,20 +41,23 @@ def parse_completion(body: bytes) -> Reply:
     """
     completion = _object(body)
     try:
-        choice = completion["choices"][0]
+        choice, *others = completion["choices"]
         message = choice["message"]
         usage: dict[str, Any] = completion.get("usage") or {}
-        text, refusal = message.get("content") or "", message.get("refusal") or ""
-        reasoning = message.get("reasoning_content") or message.get("reasoning") or None
+        refusal = message.get("refusal") or ""
+        text, reasoning = split_reasoning(message)
         finish_reason: str | None = choice.get("finish_reason")
         reply = Reply(
             status="refused" if refusal else _STATUS_OF_FINISH.get(finish_reason or "", "failed"),
             model=str(completion.get("model") or ""),
-            text=_text(text or refusal),
-            reasoning=None if reasoning is None else _text(reasoning),
+            text=text or _text(refusal),
+            reasoning=reasoning,
             finish_reason=finish_reason,
             prompt_tokens=int(usage.get("prompt_tokens") or 0),
             completion_tokens=int(usage.get("completion_tokens") or 0),
+            cached_tokens=_cached_tokens(usage),
+            alternatives=tuple(split_reasoning(other["message"])[0] for other in others),
+            logprobs=_logprobs(choice),
         )
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise TryFailed(f"malformed_body: {error_text(body) or 'no choices[0].message'}") from None
@@ -91,6 +95,36 @@ def error_text(body: bytes) -> str:
     fields = cast("dict[str, Any]", error)
     parts = (fields.get("code"), fields.get("type"), fields.get("message") or fields.get("detail"))
     return _one_line(" ".join(str(part) for part in parts if part) or str(fields))
+
+
+def split_reasoning(message: dict[str, Any]) -> tuple[str, str | None]:
+    """Return answer and reasoning of a message, wherever the server put the latter.
+
+    Servers with a reasoning parser send a field of its own; others leave `<think>` at the start of the answer (or
+    only its end, when the chat template opened it). Reasoning that was cut off leaves no answer.
+
+    Raises:
+        TypeError: a text is no text.
+    """
+    text = _text(message.get("content") or "")
+    field = message.get("reasoning_content") or message.get("reasoning") or None
+    if field is not None:
+        return text, _text(field)
+    opened = text.lstrip().startswith("<think>")
+    thought, closed, answer = text.partition("</think>")
+    if not opened and (not closed or "<think>" in thought):
+        return text, None
+    return answer.lstrip("\n"), thought.lstrip().removeprefix("<think>").strip("\n")
+
+
+def _logprobs(choice: dict[str, Any]) -> Json:
+    sent: dict[str, Any] = choice.get("logprobs") or {}
+    return sent.get("content")
+
+
+def _cached_tokens(usage: dict[str, Any]) -> int:
+    details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
+    return int(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0)
 
 
 def _object(body: bytes) -> dict[str, Any]:

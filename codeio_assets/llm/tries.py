@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from codeio_assets.core.canonical import Json
 from codeio_assets.llm.contract import ResponseStatus
 
 
@@ -25,6 +26,9 @@ class Reply:
     finish_reason: str | None
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    alternatives: tuple[str, ...] = ()
+    logprobs: Json = None
 
 
 class TryFailed(Exception):  # noqa: N818
@@ -32,7 +36,7 @@ class TryFailed(Exception):  # noqa: N818
 
     `reason` is a short code with an optional detail after a colon; `max_tries` bounds the tries of this
     request from now on (1 = do not ask again); `wait_s` is the wait that the server asked for;
-    `connected` is False when nothing listened at all.
+    `connected` is False when nothing listened at all; `crowded` is True when the server had too much to do.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class TryFailed(Exception):  # noqa: N818
         max_tries: int | None = None,
         wait_s: float | None = None,
         connected: bool = True,
+        crowded: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.max_tries = max_tries
         self.wait_s = wait_s
         self.connected = connected
+        self.crowded = crowded
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Check factories: pandera schemas and SQL rules as partitioned, blocking asset checks.
 
-A SQL check is a file `sql/checks/<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition`.
+A SQL check is a file `sql/checks/<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition` and
+`$max_failed_ratio`.
 Checks are partitioned like their asset, so a run covers one partition.
 """
 
@@ -10,6 +11,7 @@ import dagster as dg
 import pandera.errors
 import polars as pl
 
+from codeio_assets.core.model_settings import Chat
 from codeio_assets.core.tables import TABLES
 from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.partitions import partition_of
@@ -18,6 +20,7 @@ from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
 
 FAILING_ROWS_SHOWN = 50
+DEFAULT_MAX_FAILED_RATIO: float = Chat.model_fields["max_failed_ratio"].default
 
 
 def tables_of(asset: str) -> list[str]:
@@ -100,16 +103,19 @@ def _sql_check(stem: str, query: str) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         warehouse = Warehouse(Project.find().warehouse)
-        failures = run_sql_check(warehouse, query, partition_of(context))
+        share = Project.find().settings.chat.max_failed_ratio
+        failures = run_sql_check(warehouse, query, partition_of(context), share)
         return _result(failures.to_dicts(), failures.columns, None)
 
     return check
 
 
-def run_sql_check(warehouse: Warehouse, query: str, partition: str) -> pl.DataFrame:
-    """Return the rows that break a rule in a partition."""
-    parameters: dict[str, Any] = {"partition": partition} if "$partition" in query else {}
-    return warehouse.sql(query, **parameters)
+def run_sql_check(
+    warehouse: Warehouse, query: str, partition: str, max_failed_ratio: float = DEFAULT_MAX_FAILED_RATIO
+) -> pl.DataFrame:
+    """Return the rows that break a rule in a partition; `max_failed_ratio` is `$max_failed_ratio` in the query."""
+    known: dict[str, Any] = {"partition": partition, "max_failed_ratio": max_failed_ratio}
+    return warehouse.sql(query, **{name: value for name, value in known.items() if f"${name}" in query})
 
 
 def _result(failures: list[dict[str, Any]], columns: list[str], rows: int | None) -> dg.AssetCheckResult:

@@ -14,13 +14,11 @@ from pathlib import Path
 import dagster as dg
 
 from codeio_assets.core.errors import MaterialisationFailed
-from codeio_assets.llm import Journal
 from codeio_assets.orchestration.own_runs import fail_dead_runs, process_tags
 from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
 from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
 from codeio_assets.project import Project
-from codeio_assets.resources.engines import journal_folder
 from codeio_assets.store import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -170,13 +168,3 @@ def show_status(project: Project, say: Say) -> None:
         made = sum(warehouse.manifest(stage.asset, key) is not None for key in partitions)
         stale, missing = made - current, len(partitions) - made
         say(f"{stage.asset:<24}{current:>5} up to date{stale:>5} out of date{missing:>5} missing")
-
-
-def export_journal(project: Project, target: Path) -> int:
-    """Write the responses that the present tables name as one journal file; return their number."""
-    warehouse = Warehouse(project.warehouse)
-    tables = ("transform_attempts", "predictions", "revised_predictions")
-    keys = {key for table in tables for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Journal(journal_folder(project)).export(target, keys)
-    return len(keys)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 import dagster as dg
+import polars as pl
 
 from codeio_assets.core.canonical import Json, content_id
 from codeio_assets.orchestration import metadata as keys
@@ -64,6 +65,12 @@ def is_current(stage: Stage, partition: str, project: Project, warehouse: Wareho
         return False
     upstream = upstream_versions(stage, partition, warehouse)
     return manifest.fingerprint == fingerprint(stage, partition, project, upstream)
+
+
+def committed(warehouse: Warehouse, asset: str, partition: str) -> dict[str, pl.DataFrame]:
+    """Return all tables that an asset has committed for a partition; empty when it has not."""
+    manifest = warehouse.manifest(asset, partition)
+    return {table: warehouse.read(table, partition) for table in manifest.tables} if manifest else {}
 
 
 def publish(

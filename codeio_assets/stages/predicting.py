@@ -16,13 +16,12 @@ from codeio_assets.core.settings import ModelCall
 from codeio_assets.core.tables import frame
 from codeio_assets.core.tasks import build_tasks
 from codeio_assets.core.verdicts import Judgement, Rule, judge_input, judge_output, read_input_answer
-from codeio_assets.llm.contract import ChatClient, ChatResponse, Progress
+from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox
 from codeio_assets.stages.result import Row, StageResult, account, storable
 from codeio_assets.stages.sampling import REFERENCE, InfrastructureError, Tally
-from codeio_assets.stages.transforming import decoding, request
+from codeio_assets.stages.transforming import request
 
-OnProgress = Callable[[Progress], None] | None
 Conversation = list[tuple[str, str]]
 
 
@@ -40,13 +39,27 @@ def build_prediction_tasks(functions: pl.DataFrame, pairs: pl.DataFrame, prompts
     return account("prediction_tasks", rows, rejections, items_in=2 * len(pairs))
 
 
-def predict(tasks: pl.DataFrame, client: ChatClient, call: ModelCall, on_progress: OnProgress = None) -> StageResult:
-    """Ask for every task once: one row per task, answered or not."""
+def predict(
+    tasks: pl.DataFrame, client: ChatClient, call: ModelCall, previous: pl.DataFrame | None = None
+) -> StageResult:
+    """Ask for every task once: one row per task, answered or not.
+
+    With the rows of a `previous` run, only for those tasks that have none yet or whose request failed.
+    """
+    kept = _settled(previous)
     ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
-    requests = [request(client.model, [("user", task["prompt"])], decoding(call)) for task in ordered]
-    responses = client.complete(requests, on_progress)
-    rows = [_prediction(task, 1, response) for task, response in zip(ordered, responses, strict=True)]
+    asked = [task for task in ordered if (task["task_id"], 1) not in kept]
+    requests = [request(client.model, [("user", task["prompt"])], call) for task in asked]
+    responses = client.complete(requests)
+    rows = [kept[task["task_id"], 1] for task in ordered if (task["task_id"], 1) in kept]
+    rows += [_prediction(task, 1, response) for task, response in zip(asked, responses, strict=True)]
     return account("predictions", rows, None, items_in=len(tasks), info=_usage(rows))
+
+
+def _settled(previous: pl.DataFrame | None) -> dict[tuple[str, int], Row]:
+    """Return (task, turn) -> row of the predictions of a previous run that need not be asked again."""
+    rows = [] if previous is None else previous.filter(pl.col("status") != "failed").to_dicts()
+    return {(row["task_id"], row["turn"]): row for row in rows}
 
 
 def judge(
@@ -104,16 +117,18 @@ def revise(
     turns: int,
     prompt: Prompt,
     judge_turn: Callable[[pl.DataFrame], StageResult],
-    on_progress: OnProgress = None,
+    already: pl.DataFrame | None = None,
 ) -> StageResult:
     """Give wrong predictions up to `turns` further turns; each turn is judged before the next is asked.
+
+    With the rows `already` there from a previous run, only requests that have none yet or failed are sent.
 
     Tables: `revised_predictions` and `revised_verdicts`, one row per (task, turn), turn >= 2.
     """
     predictions: list[pl.DataFrame] = []
     verdicts: list[pl.DataFrame] = []
     flow: list[dict[str, Any]] = []
-    previous, judged = first, first_verdicts
+    previous, judged, kept = first, first_verdicts, _settled(already)
     talks: dict[str, Conversation] = {
         task_id: [("user", prompt_text)] for task_id, prompt_text in tasks.select("task_id", "prompt").iter_rows()
     }
@@ -121,7 +136,7 @@ def revise(
         wrong = judged.filter(pl.col("status").is_in(sorted(NEEDS_REVISION)))
         if wrong.is_empty():
             break
-        rows = _ask_again(wrong, previous, talks, turn, client, call, prompt, on_progress)
+        rows = _ask_again(wrong, previous, talks, turn, client, call, prompt, kept)
         previous = frame("revised_predictions", rows)
         judged = judge_turn(previous).tables["revised_verdicts"]
         predictions.append(previous)
@@ -150,7 +165,7 @@ def _ask_again(
     client: ChatClient,
     call: ModelCall,
     prompt: Prompt,
-    on_progress: OnProgress,
+    kept: Mapping[tuple[str, int], Row],
 ) -> list[Row]:
     answers = {row["prediction_id"]: row for row in previous.to_dicts()}
     items = wrong.sort("function_id", "direction", "task_id").to_dicts()
@@ -162,9 +177,10 @@ def _ask_again(
             verdict["direction"],
             prompt,
         )
-    requests = [request(client.model, talks[item["task_id"]], decoding(call)) for item in items]
-    responses = client.complete(requests, on_progress)
-    return [_prediction(item, turn, response) for item, response in zip(items, responses, strict=True)]
+    asked = [item for item in items if (item["task_id"], turn) not in kept]
+    responses = client.complete([request(client.model, talks[item["task_id"]], call) for item in asked])
+    rows = [kept[item["task_id"], turn] for item in items if (item["task_id"], turn) in kept]
+    return rows + [_prediction(item, turn, response) for item, response in zip(asked, responses, strict=True)]
 
 
 def _targets(tasks: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, str]:

@@ -22,7 +22,7 @@ from codeio_assets.core.transform import (
     repair_messages,
     request_messages,
 )
-from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, Progress
+from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, folded
 from codeio_assets.llm.contract import Sampling as Decoding
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.stages.result import Row, StageResult, account, rejection, storable
@@ -47,13 +47,13 @@ class _File:
 
 def decoding(call: ModelCall) -> Decoding:
     """Return the sampling parameters of a request from the settings of its stage."""
-    return Decoding(call.temperature, call.top_p, call.max_tokens, call.seed)
+    return Decoding(call.temperature, call.top_p, call.max_tokens, call.seed, call.stop)
 
 
-def request(model: str, messages: list[tuple[str, str]], sampling: Decoding) -> ChatRequest:
-    """Return a request from (role, text) messages."""
+def request(model: str, messages: list[tuple[str, str]], call: ModelCall) -> ChatRequest:
+    """Return a request from (role, text) messages, as the settings of its stage want it."""
     chat = tuple(Message(role, text) for role, text in messages)  # pyright: ignore[reportArgumentType]
-    return ChatRequest(model, chat, sampling)
+    return ChatRequest(model, folded(chat) if call.system_messages == "fold" else chat, decoding(call))
 
 
 def transform_files(
@@ -63,7 +63,6 @@ def transform_files(
     prompts: Mapping[str, Prompt],
     call: ModelCall,
     attempts: int,
-    on_progress: Callable[[Progress], None] | None = None,
 ) -> StageResult:
     """Turn each file into a function that runs, in at most `attempts` requests.
 
@@ -77,8 +76,8 @@ def transform_files(
     for attempt in range(1, attempts + 1):
         if not active:
             break
-        requests = [request(client.model, file.messages, decoding(call)) for file in active]
-        for file, response in zip(active, client.complete(requests, on_progress), strict=True):
+        requests = [request(client.model, file.messages, call) for file in active]
+        for file, response in zip(active, client.complete(requests), strict=True):
             _read(file, response, attempt)
         _try_out([file for file in active if file.function], sandbox, tally)
         log.extend(_attempt_row(file) for file in active)
@@ -86,6 +85,35 @@ def transform_files(
         for file in active:
             _ask_for_repair(file, prompts["transform_repair"])
     return _result(todo, log, prompts["transform"], tally.as_info(sandbox))
+
+
+def retry_failed_files(
+    files: pl.DataFrame, previous: Mapping[str, pl.DataFrame], ask: Callable[[pl.DataFrame], StageResult]
+) -> StageResult:
+    """Ask again only for the files whose request failed in a `previous` run; what came of the others stays.
+
+    `previous` holds the committed tables, `ask` transforms some files. Files that are new are asked for as well.
+    """
+    rejections = previous["unified_functions_rejections"]
+    failed = rejections.filter(pl.col("reason") == "response_failed")["id"]
+    ended = set(previous["unified_functions"]["file_id"]) | (set(rejections["id"]) - set(failed))
+    again = ask(files.filter(~pl.col("file_id").is_in(list(ended))))
+    tables: dict[str, pl.DataFrame] = {}
+    for name, key in (
+        ("unified_functions", "file_id"),
+        ("unified_functions_rejections", "id"),
+        ("transform_attempts", "file_id"),
+    ):
+        stays = previous[name].filter(pl.col(key).is_in(list(ended & set(files["file_id"]))))
+        tables[name] = pl.concat([stays, again.tables[name]]).sort(pl.first())
+    return account(
+        "unified_functions",
+        tables["unified_functions"].to_dicts(),
+        tables["unified_functions_rejections"].to_dicts(),
+        items_in=len(files),
+        side_tables={"transform_attempts": tables["transform_attempts"]},
+        info=again.info | {"files_asked_again": again.items_in},
+    )
 
 
 def _read(file: _File, response: ChatResponse, attempt: int) -> None:
@@ -171,6 +199,10 @@ def _result(files: list[_File], log: list[Row], prompt: Prompt, info: dict[str, 
             status: sum(row["status"] == status for row in log) for status in sorted({row["status"] for row in log})
         },
         "won_by_repair": sum(row["attempt"] > 1 for row in rows),
+        "won_by_attempt": {
+            str(attempt): sum(row["attempt"] == attempt for row in rows)
+            for attempt in sorted({row["attempt"] for row in log})
+        },
         "won_by_completion": sum(row["completed_names"] != "" for row in rows),
         "prompt_tokens": sum(row["prompt_tokens"] for row in log),
         "completion_tokens": sum(row["completion_tokens"] for row in log),

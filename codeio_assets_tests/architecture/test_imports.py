@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "defs": {"core", "project", "sources", "stages", "resources", "orchestration", *ENGINES},
     "definitions": {"defs"},
     "cli_execution": {"core", "sandbox", "batch"},
-    "cli": {"core", "project", "sources", "stages", "orchestration", "batch", "cli_execution", *ENGINES},
+    "cli_llm": {"core", "project", "stages", "resources", "store", "llm"},
+    "cli": {"core", "project", "sources", "stages", "orchestration", "batch", "cli_execution", "cli_llm", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

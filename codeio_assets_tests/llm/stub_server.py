@@ -67,7 +67,10 @@ def in_turn(*acts: Act) -> Script:
 class StubServer:
     """Context manager; runs in a thread of its own."""
 
-    def __init__(self, script: Script | None = None, models: tuple[str, ...] | None = ("stub-model",)) -> None:
+    def __init__(
+        self, script: Script | None = None, models: tuple[str, ...] | None = ("stub-model",), port: int = 0
+    ) -> None:
+        self.port = port
         self.script: Script = script or (lambda asked, _before: echo(asked))
         self.models = models
         self.asked: list[dict[str, Any]] = []
@@ -106,8 +109,8 @@ class StubServer:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._open: set[asyncio.Task[Any]] = set()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        self.port: int = server.sockets[0].getsockname()[1]
+        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from codeio_assets.llm import (
     Progress,
     RecordedChatClient,
     Sampling,
+    answered_in_windows,
 )
 from codeio_assets_tests.llm.conftest import MODEL, SOON, answered, request
 from codeio_assets_tests.llm.stub_server import Act, StubServer, answer, error, in_turn
@@ -64,6 +66,30 @@ def test_an_answer_with_all_it_carries(stub: StubServer, client_of: ClientOf, jo
 def test_no_seed_and_no_stop_are_not_sent(stub: StubServer, client_of: ClientOf) -> None:
     client_of(stub).complete([request("one", seed=None)])
     assert {"seed", "stop"}.isdisjoint(stub.asked[0])
+
+
+def test_several_answers_and_logprobs_where_asked_for(stub: StubServer, client_of: ClientOf, journal: Journal) -> None:
+    one = {"token": "a", "logprob": -0.5, "top_logprobs": []}
+    choices = [
+        {"message": {"content": text}, "finish_reason": "stop", "logprobs": {"content": [one]}} for text in ("a", "b")
+    ]
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 8}}
+    stub.script = lambda asked, _before: Act(body=json.dumps({"choices": choices, "usage": usage}).encode())
+    asked = request("one", n=2, logprobs=3)
+    (response,) = client_of(stub).complete([asked])
+    assert (response.text, response.alternatives, response.logprobs) == ("a", ("b",), [one])
+    assert response.cached_tokens == 8
+    assert (stub.asked[0]["n"], stub.asked[0]["logprobs"], stub.asked[0]["top_logprobs"]) == (2, True, 3)
+    assert Journal(journal.folder).get(asked.key) == response
+    assert len({asked.key, request("one").key, request("one", n=2).key, request("one", logprobs=3).key}) == 4
+
+
+def test_more_requests_than_fit_in_memory_go_in_windows(stub: StubServer, client_of: ClientOf) -> None:
+    requests = (request(str(number)) for number in range(25))
+    pairs = list(answered_in_windows(client_of(stub), requests, window=10))
+    assert [(asked.messages[0].content, response.text) for asked, response in pairs] == [
+        (str(number), f"answer to: {number}") for number in range(25)
+    ]
 
 
 def test_order_is_kept_duplicates_asked_once_and_nothing_asked_twice(stub: StubServer, client_of: ClientOf) -> None:
@@ -358,7 +384,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal, "append", full)
+    monkeypatch.setattr(journal, "append_all", full)
     with pytest.raises(OSError, match="No space left"):
         client_of(stub).complete([request(str(number)) for number in range(50)])
     assert len(stub.asked) <= 8

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio_assets.llm import Backoff
-from codeio_assets.llm.replies import error_text, parse_completion, request_fault
+from codeio_assets.llm.replies import error_text, parse_completion, request_fault, split_reasoning
 from codeio_assets.llm.tries import Reply, TryFailed, retry_after_s
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -84,3 +84,19 @@ def test_what_concerns_one_request_only() -> None:
     assert isinstance(request_fault(400, "content_filter"), Reply)
     assert request_fault(400, "unknown field") is None
     assert request_fault(401, "context length") is None
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": "42"}, "42", None),
+        ({"content": "42", "reasoning_content": "6 * 7"}, "42", "6 * 7"),
+        ({"content": "<think>\n6 * 7\n</think>\n\n42"}, "42", "6 * 7"),
+        ({"content": "6 * 7\n</think>\n42"}, "42", "6 * 7"),
+        ({"content": "<think>cut o"}, "", "cut o"),
+        ({"content": "the tag <think>x</think> is text"}, "the tag <think>x</think> is text", None),
+        ({"content": "<think>a</think>b", "reasoning": "kept apart"}, "<think>a</think>b", "kept apart"),
+    ],
+)
+def test_reasoning_is_kept_apart(message: dict[str, str], text: str, reasoning: str | None) -> None:
+    assert split_reasoning(message) == (text, reasoning)

@@ -74,12 +74,30 @@ def _shard(shard: str, files: list[tuple[str, tuple[str, ...]]]) -> dict[str, Ro
             "raw_code_files", "raw_code_files_rejections", "eligible_code_files", "eligible_code_files_rejections",
             "transform_attempts", "unified_functions", "unified_functions_rejections", "io_pairs",
             "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
-            "revised_predictions", "revised_verdicts",
+            "revised_predictions", "revised_verdicts", "model_usage",
         )
     }  # fmt: skip
     for number, (fate, verdicts) in enumerate(files):
         _add_file(named, source, number, fate, verdicts)
+    named["model_usage"].append(_usage(shard))
     return named
+
+
+def _usage(shard: str) -> dict[str, Any]:
+    counts = {"requests": 12, "replayed": 4, "failed": 0, "tries": 9, "prompt_tokens": 800, "cached_tokens": 80}
+    return {
+        "usage_id": content_id(shard=shard),
+        "run_id": f"run of {shard}",
+        "asset": "predictions",
+        "shard": shard,
+        "model_id": MODEL,
+        "ended_at": "2026-01-02T03:04:05+00:00",
+        **counts,
+        "completion_tokens": 240,
+        "cost": 0.5,
+        "wall_time_s": 4.0,
+        "currency": "USD",
+    }
 
 
 def _add_file(named: dict[str, Rows], source: str, number: int, fate: str, verdicts: tuple[str, ...]) -> None:

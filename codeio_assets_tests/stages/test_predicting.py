@@ -45,7 +45,9 @@ class Bench:
         assert (result.items_in, result.items_out) == (len(predictions), len(predictions))
         return result
 
-    def revise(self, first: pl.DataFrame, client: ScriptedClient, turns: int) -> StageResult:
+    def revise(
+        self, first: pl.DataFrame, client: ScriptedClient, turns: int, already: pl.DataFrame | None = None
+    ) -> StageResult:
         verdicts = self.judge(first).tables["verdicts"]
         prompt = load_prompt("revise")
         result = revise(
@@ -57,6 +59,7 @@ class Bench:
             turns,
             prompt,
             lambda asked: self.judge(asked, table="revised_verdicts"),
+            already,
         )
         check(result)
         return result
@@ -273,6 +276,31 @@ class TestVerdicts:
 
     def test_no_predictions_give_no_verdicts(self, bench: Bench) -> None:
         assert bench.judge(frame("predictions", [])).items_in == 0
+
+
+class TestFailedRequests:
+    """Asked again alone: every other row stays as it is, whatever the model would say now."""
+
+    def test_of_turn_1(self, bench: Bench) -> None:
+        replies = iter([ended("failed", failure="http_500")])
+        before = bench.predict(lambda _: next(replies, "first"))
+        client = ScriptedClient(lambda _: "second")
+        result = predict(bench.tasks, client, CALL, before)
+        check(result)
+        assert [len(batch) for batch in client.batches] == [1]
+        assert sorted(result.tables["predictions"]["response"]) == ["first"] * 5 + ["second"]
+        again = predict(bench.tasks, client, CALL, result.tables["predictions"])
+        assert again.tables["predictions"].equals(result.tables["predictions"])
+        assert client.batches[-1] == []
+
+    def test_of_a_later_turn(self, bench: Bench) -> None:
+        first = bench.predict(lambda _: "no idea")
+        replies = iter([ended("failed", failure="http_500")])
+        before = bench.revise(first, ScriptedClient(lambda _: next(replies, "none")), turns=1)
+        client = ScriptedClient(oracle)
+        after = bench.revise(first, client, 1, before.tables["revised_predictions"])
+        assert [len(batch) for batch in client.batches] == [1]
+        assert sorted(after.tables["revised_verdicts"]["status"]) == ["correct"] + ["no_answer"] * 5
 
 
 class TestRevision:

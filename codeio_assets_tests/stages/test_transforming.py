@@ -5,11 +5,11 @@ import pytest
 from codeio_assets.core.prompts import load_prompt
 from codeio_assets.core.settings import ModelCall
 from codeio_assets.core.tables import TABLES
-from codeio_assets.llm.contract import ChatRequest, Progress
+from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
 from codeio_assets.stages.result import StageResult
 from codeio_assets.stages.sampling import InfrastructureError
-from codeio_assets.stages.transforming import transform_files
+from codeio_assets.stages.transforming import retry_failed_files, transform_files
 from codeio_assets_tests.stages.scripted import Reply, ScriptedClient, ended, files, transform_response, turn_of
 
 PROMPTS = {name: load_prompt(name) for name in ("transform", "transform_repair")}
@@ -170,10 +170,51 @@ def test_no_files_ask_nobody(sandbox: Sandbox) -> None:
     assert (result.items_in, client.batches) == (0, [])
 
 
-def test_progress_is_passed_on(sandbox: Sandbox) -> None:
-    seen: list[Progress] = []
-    transform_files(files(RAW), ScriptedClient(lambda _: GOOD), sandbox, PROMPTS, CALL, 1, seen.append)
-    assert [progress.done for progress in seen] == [1]
+def test_what_further_attempts_win_is_told(sandbox: Sandbox) -> None:
+    client = ScriptedClient(
+        lambda request: GOOD if attempt_of(request) == (2 if "late" in str(request.messages) else 1) else "Sorry."
+    )
+    result = transform(client, sandbox, "late = 1\n", RAW, attempts=3)
+    assert result.info["won_by_attempt"] == {"1": 1, "2": 1}
+    assert result.info["won_by_repair"] == 1
+
+
+def test_only_files_whose_request_failed_are_asked_again(sandbox: Sandbox) -> None:
+    contents = (RAW, "broken = 1\n", "lost = 1\n")
+
+    def script(request: ChatRequest) -> Reply:
+        text = str(request.messages)
+        return ended("failed", failure="http_500") if "lost" in text else "Sorry." if "broken" in text else GOOD
+
+    before = transform(ScriptedClient(script), sandbox, *contents, attempts=1)
+    assert before.dropped_by_reason == {"missing_main_function": 1, "response_failed": 1}
+    client = ScriptedClient(lambda _: GOOD)
+    after = retry_failed_files(
+        files(*contents), before.tables, lambda some: transform_files(some, client, sandbox, PROMPTS, CALL, 1)
+    )
+    assert [len(batch) for batch in client.batches] == [1]
+    assert "lost" in str(client.batches[0][0].messages)
+    assert (after.items_in, after.items_out) == (3, 2)
+    assert after.dropped_by_reason == {"missing_main_function": 1}
+    assert len(after.tables["transform_attempts"]) == 3
+    for table, rows in after.tables.items():
+        TABLES[table].validate(rows)
+    still = retry_failed_files(
+        files(*contents), after.tables, lambda some: transform_files(some, client, sandbox, PROMPTS, CALL, 1)
+    )
+    assert still.tables["unified_functions"].equals(after.tables["unified_functions"])
+    assert len(client.batches) == 1, "nobody is asked when nothing failed"
+
+
+def test_a_template_without_system_prompts_gets_the_text_in_the_first_user_message(sandbox: Sandbox) -> None:
+    client = ScriptedClient(lambda _: GOOD)
+    call = CALL.model_copy(update={"system_messages": "fold"})
+    transform_files(files(RAW), client, sandbox, PROMPTS, call, 1)
+    transform_files(files(RAW), client, sandbox, PROMPTS, CALL, 1)
+    ((folded,), (kept,)) = client.batches
+    system, *others = [message.content for message in kept.messages]
+    assert [message.role for message in folded.messages] == [message.role for message in kept.messages[1:]]
+    assert folded.messages[0].content == f"{system}\n\n{others[0]}"
 
 
 def test_a_fault_of_the_machine_blames_no_file(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

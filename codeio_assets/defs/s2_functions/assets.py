@@ -1,18 +1,21 @@
 """s2: files rewritten into the unified format by a language model."""
 
 import dagster as dg
+import polars as pl
 
-from codeio_assets.orchestration.progress import log_progress
-from codeio_assets.orchestration.publishing import Stopwatch, publish
+from codeio_assets.orchestration.asking import AskingConfig, asking
+from codeio_assets.orchestration.publishing import Stopwatch, committed, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.transforming import transform_files
+from codeio_assets.stages.result import StageResult
+from codeio_assets.stages.transforming import retry_failed_files, transform_files
 
 
 @dg.asset(**spec("unified_functions"), retry_policy=INFRASTRUCTURE)
 def unified_functions(
     context: dg.AssetExecutionContext,
+    config: AskingConfig,
     project: ProjectResource,
     warehouse: WarehouseResource,
     chat_server: ChatServerResource,
@@ -28,8 +31,13 @@ def unified_functions(
     files = warehouse.get().read("eligible_code_files", context.partition_key)
     prompts = {name: here.prompt(name) for name in ("transform", "transform_repair")}
     chat = here.settings.chat
-    with failing_at_once(), sandbox.open() as box:
-        result = transform_files(
-            files, chat_server.get(), box, prompts, chat.transform, chat.transform_attempts, log_progress(context)
+    with failing_at_once(), sandbox.open() as box, asking(context, chat_server) as step:
+
+        def ask(some: pl.DataFrame) -> StageResult:
+            return transform_files(some, step.client, box, prompts, chat.transform, chat.transform_attempts)
+
+        previous = (
+            committed(warehouse.get(), "unified_functions", context.partition_key) if config.only_failed else None
         )
-    return publish(context, result, watch)
+        result = retry_failed_files(files, previous, ask) if previous else ask(files)
+    return publish(context, result, watch, extra=step.metadata)

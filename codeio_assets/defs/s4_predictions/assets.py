@@ -3,7 +3,7 @@
 import dagster as dg
 
 from codeio_assets.core.tables import DIRECTIONS
-from codeio_assets.orchestration.progress import log_progress
+from codeio_assets.orchestration.asking import AskingConfig, asking
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
@@ -30,6 +30,7 @@ def prediction_tasks(
 @dg.asset(**spec("predictions"), retry_policy=INFRASTRUCTURE)
 def predictions(
     context: dg.AssetExecutionContext,
+    config: AskingConfig,
     project: ProjectResource,
     warehouse: WarehouseResource,
     chat_server: ChatServerResource,
@@ -39,11 +40,12 @@ def predictions(
     Key: `prediction_id` (task, turn, request). Nothing is dropped: truncated, refused and failed requests are rows
     with that status. Source: CodeI/O, sec. 2.3.
     """
-    watch = Stopwatch()
-    tasks = warehouse.get().read("prediction_tasks", context.partition_key)
-    with failing_at_once():
-        result = predict(tasks, chat_server.get(), project.get().settings.chat.predict, log_progress(context))
-    return publish(context, result, watch)
+    watch, store = Stopwatch(), warehouse.get()
+    tasks = store.read("prediction_tasks", context.partition_key)
+    previous = store.read("predictions", context.partition_key) if config.only_failed else None
+    with failing_at_once(), asking(context, chat_server) as step:
+        result = predict(tasks, step.client, project.get().settings.chat.predict, previous)
+    return publish(context, result, watch, extra=step.metadata)
 
 
 @dg.asset(**spec("verdicts"), retry_policy=INFRASTRUCTURE)

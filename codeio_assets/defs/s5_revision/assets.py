@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from codeio_assets.orchestration.progress import log_progress
+from codeio_assets.orchestration.asking import AskingConfig, asking
 from codeio_assets.orchestration.publishing import Stopwatch, publish, publish_companion
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import multi_spec, spec
@@ -36,6 +36,7 @@ Source: CodeI/O, sec. 2.4."""
 )
 def revision(
     context: dg.AssetExecutionContext,
+    config: AskingConfig,
     project: ProjectResource,
     warehouse: WarehouseResource,
     chat_server: ChatServerResource,
@@ -45,8 +46,9 @@ def revision(
     watch, here, store = Stopwatch(), project.get(), warehouse.get()
     names = ("prediction_tasks", "io_pairs", "unified_functions", "predictions", "verdicts")
     tasks, pairs, functions, first, first_verdicts = (store.read(name, context.partition_key) for name in names)
+    previous = store.read("revised_predictions", context.partition_key) if config.only_failed else None
     chat = here.settings.chat
-    with failing_at_once(), sandbox.open() as box:
+    with failing_at_once(), sandbox.open() as box, asking(context, chat_server, "revised_predictions") as step:
 
         def judge_turn(turn: pl.DataFrame) -> StageResult:
             return judge(turn, tasks, pairs, functions, box, here.settings.judging.rule, "revised_verdicts")
@@ -55,12 +57,12 @@ def revision(
             tasks,
             first,
             first_verdicts,
-            chat_server.get(),
+            step.client,
             chat.predict,
             chat.revision_turns,
             here.prompt("revise"),
             judge_turn,
-            log_progress(context),
+            previous,
         )
-    yield publish(context, result, watch, asset="revised_predictions")
+    yield publish(context, result, watch, asset="revised_predictions", extra=step.metadata)
     yield publish_companion(context, result, "revised_verdicts", committed_by="revised_predictions")
