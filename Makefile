@@ -36,7 +36,7 @@ test: setup ## all tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## ruff, and whether the README table is fresh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -50,8 +50,8 @@ defs: setup
 snapshot: setup ## accept a changed graph
 	@$(BIN)/python -m pytest codeio_assets_tests/defs --snapshot-update
 
-docs: setup ## regenerate the README's tables
-	@$(BIN)/python tools/readme_tables.py
+docs: setup ## regenerate the tables of the README and of docs/recipes.md
+	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py
 
 dev: setup ## the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/codeio shards >/dev/null && DAGSTER_HOME=$${DAGSTER_HOME:-$(CURDIR)/var/dagster} \

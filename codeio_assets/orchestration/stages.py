@@ -62,7 +62,7 @@ def _decoding(chat: dict[str, Any]) -> Json:
 
 def _recipe(project: Project, partition: str) -> Json:
     settings = project.settings
-    recipe = project.recipes[partition].model_dump(mode="json")
+    recipe = project.recipes[partition].substance()
     return {"recipe": recipe, "phrases": settings.phrases.model_dump(), "split": settings.split.model_dump()}
 
 
