@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-assembly gc clean
 
 default: check
 
@@ -63,6 +63,9 @@ record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1
 
 trial: setup ## real input from ../shared/data: transform responses to tasks, raw files to eligible
 	@$(BIN)/python tools/trial.py
+
+bench-assembly: setup ## a training set and every report query at 35K, 350K and 3.5M samples; ARGS="--samples 35000" for less
+	@$(BIN)/python tools/bench_assembly.py $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -8,10 +8,11 @@ Source: CodeI/O, sec. 3.1 (schedules), tables 2-4 and figures 4-5 (data variants
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from codeio_assets.core.settings import Licenses, Names
 from codeio_assets.core.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
 
 Kind = Literal["codeio", "instruction"]
@@ -22,8 +23,6 @@ SampleFormat = Literal[
 ]  # fmt: skip
 Schedule = Literal["constant", "cosine_with_min_lr"]
 StageNumber = Literal[1, 2]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-"""A list of names; YAML has no tuples, so the conversion from a list is allowed."""
 OF_ITS_OWN = ("name", "extends", "description", "reported")
 """Fields that a recipe never takes from the one it extends."""
 
@@ -47,13 +46,6 @@ class Sources(_Part):
     def allows(self, source: str) -> bool:
         """Tell whether samples of a source take part."""
         return source not in self.exclude and (not self.include or source in self.include)
-
-
-class Licenses(_Part):
-    """Which licences of raw files take part, compared without regard to case."""
-
-    allow: Names = Field(min_length=1, description="as the sources state them, e.g. mit, apache-2.0")
-    allow_unknown: bool = Field(False, description="whether files whose licence is not stated take part")
 
 
 class DataRecipe(_Part):
