@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly gc clean
 
 default: check
 
@@ -36,7 +36,7 @@ test: setup ## all tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## ruff, and whether the README table is fresh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -50,8 +50,8 @@ defs: setup
 snapshot: setup ## accept a changed graph
 	@$(BIN)/python -m pytest codeio_assets_tests/defs --snapshot-update
 
-docs: setup ## regenerate the README's tables
-	@$(BIN)/python tools/readme_tables.py
+docs: setup ## regenerate the tables of the README and of docs/recipes.md
+	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py
 
 dev: setup ## the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/codeio shards >/dev/null && DAGSTER_HOME=$${DAGSTER_HOME:-$(CURDIR)/var/dagster} \
@@ -69,6 +69,9 @@ bench-execution: setup ## execution, sampling and extraction against the usual w
 
 bench-execution-scale: setup ## what 1,000, 10,000 and 100,000 programs cost
 	@$(BIN)/python tools/bench_execution.py --scale $(ARGS)
+
+bench-assembly: setup ## a training set and every report query at 35K, 350K and 3.5M samples; ARGS="--samples 35000" for less
+	@$(BIN)/python tools/bench_assembly.py $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

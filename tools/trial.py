@@ -14,10 +14,12 @@ from collections import Counter
 from pathlib import Path
 
 from codeio_assets.core.settings import Fields, Sampling, Source, Sources
+from codeio_assets.core.tables import frame
 from codeio_assets.project import Project
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 from codeio_assets.sources import ShardRegistry
-from codeio_assets.stages.ingesting import ingest_shard, select_eligible
+from codeio_assets.stages.filtering import select_eligible
+from codeio_assets.stages.ingesting import ingest_shard
 from codeio_assets.stages.parsing import parse_responses
 from codeio_assets.stages.predicting import build_prediction_tasks
 from codeio_assets.stages.result import StageResult
@@ -129,7 +131,7 @@ def ingest_raw(home: Path) -> None:
     kept = total = 0
     for shard in registry.register_new(sources, DATA):
         raw = ingest_shard(shard, source, DATA)
-        eligible = select_eligible(raw.tables["raw_code_files"], shard, source)
+        eligible = select_eligible(raw.tables["raw_code_files"], frame("file_labels", []), shard, source)
         total += len(shard.items)
         kept += eligible.items_out
         reasons.update(raw.dropped_by_reason)

@@ -1,27 +1,30 @@
 """Recipes: what a model is trained on and how, as YAML files that people edit.
 
-What lives here: the recipe's fields, their rules, reading a folder of them with errors a person can act on.
+What lives here: the recipe's fields, their rules, reading a folder of them with errors a person can act on. A recipe
+may extend another one of its folder, and then says only what differs.
 What does not: choosing rows for a training set (`core.assembly`) and training (`training`).
 
 Source: CodeI/O, sec. 3.1 (schedules), tables 2-4 and figures 4-5 (data variants and formats).
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from codeio_assets.core.strict_yaml import StrictYamlError, explain, read_yaml
+from codeio_assets.core.settings import Licenses, Names
+from codeio_assets.core.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
 
 Kind = Literal["codeio", "instruction"]
 Variant = Literal["full", "input_only", "output_only", "correct_only", "wrong_to_ground_truth"]
+RevisionText = Literal["own", "unrelated"]
 SampleFormat = Literal[
     "query_code_to_cot", "query_to_cot", "code_to_cot", "query_to_code_cot", "query_to_code"
 ]  # fmt: skip
 Schedule = Literal["constant", "cosine_with_min_lr"]
 StageNumber = Literal[1, 2]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-"""A list of names; YAML has no tuples, so the conversion from a list is allowed."""
+OF_ITS_OWN = ("name", "extends", "description", "reported")
+"""Fields that a recipe never takes from the one it extends."""
 
 
 class RecipeError(ValueError):
@@ -46,17 +49,28 @@ class Sources(_Part):
 
 
 class DataRecipe(_Part):
-    """Which CodeI/O samples take part. The options combine: the variant is applied first, then the others.
+    """Which CodeI/O samples take part. The options combine; a task that several leave out names the first.
 
-    Source: `variant` table 2, `fraction` figure 4 and table 4, `pairs_per_function` figure 4,
+    Source: `variant` table 2, `fraction` figure 4, `pairs_fraction` figure 4, `sources` table 8,
     `revision_turns` figure 5 (0 = CodeI/O, 1 = CodeI/O++).
     """
 
     variant: Variant = "full"
     fraction: float = Field(1.0, gt=0, le=1, description="share of the functions that take part")
     pairs_per_function: int | None = Field(None, ge=1, description="the first k pairs; null keeps all")
+    pairs_fraction: float = Field(1.0, gt=0, le=1, description="share of a function's pairs, rounded, at least one")
     sources: Sources = Sources()
+    licenses: Licenses | None = Field(None, description="null takes every licence")
     revision_turns: int = Field(1, ge=0, description="turns after the first response")
+    revision_text: RevisionText = Field(
+        "own", description="unrelated = a control: what follows turn 1 is text of another function, as long"
+    )
+
+    @model_validator(mode="after")
+    def _a_control_has_something_to_replace(self) -> Self:
+        if self.revision_text == "unrelated" and self.revision_turns == 0:
+            raise ValueError("remove `revision_text`, or set revision_turns: 1 or more")
+        return self
 
 
 class StageRecipe(_Part):
@@ -121,6 +135,9 @@ class Recipe(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     description: str = ""
+    reported: dict[str, float | Literal["plotted"]] = Field(
+        default_factory=dict, description="where the paper reports it -> its average of 14 benchmarks"
+    )
     base_model: str = Field(min_length=1)
     revision: str | None = None
     data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
@@ -135,6 +152,10 @@ class Recipe(_Part):
             return stages
         numbers = {"1": 1, "2": 2}  # JSON has no integer keys
         return {numbers.get(key, key): value for key, value in cast("dict[Any, Any]", stages).items()}
+
+    def substance(self) -> dict[str, Any]:
+        """Return what decides rows and weights as JSON: all fields but those that only inform."""
+        return self.model_dump(mode="json", exclude={"description", "reported"})
 
     def stage(self, number: int) -> StageRecipe:
         """Return a stage.
@@ -161,19 +182,14 @@ def load_recipes(folder: Path) -> dict[str, Recipe]:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Return the recipe in a file.
+    """Return the recipe in a file, put over the one that it extends, if it does.
 
     Raises:
-        RecipeError: not YAML, an unknown field, a bad value, or a name that is not the file's stem.
+        RecipeError: not YAML, an unknown field, a bad value, a name that is not the file's stem, or `extends` names
+            no recipe of the folder or leads back to itself.
     """
-    try:
-        document = read_yaml(path)
-    except StrictYamlError as error:
-        raise RecipeError(str(error)) from error
-    content: Any = document.data
-    if not isinstance(content, dict):
-        raise RecipeError(f"{path}: is not a mapping. Write `field: value` lines, as in recipes/demo.yaml.")
-    data = {"name": path.stem, **cast("dict[Any, Any]", content)}
+    document, content = _read(path)
+    data = {**_with_parents(path, document, content, (path.stem,)), "name": content.get("name", path.stem)}
     if data["name"] != path.stem:
         raise RecipeError(
             f"{path}:{document.line(('name',))}: `name` is {data['name']!r}, but a recipe is named after its "
@@ -183,3 +199,43 @@ def load_recipe(path: Path) -> Recipe:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError(explain(document, error)) from None
+
+
+def _read(path: Path) -> tuple[YamlDocument, dict[Any, Any]]:
+    try:
+        document = read_yaml(path)
+    except StrictYamlError as error:
+        raise RecipeError(str(error)) from error
+    content: Any = document.data
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: is not a mapping. Write `field: value` lines, as in recipes/demo.yaml.")
+    return document, cast("dict[Any, Any]", content)
+
+
+def _with_parents(path: Path, document: YamlDocument, content: dict[Any, Any], seen: tuple[str, ...]) -> dict[Any, Any]:
+    """Return a recipe's content as a JSON merge patch (RFC 7396) over its parent's: `null` takes a field away."""
+    parent = content.get("extends")
+    own = {key: value for key, value in content.items() if key != "extends"}
+    if parent is None:
+        return own
+    where = f"{path}:{document.line(('extends',))}: `extends` is {parent!r}"
+    if parent in seen:
+        raise RecipeError(f"{where}, which leads back to itself. Remove the line.")
+    file = path.with_name(f"{parent}.yaml")
+    if not file.is_file():
+        raise RecipeError(f"{where}, but {file} does not exist. Name a recipe of this folder, without .yaml.")
+    base_document, base = _read(file)
+    merged = _with_parents(file, base_document, base, (*seen, parent))
+    return _patched({key: value for key, value in merged.items() if key not in OF_ITS_OWN}, own)
+
+
+def _patched(base: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged: dict[Any, Any] = dict(cast("dict[Any, Any]", base)) if isinstance(base, dict) else {}
+    for key, value in cast("dict[Any, Any]", patch).items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _patched(merged.get(key), value)
+    return merged

@@ -18,11 +18,61 @@ class SettingsError(ValueError):
     """A settings file cannot be used; the message names the file, the line or field, the bad value and the fix."""
 
 
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+"""A list of names; YAML has no tuples, so the conversion from a list is allowed."""
+
+
+class Licenses(Part):
+    """Which licences of raw files take part, compared without regard to case."""
+
+    allow: Names = Field(min_length=1, description="as the sources state them, e.g. mit, apache-2.0")
+    allow_unknown: bool = Field(False, description="whether files whose licence is not stated take part")
+
+
+class CategoryFilter(Part):
+    """Asks a model what each file is about and drops what is easy or no reasoning.
+
+    Source: CodeI/O, sec. 2.1, PyEdu-R: *algorithms* and *non-reasoning* are dropped.
+    """
+
+    drop: Names = ("algorithms", "non_reasoning")
+    call: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({"temperature": 0.0, "max_tokens": 64}))
+
+
+class DifficultyFilter(Part):
+    """Lets a model complete a function of each file, executes it, and drops what is too easy or too hard.
+
+    Source: CodeI/O, sec. 2.1, CodeMix: a success rate between 10% and 90%.
+    """
+
+    trials: int = Field(10, ge=1, description="completions per file")
+    min_success: float = Field(0.1, ge=0, le=1)
+    max_success: float = Field(0.9, ge=0, le=1)
+    inputs: int = Field(5, ge=1, description="inputs on which a completion must do what the original does")
+    call: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({"max_tokens": 1_024}))
+
+    @model_validator(mode="after")
+    def _some_rate_is_left(self) -> Self:
+        if self.min_success > self.max_success:
+            raise ValueError("make `min_success` at most `max_success`")
+        return self
+
+
 class Filters(Part):
     """Which raw files can become functions; lengths in characters, whitespace at the ends not counted."""
 
     min_chars: int = Field(100, ge=0)
     max_chars: int = Field(12_000, ge=1)
+    exact_duplicates: bool = Field(True, description="drop a file with the tokens of an earlier one of any source")
+    near_duplicates: bool = Field(False, description="drop a file that is near to an earlier one of any source")
+    licenses: Licenses | None = Field(None, description="null takes every licence")
+    categories: CategoryFilter | None = Field(None, description="null asks no model")
+    difficulty: DifficultyFilter | None = Field(None, description="null asks no model")
+
+    @property
+    def ask_a_model(self) -> bool:
+        """Whether some filter needs labels of a model."""
+        return self.categories is not None or self.difficulty is not None
 
     @model_validator(mode="after")
     def _some_length_is_left(self) -> Self:
@@ -73,6 +123,19 @@ class InstructionSource(Part):
     path: Relative
 
 
+class NearDuplicates(Part):
+    """How near-duplicates are found among all sources when shards are registered: MinHash signatures in bands.
+
+    A change counts for shards that are registered after it. Two files with `similarity` s are compared with
+    probability 1 - (1 - s^rows)^(permutations / rows): at the defaults 99.8% for s = 0.8.
+    """
+
+    threshold: float = Field(0.8, gt=0, le=1, description="estimated Jaccard similarity of their shingles")
+    shingle_tokens: int = Field(5, ge=1, description="tokens in a row that make one shingle")
+    permutations: int = Field(128, ge=16, le=1_024)
+    rows_per_band: int = Field(6, ge=1, le=32)
+
+
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 
 
@@ -80,6 +143,7 @@ class Sources(Part):
     """The content of sources.yaml."""
 
     sources: dict[SourceName, Source] = Field(min_length=1)
+    near_duplicates: NearDuplicates = Field(default_factory=lambda: NearDuplicates.model_validate({}))
     instruction_data: dict[SourceName, InstructionSource] = Field(default_factory=dict)
 
 

@@ -57,6 +57,32 @@ class EligibleCodeFile(RawCodeFile):
     content: str = pa.Field(str_length={"min_value": 1}, description="the whole text")
 
 
+class FileLabel(Table):
+    """One row per raw file that a model was asked about, where the source's filters want labels."""
+
+    file_id: str = pa.Field(unique=True, **ID)
+    source: str
+    category: str = pa.Field(nullable=True, description="what it is about; null when not asked or not told")
+    function_name: str = pa.Field(nullable=True, description="the function that was left open for completion")
+    trials: int = pa.Field(ge=0, description="completions asked for")
+    successes: int = pa.Field(ge=0, description="completions that did what the original does, by execution")
+    detail: str = pa.Field(nullable=True, description="why a label is missing")
+    model_id: str
+    prompt_tokens: int = pa.Field(ge=0)
+    completion_tokens: int = pa.Field(ge=0)
+
+
+class NearDuplicateGroup(Table):
+    """One row per raw file: the near-duplicate group that it joined when its shard was registered."""
+
+    file_id: str = pa.Field(unique=True, **ID)
+    source: str
+    group_id: str = pa.Field(**ID, description="file_id of the group's first file; its own when it founded one")
+    nearest: str = pa.Field(nullable=True, description="the earlier file that it is nearest to, if any is near")
+    similarity: float = pa.Field(nullable=True, ge=0, le=1, description="estimated Jaccard similarity to it")
+    bridged_groups_json: str = pa.Field(str_matches=r"^\[", description="other groups with files that it is near to")
+
+
 class TransformAttempt(Table):
     """One row per request that asked a model to rewrite a file, whatever came of it."""
 
@@ -174,6 +200,7 @@ class TrainingSample(Table):
     split: str = pa.Field(isin=SPLITS)
     task_id: str = pa.Field(nullable=True)
     function_id: str = pa.Field(nullable=True)
+    group_id: str = pa.Field(nullable=True, description="near-duplicate group of its file; decides the split")
     source: str
     direction: str = pa.Field(nullable=True, isin=DIRECTIONS)
     repository: str = pa.Field(nullable=True)
@@ -251,8 +278,10 @@ RUN_TABLES = ("model_usage",)
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
     "raw_code_files_rejections": Rejection,
+    "file_labels": FileLabel,
     "eligible_code_files": EligibleCodeFile,
     "eligible_code_files_rejections": Rejection,
+    "near_duplicate_groups": NearDuplicateGroup,
     "transform_attempts": TransformAttempt,
     "unified_functions": UnifiedFunction,
     "unified_functions_rejections": Rejection,

@@ -5,6 +5,7 @@ A SQL check is a file `sql/checks/<asset>__<name>.sql` whose rows are what break
 Checks are partitioned like their asset, so a run covers one partition.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,11 +22,13 @@ from codeio_assets.store import Warehouse
 
 FAILING_ROWS_SHOWN = 50
 DEFAULT_MAX_FAILED_RATIO: float = Chat.model_fields["max_failed_ratio"].default
+ROWS_PER_BATCH = 32_768
 
 
 def tables_of(asset: str) -> list[str]:
     """Return the tables that an asset's commit holds: its own, its rejections, its logs."""
     side = {
+        "eligible_code_files": ["near_duplicate_groups"],
         "unified_functions": ["transform_attempts"],
         "revised_predictions": ["revised_verdicts"],
         "sft_stage1_checkpoint": ["sft_stage1_training_log"],
@@ -50,10 +53,10 @@ def schema_check(asset: str) -> dg.AssetChecksDefinition:
         partition = partition_of(context)
         rows = 0
         failures: list[dict[str, Any]] = []
-        for table in tables_of(asset):
-            frame = warehouse.read(table, partition)
-            rows += len(frame)
-            failures += failing_rows(table, frame)
+        manifest = warehouse.manifest(asset, partition)
+        for table, version in (manifest.tables if manifest else {}).items():
+            rows += version.rows
+            failures += failing_rows_of_file(table, warehouse.root / version.file)
         return _result(failures, ["table", "column", "check", "value", "row", "id"], rows)
 
     return schema_matches
@@ -69,6 +72,26 @@ def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = errors.failure_cases.to_dicts()  # pyright: ignore
         return [_record(table, record, ids) for record in records]
     return []
+
+
+def failing_rows_of_file(table: str, path: Path) -> list[dict[str, Any]]:
+    """Return one record per broken rule and row of a Parquet file, read in batches; values must be unique over all."""
+    file = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    failures: list[dict[str, Any]] = []
+    batches = 0
+    for batch in file.collect_batches(chunk_size=ROWS_PER_BATCH, maintain_order=True):
+        batches += 1
+        failures += failing_rows(table, batch)
+    if batches == 0:
+        failures += failing_rows(table, file.head(0).collect())
+    columns = TABLES[table].to_schema().columns.items()
+    for column in [name for name, schema in columns if schema.unique and batches > 1]:
+        repeated = file.group_by(column).len().filter(pl.col("len") > 1).collect()[column]
+        failures += [
+            {"table": table, "column": column, "check": "unique", "value": str(value), "row": None, "id": value}
+            for value in repeated.to_list()
+        ]
+    return failures
 
 
 def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any]:

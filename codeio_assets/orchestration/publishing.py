@@ -6,6 +6,7 @@ What does not live here: computing (`stages`), how a commit works (`store`).
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -79,8 +80,11 @@ def publish(
     watch: Stopwatch,
     asset: str | None = None,
     extra: dict[str, dg.MetadataValue] | None = None,
+    upstream: dict[str, str] | None = None,
 ) -> dg.MaterializeResult:
     """Commit the tables of a stage in one step and return what the UI shows.
+
+    `upstream` names the versions that were read, for a step that reads a snapshot; else those that are live now.
 
     Raises:
         StoreError: the commit failed; the previous version stays.
@@ -89,7 +93,7 @@ def publish(
     warehouse = Warehouse(project.warehouse)
     stage = STAGES[asset or context.asset_key.to_user_string()]
     partition = partition_of(context)
-    upstream = upstream_versions(stage, partition, warehouse)
+    upstream = upstream_versions(stage, partition, warehouse) if upstream is None else upstream
     wall_s, cpu_s = watch.read()
     account: dict[str, Json] = {
         "items_in": result.items_in,
@@ -100,12 +104,13 @@ def publish(
     manifest = warehouse.write(
         stage.asset,
         partition,
-        result.tables,
+        {**result.tables, **result.streams},
         run_id=context.run.run_id,
         fingerprint=fingerprint(stage, partition, project, upstream),
         upstream=upstream,
         info={**account, "wall_time_s": wall_s, "cpu_time_s": cpu_s},
     )
+    wall_s, cpu_s = watch.read()  # streams are computed while they are written
     warehouse.refresh_views()
     metadata = materialization_metadata(stage.asset, result, manifest, warehouse)
     metadata |= {keys.WALL_TIME_S: dg.MetadataValue.float(wall_s), keys.CPU_TIME_S: dg.MetadataValue.float(cpu_s)}
@@ -134,12 +139,11 @@ def materialization_metadata(
     table: str, result: StageResult, manifest: Manifest, warehouse: Warehouse
 ) -> dict[str, dg.MetadataValue]:
     """Return rows, account, reasons, schema, path, version, preview, and the stage's own numbers."""
-    frame = result.tables[table]
     ratio = result.items_out / result.items_in if result.items_in else 0.0
     rows_key = keys.ROW_COUNT if manifest.partition == UNPARTITIONED else keys.PARTITION_ROW_COUNT
     own = {f"{keys.PREFIX}{name}": _value(value) for name, value in result.info.items()}
     return own | {
-        rows_key: dg.MetadataValue.int(len(frame)),
+        rows_key: dg.MetadataValue.int(manifest.tables[table].rows),
         keys.ITEMS_IN: dg.MetadataValue.int(result.items_in),
         keys.ITEMS_OUT: dg.MetadataValue.int(result.items_out),
         keys.ACCEPTED_RATIO: dg.MetadataValue.float(round(ratio, 4)),
@@ -148,8 +152,12 @@ def materialization_metadata(
         keys.TABLE_NAME: dg.MetadataValue.text(table),
         keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
         keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
-        keys.PREVIEW: keys.preview(frame),
+        keys.PREVIEW: keys.preview(_head(warehouse.root / manifest.tables[table].file)),
     }
+
+
+def _head(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path, n_rows=keys.PREVIEW_ROWS, glob=False, hive_partitioning=False)
 
 
 def _value(value: Json) -> dg.MetadataValue:

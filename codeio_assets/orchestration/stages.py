@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import dagster as dg
 
+from codeio_assets.core.assembly import recipe_parameters
 from codeio_assets.core.canonical import Json
 from codeio_assets.core.comparison import rule_version
 from codeio_assets.core.verdicts import FEEDBACK_VERSION
 from codeio_assets.orchestration.partitions import ALL_SHARDS, code_shards, recipes
 from codeio_assets.project import Project
+from codeio_assets.stages.labelling import PROMPTS
 
 OWNER = "team:codeio"
 FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
@@ -47,6 +49,14 @@ def _source(project: Project, partition: str) -> Json:
     return project.source(partition.rsplit("-", 1)[0]).model_dump(mode="json")
 
 
+def _labels(project: Project, partition: str) -> Json:
+    filters = project.source(partition.rsplit("-", 1)[0]).filters
+    if not filters.ask_a_model:
+        return None
+    prompts = [project.prompt(name).sha256 for name in PROMPTS]
+    return {"filters": filters.model_dump(mode="json"), "model": project.settings.chat.model, "prompts": prompts}
+
+
 def _chat(*names: str) -> Callable[[Project, str], Json]:
     def settings(project: Project, _partition: str) -> Json:
         chat = project.settings.chat
@@ -62,8 +72,18 @@ def _decoding(chat: dict[str, Any]) -> Json:
 
 def _recipe(project: Project, partition: str) -> Json:
     settings = project.settings
-    recipe = project.recipes[partition].model_dump(mode="json")
+    recipe = project.recipes[partition].substance()
     return {"recipe": recipe, "phrases": settings.phrases.model_dump(), "split": settings.split.model_dump()}
+
+
+def _training_set(project: Project, partition: str) -> Json:
+    recipe, settings = project.recipes[partition], project.settings
+    transforms = sorted((project.root / "sql" / "transforms").glob("*.sql"))
+    return {
+        "parameters": recipe_parameters(recipe, settings.phrases, settings.split),
+        "mixes": {str(number): dict(stage.mix) for number, stage in recipe.stages.items()},
+        "sql": [path.read_text("utf-8") for path in transforms],
+    }
 
 
 STAGES: dict[str, Stage] = {
@@ -71,12 +91,23 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage("raw_code_files", "s1_raw_code", "shards", (), frozenset({"python", "parquet"}), "2.1", settings=_source),
         Stage(
-            "eligible_code_files",
+            "file_labels",
             "s1_raw_code",
             "shards",
             ("raw_code_files",),
+            frozenset({"openai", "bubblewrap", "parquet"}),
+            "2.1",
+            pool="chat_server",
+            settings=_labels,
+        ),
+        Stage(
+            "eligible_code_files",
+            "s1_raw_code",
+            "shards",
+            ("raw_code_files", "file_labels"),
             frozenset({"python", "parquet"}),
             "2.1",
+            code_version="2",
             settings=_source,
         ),
         Stage(
@@ -161,6 +192,7 @@ STAGES: dict[str, Stage] = {
             "s6_training_data",
             "recipes",
             (
+                "eligible_code_files",
                 "unified_functions",
                 "io_pairs",
                 "prediction_tasks",
@@ -171,7 +203,8 @@ STAGES: dict[str, Stage] = {
             ),
             frozenset({"duckdb", "parquet"}),
             "2.4",
-            settings=_recipe,
+            code_version="2",
+            settings=_training_set,
         ),
         Stage(
             "sft_stage1_checkpoint",

@@ -1,154 +1,141 @@
-"""instruction_data and training_sets: reading conversations, and building the rows a recipe trains on.
+"""training_sets: building the rows that a recipe trains on, in SQL and in bounded memory.
 
-What does not live here: how one sample is built (`core.assembly`), which rows are held out (`core.splits`).
+Shards do not meet in a sample, so one group of shards is joined at a time and its rows leave as Arrow batches. The rows
+and their order follow from the snapshot and the recipe alone, however shards are grouped.
+What does not live here: the rules (`sql/transforms`), their parameters (`core.assembly`), conversations
+(`stages.instructing`).
 """
 
-import json
+# pyarrow 26 ships no types; delete when it does.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
+
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
+import duckdb
+import pyarrow as pa
 
-from codeio_assets.core.assembly import NoSample, Turn, build_sample, prompts_of_format
-from codeio_assets.core.canonical import canonical_json, content_id, sha256_hex
-from codeio_assets.core.recipes import Recipe
-from codeio_assets.core.settings import InstructionSource, Phrases, SettingsError, Split
-from codeio_assets.core.splits import side, takes_part
-from codeio_assets.stages.result import Row, StageResult, account, rejection, storable
+from codeio_assets.core.assembly import Parameters, parameters_of, recipe_parameters
+from codeio_assets.core.canonical import Json
+from codeio_assets.core.recipes import Kind, Recipe
+from codeio_assets.core.settings import Phrases, Split
+from codeio_assets.stages.result import StageResult
+from codeio_assets.store import Snapshot, Warehouse
+from codeio_assets.store.parquet import arrow_schema
 
-ROLES = {"system", "user", "assistant"}
-
-
-def read_conversations(sources: Mapping[str, InstructionSource], base: Path, split: Split) -> StageResult:
-    """Read chat conversations; rejections: `broken_json`, `bad_conversation`, `duplicate_conversation`.
-
-    Raises:
-        SettingsError: a file does not exist.
-    """
-    rows: dict[str, Row] = {}
-    rejections: list[Row] = []
-    lines_in = 0
-    for name, source in sources.items():
-        path = base / source.path
-        if not path.is_file():
-            raise SettingsError(f"instruction data {name}: {path} does not exist. Correct `path` in sources.yaml.")
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            if not line.strip():
-                continue
-            lines_in += 1
-            row = _conversation(name, line, split)
-            where = f"{path.name}:{number}"
-            if isinstance(row, NoSample):
-                rejections.append(rejection(sha256_hex(line), name, row.reason, f"{where}: {row.detail}"))
-            elif row["sample_id"] in rows:
-                rejections.append(rejection(row["sample_id"], name, "duplicate_conversation", where))
-            else:
-                rows[row["sample_id"]] = row
-    return account("instruction_data", list(rows.values()), rejections, items_in=lines_in)
+TASKS_PER_GROUP = 30_000
+"""Tasks that are joined at once; some 10 KB each while they are sorted."""
+ROWS_PER_BATCH = 4_096
+PINS = "training_sets."
+OUTCOMES: dict[Kind, str] = {"codeio": "task_outcomes", "instruction": "conversation_outcomes"}
+SAMPLES: dict[Kind, str] = {"codeio": "task_samples", "instruction": "conversation_samples"}
+REJECTED: dict[Kind, str] = {
+    "codeio": "select task_id as id, source, reason, detail from task_outcomes where reason is not null "
+    "order by part, id",
+    "instruction": "select sample_id as id, source, reason, detail from conversation_outcomes "
+    "where reason is not null order by id",
+}
 
 
-def _conversation(source: str, line: bytes, split: Split) -> Row | NoSample:
-    try:
-        messages = json.loads(line)["messages"]
-        chat = [{"role": message["role"], "content": message["content"]} for message in messages]
-    except (ValueError, RecursionError) as error:
-        return NoSample("broken_json", str(error))
-    except (KeyError, TypeError, IndexError):
-        return NoSample("bad_conversation", "no list `messages` of objects with `role` and `content`")
-    problem = _problem(chat)
-    if problem:
-        return NoSample("bad_conversation", problem)
-    sample_id = content_id(messages=chat)
-    return {
-        "sample_id": sample_id,
-        "source": source,
-        "messages_json": canonical_json(chat),
-        "split": side(sample_id, split),
-    }
+@dataclass(frozen=True)
+class Assembly:
+    """A recipe over a snapshot: `counts` looks at what it takes, `samples` and `rejections` stream the rows."""
 
+    recipe: Recipe
+    warehouse: Warehouse
+    snapshot: Snapshot
+    query: Callable[[str], str]
+    parameters: Parameters
+    tasks_per_group: int = TASKS_PER_GROUP
 
-def _problem(chat: list[dict[str, Any]]) -> str | None:
-    if any(not isinstance(value, str) for message in chat for value in message.values()) or any(
-        message["role"] not in ROLES for message in chat
-    ):
-        return f"roles must be {', '.join(sorted(ROLES))} and contents text"
-    if any(storable(message["content"]) != message["content"] for message in chat):
-        return "a content holds a lone surrogate"
-    if len(chat) < 2 or chat[-1]["role"] != "assistant" or not chat[-1]["content"].strip():
-        return "the last message must be a non-empty one of the assistant, after another message"
-    return None
+    def samples(self) -> pa.RecordBatchReader:
+        """Return the rows of `training_sets`, in the order of stage, kind, shard and id."""
+        return self._stream("training_sets", lambda kind: self.query(f"transforms/{SAMPLES[kind]}.sql"))
+
+    def rejections(self, any_: bool = True) -> pa.RecordBatchReader:
+        """Return the rows of `training_sets_rejections`, in the same order; nothing is read when there are none."""
+        if not any_:
+            return pa.RecordBatchReader.from_batches(arrow_schema("training_sets_rejections"), [])
+        return self._stream("training_sets_rejections", lambda kind: REJECTED[kind])
+
+    def counts(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
+        """Return how many items end on each side of each stage, by each reason, and by each licence left out."""
+        sides: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        licenses: Counter[str] = Counter()
+        for kind, connection, values in self._each():
+            query = f"select reason, split, license, count(*) from {OUTCOMES[kind]} group by all"
+            for reason, split, license_, count in connection.execute(query).fetchall():
+                if reason is None:
+                    sides[f"stage_{values['stage']}_{split}"] += count
+                else:
+                    reasons[reason] += count
+                if reason in {"license_not_allowed", "license_unknown"}:
+                    licenses[license_ or "unknown"] += count
+        return sides, reasons, licenses
+
+    def _stream(self, table: str, query_of: Callable[[Kind], str]) -> pa.RecordBatchReader:
+        schema = arrow_schema(table)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for kind, connection, values in self._each():
+                query = query_of(kind)
+                relation = connection.sql(query, params=parameters_of(query, values))
+                for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
+                    yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def _each(self) -> Iterator[tuple[Kind, duckdb.DuckDBPyConnection, dict[str, Any]]]:
+        """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""
+        for number, stage in sorted(self.recipe.stages.items()):
+            for kind, share in sorted(stage.mix.items()):
+                values = {**self.parameters, "stage": number, "share": share}
+                table = "prediction_tasks" if kind == "codeio" else "instruction_data"
+                for group in self.snapshot.in_groups(table, self.tasks_per_group):
+                    with self.warehouse.connect(group) as connection:
+                        connection.execute(self.query("transforms/_hashing.sql"))
+                        query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
+                        connection.execute(
+                            f"create temp table {OUTCOMES[kind]} as {query}", parameters_of(query, values)
+                        )
+                        yield kind, connection, values
 
 
 def assemble(
-    recipe: Recipe, task_turns: pl.DataFrame, conversations: pl.DataFrame, phrases: Phrases, split: Split
+    recipe: Recipe,
+    warehouse: Warehouse,
+    snapshot: Snapshot,
+    query: Callable[[str], str],
+    phrases: Phrases,
+    split: Split,
+    tasks_per_group: int = TASKS_PER_GROUP,
 ) -> StageResult:
     """Build the rows of all stages of a recipe; each (stage, item) ends as a row or a rejection.
 
-    `task_turns` is the result of sql/transforms/task_turns.sql. Rejections: the reasons of `core.assembly`,
-    `source_left_out`, `outside_fraction`.
+    `query` returns the text of a file under sql/. The tables of the result are streams, read once. Rejections: the
+    reasons of sql/transforms/task_outcomes.sql.
     """
-    rows: list[Row] = []
-    rejections: list[Row] = []
-    items_in = 0
-    prompts = prompts_of_format(recipe.format)
-    samples = [_codeio_sample(recipe, task, phrases, prompts) for task in task_turns.to_dicts()]
-    chats = conversations.to_dicts()
-    for stage_number, stage in sorted(recipe.stages.items()):
-        for kind, share in sorted(stage.mix.items()):
-            items = samples if kind == "codeio" else [_instruction_sample(chat) for chat in chats]
-            items_in += len(items)
-            for item in items:
-                owner = item["function_id"] or item["sample_id"]
-                if item["reason"] is None and not takes_part(owner, share, "mix"):
-                    item = {**item, "reason": "outside_mix_share", "detail": f"share {share} of {kind}"}
-                if item["reason"]:
-                    text = f"stage {stage_number}: {item['detail']}"
-                    rejections.append(rejection(item["sample_id"], item["source"], item["reason"], text))
-                else:
-                    plain = {name: value for name, value in item.items() if name not in {"reason", "detail"}}
-                    rows.append({**plain, "stage": stage_number, "split": side(owner, split)})
-    counts = Counter(f"stage_{row['stage']}_{row['split']}" for row in rows)
-    return account(
-        "training_sets",
-        rows,
-        rejections,
-        items_in=items_in,
-        info={"rows_by_split": dict(sorted(counts.items()))},
+    parameters = recipe_parameters(recipe, phrases, split)
+    assembly = Assembly(recipe, warehouse, snapshot, query, parameters, tasks_per_group)
+    sides, reasons, licenses = assembly.counts()
+    taken, dropped = sum(sides.values()), sum(reasons.values())
+    info: dict[str, Json] = {"rows_by_split": dict(sorted(sides.items()))}
+    if recipe.data.licenses:
+        info["left_out_by_license"] = dict(licenses.most_common())
+    return StageResult(
+        {},
+        items_in=taken + dropped,
+        items_out=taken,
+        dropped_by_reason=dict(sorted(reasons.items())),
+        info=info,
+        streams={"training_sets": assembly.samples(), "training_sets_rejections": assembly.rejections(bool(dropped))},
     )
 
 
-def _codeio_sample(recipe: Recipe, task: Row, phrases: Phrases, prompts: Mapping[str, Any]) -> Row:
-    """Return a sample with `reason` and `detail` (both None when it takes part)."""
-    problem = _left_out(recipe, task)
-    sample = problem or build_sample(recipe, task, [Turn(**turn) for turn in task["turns"]], phrases, prompts)
-    if isinstance(sample, NoSample):
-        ids = {"sample_id": task["task_id"], "function_id": task["function_id"], "source": task["source"]}
-        return {**ids, "reason": sample.reason, "detail": sample.detail}
-    return {**sample, "reason": None, "detail": None}
-
-
-def _left_out(recipe: Recipe, task: Row) -> NoSample | None:
-    data = recipe.data
-    if not data.sources.allows(task["source"]):
-        return NoSample("source_left_out", f"source {task['source']}")
-    if not takes_part(task["function_id"], data.fraction, "fraction"):
-        return NoSample("outside_fraction", f"outside the fraction {data.fraction}")
-    return None
-
-
-def _instruction_sample(chat: Row) -> Row:
-    messages = json.loads(chat["messages_json"])
-    empty = dict.fromkeys(
-        ("task_id", "function_id", "direction", "repository", "path", "license", "turn_1", "feedback_1", "turn_2",
-         "feedback_2", "final_status", "reason", "detail")
-    )  # fmt: skip
-    return {
-        **empty,
-        "sample_id": chat["sample_id"],
-        "kind": "instruction",
-        "source": chat["source"],
-        "prompt_json": canonical_json(messages[:-1]),
-        "completion": messages[-1]["content"],
-    }
+def pin_name(recipe: str, snapshot: Snapshot) -> str:
+    """Return the name under which the versions that a training set was built from are kept."""
+    return f"{PINS}{recipe}.{snapshot.id[:12]}"

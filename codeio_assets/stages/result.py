@@ -11,6 +11,7 @@ import polars as pl
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.core.tables import frame
+from codeio_assets.store.parquet import ArrowStream
 
 Row = dict[str, Any]
 
@@ -24,7 +25,8 @@ class StageResult:
     """The output of one stage for one partition.
 
     `tables` maps table names to frames; `items_in` counts the items that had to end as a row or a rejection;
-    `items_out` those that did not end as a rejection; `info` holds JSON numbers for people.
+    `items_out` those that did not end as a rejection; `info` holds JSON numbers for people; `streams` holds the tables
+    that may be larger than memory and can be read once.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -32,6 +34,7 @@ class StageResult:
     items_out: int
     dropped_by_reason: dict[str, int] = field(default_factory=dict[str, int])
     info: dict[str, Json] = field(default_factory=dict[str, Json])
+    streams: dict[str, ArrowStream] = field(default_factory=dict[str, ArrowStream])
 
 
 def account(

@@ -55,6 +55,24 @@ class Snapshot(BaseModel):
         """Return the files of each table, sorted by partition."""
         return files_by_table(entry.tables for entry in self.entries)
 
+    def in_groups(self, table: str, max_rows: int) -> list["Snapshot"]:
+        """Cut the partitions that hold a table into groups, in the order of their keys.
+
+        A group has up to `max_rows` of the table's rows, or one partition that has more.
+        """
+        groups: list[list[str]] = []
+        room = 0
+        for file in self.by_table().get(table, []):
+            if not groups or file.rows > room:
+                groups.append([])
+                room = max_rows
+            groups[-1].append(file.address.partition)
+            room -= file.rows
+        return [self._of(set(group)) for group in groups]
+
+    def _of(self, partitions: set[str]) -> "Snapshot":
+        return Snapshot(entries=tuple(entry for entry in self.entries if entry.partition in partitions))
+
 
 def files_by_table(commits: Iterable[dict[str, TableVersion]]) -> dict[str, list[TableVersion]]:
     """Return table -> files sorted by partition, from the tables of many commits."""

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core"},
     "training": {"core"},
     "sources": {"core", "store"},
-    "stages": {"core", "sandbox", "llm", "sources"},
+    "stages": {"core", "sandbox", "llm", "sources", "store"},
     "batch": {"core", "sandbox", "stages"},
     "project": {"core", "sources"},
     "reports": {"core", "store", "project", "stages"},

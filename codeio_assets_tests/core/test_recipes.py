@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,3 +120,120 @@ def test_sources_can_be_chosen() -> None:
     stages = {1: {"mix": {"codeio": 0.1}, "learning_rate": 1e-5, "epochs": 1}}
     recipe = Recipe.model_validate({"name": "r", "base_model": "o/m", "data": only, "stages": stages})
     assert [recipe.data.sources.allows(name) for name in "abc"] == [True, False, False]
+
+
+class TestExtending:
+    """A recipe that extends another says only what differs (RFC 7396)."""
+
+    def load(self, folder: Path, patch: str) -> Recipe:
+        write(folder, f"description: the base\nreported: {{Table 1: 5.5}}\n{VALID}", "base")
+        return load_recipe(write(folder, f"extends: base\n{patch}"))
+
+    def test_what_is_not_said_is_as_in_the_base(self, tmp_path: Path) -> None:
+        recipe = self.load(tmp_path, "stages: {1: {learning_rate: 2e-5}}\ndata: {fraction: 0.5}\n")
+        assert (recipe.name, recipe.base_model, recipe.data.fraction) == ("mine", "owner/model", 0.5)
+        assert (recipe.stage(1).learning_rate, recipe.stage(1).epochs) == (2e-5, 1)
+
+    def test_description_and_numbers_are_its_own(self, tmp_path: Path) -> None:
+        recipe = self.load(tmp_path, "")
+        assert (recipe.description, recipe.reported) == ("", {})
+
+    def test_null_takes_away_and_mappings_are_merged(self, tmp_path: Path) -> None:
+        recipe = self.load(
+            tmp_path, "stages: {1: null, 2: {mix: {instruction: 1}, learning_rate: 1e-6, max_steps: 3}}\n"
+        )
+        assert sorted(recipe.stages) == [2]
+        recipe = self.load(tmp_path, "stages: {1: {mix: {instruction: 0.5}, epochs: null, max_steps: 3}}\n")
+        assert recipe.stage(1).mix == {"codeio": 1.0, "instruction": 0.5}
+        assert (recipe.stage(1).epochs, recipe.stage(1).max_steps) == (None, 3)
+
+    def test_extending_goes_on(self, tmp_path: Path) -> None:
+        write(tmp_path, VALID, "a")
+        write(tmp_path, "extends: a\nformat: query_to_cot\n", "b")
+        recipe = load_recipe(write(tmp_path, "extends: b\nrevision: main\n", "c"))
+        assert (recipe.base_model, recipe.format, recipe.revision) == ("owner/model", "query_to_cot", "main")
+
+    @pytest.mark.parametrize(
+        ("patch", "message"),
+        [
+            ("", r"mine\.yaml:1: `extends` is 'gone', but .*gone\.yaml does not exist\. Name a recipe"),
+            ("data: {fraction: 2}", r"mine\.yaml:2: `data\.fraction` is 2"),
+            ("data: {revision_turns: 0, revision_text: unrelated}", r"remove `revision_text`, or set"),
+            ("data: {licenses: {allow: []}}", r"mine\.yaml:2: `data\.licenses\.allow`"),
+        ],
+    )
+    def test_mistakes_are_told(self, tmp_path: Path, patch: str, message: str) -> None:
+        write(tmp_path, VALID, "base")
+        parent = "base" if patch else "gone"
+        with pytest.raises(RecipeError, match=message):
+            load_recipe(write(tmp_path, f"extends: {parent}\n{patch}\n"))
+
+    def test_a_circle_is_told(self, tmp_path: Path) -> None:
+        write(tmp_path, "extends: mine\n", "other")
+        with pytest.raises(RecipeError, match=r"`extends` is 'mine', which leads back to itself"):
+            load_recipe(write(tmp_path, "extends: other\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "different"),
+    [
+        ("codeio_qwen2.5-coder-7b", {"revision_turns": 0}),
+        ("codeio_half_qwen2.5-coder-7b", {"revision_turns": 0, "fraction": 0.4517}),
+        ("codeio_input_only_qwen2.5-coder-7b", {"revision_turns": 0, "variant": "input_only"}),
+        ("codeio_output_only_qwen2.5-coder-7b", {"revision_turns": 0, "variant": "output_only"}),
+        ("codeio_correct_only_qwen2.5-coder-7b", {"revision_turns": 0, "variant": "correct_only"}),
+        ("codeio_ground_truth_qwen2.5-coder-7b", {"revision_turns": 0, "variant": "wrong_to_ground_truth"}),
+        ("codeio_pairs_2_of_6_qwen2.5-coder-7b", {"revision_turns": 0, "pairs_fraction": 0.3333}),
+        ("codeio_pp_2_turns_qwen2.5-coder-7b", {"revision_turns": 2}),
+        ("codeio_pp_unrelated_qwen2.5-coder-7b", {"revision_text": "unrelated"}),
+    ],
+)
+def test_an_ablation_differs_in_its_data_alone(name: str, different: dict[str, Any]) -> None:
+    recipes = load_recipes(SHIPPED)
+    base = recipes["codeio_pp_qwen2.5-coder-7b"]
+    assert recipes[name].stages == base.stages
+    data = base.data.model_dump() | different
+    assert recipes[name].data.model_dump() == data
+
+
+@pytest.mark.parametrize("base", ["qwen2.5-coder-7b", "llama-3.1-8b"])
+@pytest.mark.parametrize(
+    ("name", "mixes"),
+    [
+        ("it_only", {2: {"instruction": 1.0}}),
+        ("mixed_it_only", {2: {"codeio": 0.1, "instruction": 1.0}}),
+        ("one_stage", {1: {"codeio": 1.0, "instruction": 1.0}}),
+        ("codeio", {1: {"codeio": 1.0}, 2: {"instruction": 1.0}}),
+        ("mixed_then_it", {1: {"codeio": 1.0, "instruction": 1.0}, 2: {"instruction": 1.0}}),
+        ("codeio_then_mixed_it", {1: {"codeio": 1.0}, 2: {"codeio": 0.1, "instruction": 1.0}}),
+    ],
+)
+def test_the_mixes_of_table_4(base: str, name: str, mixes: dict[int, dict[str, float]]) -> None:
+    recipe = load_recipe(SHIPPED / f"{name}_{base}.yaml")
+    assert {number: dict(stage.mix) for number, stage in recipe.stages.items()} == mixes
+
+
+def test_every_row_of_the_papers_experiments_has_its_recipe() -> None:
+    reported = [(place, r.base_model) for r in load_recipes(SHIPPED).values() for place in r.reported]
+    rows = {place: sum(place == each.split(",")[0] for each, _ in reported) for place in (
+        "Table 1", "Table 2", "Table 3", "Table 4", "Table 8", "Figure 4", "Figure 5",
+    )}  # fmt: skip
+    # Table 4 has six rows for two base models; figure 4 has four sizes and four shares of the pairs.
+    assert rows == {
+        "Table 1": 12, "Table 2": 6, "Table 3": 5, "Table 4": 12, "Table 8": 2, "Figure 4": 8, "Figure 5": 3,
+    }  # fmt: skip
+
+
+def test_what_only_informs_makes_no_other_recipe() -> None:
+    recipe = load_recipe(SHIPPED / "codeio_qwen2.5-coder-7b.yaml")
+    other = recipe.model_copy(update={"description": "other words", "reported": {}})
+    assert other.substance() == recipe.substance()
+    assert recipe.substance()["data"]["revision_turns"] == 0
+
+
+def test_the_table_in_the_docs_is_fresh() -> None:
+    root = SHIPPED.parent
+    done = subprocess.run(
+        [sys.executable, root / "tools" / "recipe_table.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

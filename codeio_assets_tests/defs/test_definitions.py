@@ -82,6 +82,7 @@ def test_stages_are_in_flow_order() -> None:
 def test_scarce_things_have_pools() -> None:
     pools = {stage.asset: stage.pool for stage in STAGES.values() if stage.pool}
     assert pools == {
+        "file_labels": "chat_server",
         "unified_functions": "chat_server",
         "io_pairs": "sandbox",
         "predictions": "chat_server",

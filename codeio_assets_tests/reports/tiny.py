@@ -270,8 +270,8 @@ def _recipe(shards: dict[str, dict[str, Rows]], chats: Rows) -> dict[str, Rows]:
 
 
 _ABSENT = dict.fromkeys(
-    ("task_id", "function_id", "direction", "repository", "path", "license", "turn_1", "feedback_1", "turn_2",
-     "feedback_2", "final_status")
+    ("task_id", "function_id", "group_id", "direction", "repository", "path", "license", "turn_1", "feedback_1",
+     "turn_2", "feedback_2", "final_status")
 )  # fmt: skip
 
 
@@ -283,6 +283,7 @@ def _task_sample(task: dict[str, Any], split: str) -> dict[str, Any]:
         "kind": "codeio",
         "split": split,
         **{name: task[name] for name in ("task_id", "function_id", "source", "direction")},
+        "group_id": task["function_id"],
         "prompt_json": canonical_json([{"role": "user", "content": task["prompt"]}]),
         "completion": f"For {task['task_id'][:8]}: add them.",
     }

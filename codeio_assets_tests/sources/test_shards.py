@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from codeio_assets.core.settings import SettingsError, Sources
+from codeio_assets.core.tables import frame
 from codeio_assets.sources import Shard, ShardRegistry
 from codeio_assets.sources.shards import read_shard
-from codeio_assets.stages.ingesting import ingest_shard, select_eligible
+from codeio_assets.stages.filtering import select_eligible
+from codeio_assets.stages.ingesting import ingest_shard
 from codeio_assets.stages.result import StageResult
 
 
@@ -35,7 +37,7 @@ class Workspace:
         return [item.path for item in self.registry.load(key).items]
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self.base / "shards").glob("*")}
+        return {path.name: path.read_bytes() for path in (self.base / "shards").rglob("*") if path.is_file()}
 
     def ingest(self, key: str) -> StageResult:
         shard = self.registry.load(key)
@@ -44,7 +46,7 @@ class Workspace:
     def eligible(self, key: str) -> StageResult:
         shard = self.registry.load(key)
         raw = self.ingest(key).tables["raw_code_files"]
-        return select_eligible(raw, shard, self.sources.sources[shard.source])
+        return select_eligible(raw, frame("file_labels", []), shard, self.sources.sources[shard.source])
 
 
 def code(number: int) -> str:
@@ -76,7 +78,7 @@ class TestRegistration:
         one = folder.files()
         folder.registry = ShardRegistry(tmp_path / "other")
         folder.register()
-        assert {path.name: path.read_bytes() for path in (tmp_path / "other").glob("*")} == one
+        assert {path.name: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == one
 
     def test_growth_never_changes_a_shard(self, folder: Workspace) -> None:
         folder.register()

@@ -3,9 +3,10 @@
 import dagster as dg
 
 from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.stages import spec
+from codeio_assets.orchestration.stages import STAGES, spec
 from codeio_assets.resources.engines import ProjectResource, WarehouseResource
-from codeio_assets.stages.assembling import assemble, read_conversations
+from codeio_assets.stages.assembling import assemble, pin_name
+from codeio_assets.stages.instructing import read_conversations
 
 
 @dg.asset(**spec("instruction_data"))
@@ -27,16 +28,12 @@ def training_sets(
     """One row per (stage, sample) of a recipe: prompt, completion, split, and where it comes from.
 
     Key: `stage` and `sample_id`. CodeI/O rows carry turn 1, or all turns with their checks (CodeI/O++), in the
-    recipe's variant and format; the split is by function. What a recipe leaves out is in `training_sets_rejections`.
-    Source: CodeI/O, sec. 2.4, tables 1-4.
+    recipe's variant and format; the split is by near-duplicate group. What a recipe leaves out is in
+    `training_sets_rejections`. The versions that were read are pinned. Source: CodeI/O, sec. 2.4, tables 1-4.
     """
     watch, here, store = Stopwatch(), project.get(), warehouse.get()
-    recipe = here.recipes[context.partition_key]
-    result = assemble(
-        recipe,
-        store.sql(here.sql("transforms/task_turns.sql")),
-        store.read("instruction_data"),
-        here.settings.phrases,
-        here.settings.split,
-    )
-    return publish(context, result, watch)
+    snapshot = store.snapshot(STAGES["training_sets"].upstream)
+    store.pin(pin_name(context.partition_key, snapshot), snapshot)
+    recipe, settings = here.recipes[context.partition_key], here.settings
+    result = assemble(recipe, store, snapshot, here.sql, settings.phrases, settings.split)
+    return publish(context, result, watch, upstream=snapshot.versions)

@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeio_assets.core.settings import InstructionSource, SettingsError, Split
+from codeio_assets.core.tables import TABLES
+from codeio_assets.stages.instructing import read_conversations
+from codeio_assets.stages.result import StageResult
+
+SPLIT = Split(validation_ratio=0.3, test_ratio=0.1)
+CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+
+
+def checked(result: StageResult) -> StageResult:
+    for table, rows in result.tables.items():
+        TABLES[table].validate(rows)
+    assert result.items_in == result.items_out + sum(result.dropped_by_reason.values())
+    return result
+
+
+class TestConversations:
+    def read(self, base: Path, *lines: bytes | Any, split: Split = SPLIT) -> StageResult:
+        texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+        (base / "chats.jsonl").write_bytes(b"\n".join(texts))
+        return checked(read_conversations({"chats": InstructionSource(path=Path("chats.jsonl"))}, base, split))
+
+    def test_conversations_are_rows(self, tmp_path: Path) -> None:
+        long = [{"role": "system", "content": "Be kind."}, *CHAT, *CHAT]
+        extra = {"messages": [{**message, "name": "x"} for message in CHAT], "id": 1}
+        result = self.read(tmp_path, extra, {"messages": long})
+        chats = [json.loads(text) for text in result.tables["instruction_data"]["messages_json"]]
+        assert sorted(chats, key=len) == [CHAT, long]
+        assert result.dropped_by_reason == {}
+
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            (b"{", "broken_json"),
+            (b'{"messages": "\xff"}', "broken_json"),
+            (b"[" * 100_000, "broken_json"),
+            (b"[1]", "bad_conversation"),
+            (b"null", "bad_conversation"),
+            ({"chat": CHAT}, "bad_conversation"),
+            ({"messages": None}, "bad_conversation"),
+            ({"messages": "text"}, "bad_conversation"),
+            ({"messages": {}}, "bad_conversation"),
+            ({"messages": {"role": "user"}}, "bad_conversation"),
+            ({"messages": []}, "bad_conversation"),
+            ({"messages": ["a", "b"]}, "bad_conversation"),
+            ({"messages": [{"role": "user"}, CHAT[1]]}, "bad_conversation"),
+            ({"messages": CHAT[:1]}, "bad_conversation"),
+            ({"messages": CHAT[1:]}, "bad_conversation"),
+            ({"messages": CHAT + CHAT[:1]}, "bad_conversation"),
+            ({"messages": [CHAT[0], {"role": "assistant", "content": "  "}]}, "bad_conversation"),
+            ({"messages": [CHAT[0], {"role": "assistant", "content": None}]}, "bad_conversation"),
+            ({"messages": [CHAT[0], {"role": "assistant", "content": [{"text": "a"}]}]}, "bad_conversation"),
+            ({"messages": [{"role": "human", "content": "Hi"}, CHAT[1]]}, "bad_conversation"),
+            ({"messages": [{"role": ["user"], "content": "Hi"}, CHAT[1]]}, "bad_conversation"),
+            ({"messages": [CHAT[0], {"role": "assistant", "content": "\ud83d"}]}, "bad_conversation"),
+        ],
+    )
+    def test_a_bad_line_is_a_rejection_and_the_others_are_read(
+        self, line: bytes | Any, reason: str, tmp_path: Path
+    ) -> None:
+        result = self.read(tmp_path, {"messages": CHAT}, line, b"  ")
+        assert (result.items_out, result.dropped_by_reason) == (1, {reason: 1})
+        (row,) = result.tables["instruction_data_rejections"].to_dicts()
+        assert row["detail"].startswith("chats.jsonl:2: ")
+
+    def test_a_repeated_conversation_counts_once(self, tmp_path: Path) -> None:
+        result = self.read(tmp_path, {"messages": CHAT}, {"messages": CHAT, "id": 2}, b"broken", b"broken")
+        assert result.items_in == 4
+        assert result.dropped_by_reason == {"broken_json": 2, "duplicate_conversation": 1}
+
+    def test_line_ends_and_a_byte_order_mark(self, tmp_path: Path) -> None:
+        text = json.dumps({"messages": CHAT}).encode()
+        other = text.replace(b"Hello", b"Hello\\u2028 and \xc2\x85 more")
+        result = self.read(tmp_path, b"\xef\xbb\xbf" + text + b"\r", other)
+        assert (result.items_out, result.dropped_by_reason) == (2, {})
+
+    def test_a_missing_file_is_told(self, tmp_path: Path) -> None:
+        sources = {"chats": InstructionSource(path=Path("gone.jsonl"))}
+        with pytest.raises(SettingsError, match=r"instruction data chats: .*gone\.jsonl does not exist\. Correct"):
+            read_conversations(sources, tmp_path, SPLIT)
+
+    def test_without_sources_there_are_no_rows(self, tmp_path: Path) -> None:
+        assert read_conversations({}, tmp_path, SPLIT).items_in == 0
+
+    def test_growth_moves_no_conversation_to_another_side(self, tmp_path: Path) -> None:
+        lines = [{"messages": [{"role": "user", "content": str(n)}, CHAT[1]]} for n in range(60)]
+        sides = [
+            dict(self.read(tmp_path, *part).tables["instruction_data"].select("sample_id", "split").iter_rows())
+            for part in (lines[20:40], lines)
+        ]
+        assert sides[1].items() >= sides[0].items()
+        assert set(sides[1].values()) == {"train", "validation", "test"}

@@ -1,0 +1,134 @@
+-- One row per prediction task that was asked: whether a stage of a recipe takes it, and if not, why.
+-- Made per group of shards into the temporary table `task_outcomes`, which the other transforms read. The side of the
+-- split is that of the near-duplicate group, so that nothing is trained on whose like is held out.
+with answered as (
+    select prediction_id, task_id, turn, status from predictions
+    union all
+    select prediction_id, task_id, turn, status from revised_predictions
+),
+
+judged as (
+    select prediction_id, status from verdicts
+    union all
+    select prediction_id, status from revised_verdicts
+),
+
+turns as (
+    select
+        answered.task_id,
+        answered.turn,
+        answered.status as response_status,
+        judged.status as verdict,
+        bool_and(answered.status = 'answered' and judged.status <> 'infrastructure')
+            over (partition by answered.task_id order by answered.turn)
+            as is_usable
+    from answered
+    inner join judged on answered.prediction_id = judged.prediction_id
+    where answered.turn <= $turns
+),
+
+talks as (
+    select
+        task_id,
+        count(*) filter (where is_usable) as usable_turns,
+        arg_max(verdict, turn) filter (where is_usable) as final_verdict,
+        arg_min(response_status, turn) as first_status,
+        arg_min(verdict, turn) as first_verdict
+    from turns
+    group by task_id
+),
+
+pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
+
+functions as (
+    select
+        unified_functions.function_id,
+        unified_functions.license,
+        coalesce(near_duplicate_groups.group_id, unified_functions.file_id) as group_id,
+        side_of(coalesce(near_duplicate_groups.group_id, unified_functions.file_id), $test_ratio, $held_out_ratio)
+            as split,
+        list_transform(
+            coalesce(near_duplicate_groups.bridged_groups_json, '[]')::varchar[],
+            lambda other : side_of(other, $test_ratio, $held_out_ratio)
+        ) as sides_nearby,
+        place_of(unified_functions.function_id, 'fraction') as fraction_place,
+        place_of(unified_functions.function_id, 'mix') as share_place,
+        least($pairs_limit, greatest(1, round(pair_counts.pairs * $pairs_fraction))) as pairs_taken
+    from unified_functions
+    inner join pair_counts on unified_functions.function_id = pair_counts.function_id
+    left join near_duplicate_groups on unified_functions.file_id = near_duplicate_groups.file_id
+),
+
+tasks as (
+    select
+        prediction_tasks.part,
+        prediction_tasks.task_id,
+        prediction_tasks.pair_id,
+        prediction_tasks.source,
+        prediction_tasks.direction,
+        io_pairs.pair_index,
+        functions.*,
+        lower(functions.license) as license_key,
+        talks.* exclude (task_id),
+        min(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
+        = max(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
+            as is_alone
+    from prediction_tasks
+    inner join talks on prediction_tasks.task_id = talks.task_id
+    inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
+    inner join functions on prediction_tasks.function_id = functions.function_id
+    window shard as (partition by prediction_tasks.part)
+),
+
+decided as (
+    select
+        *,
+        case
+            when list_contains($exclude, source) or (len($include) > 0 and not list_contains($include, source))
+                then 'source_left_out'
+            when fraction_place >= $fraction then 'outside_fraction'
+            when usable_turns = 0 and first_verdict = 'infrastructure' then 'response_infrastructure'
+            when usable_turns = 0 then 'response_' || first_status
+            when $variant in ('input_only', 'output_only') and $variant <> direction || '_only'
+                then 'direction_left_out'
+            when $variant = 'correct_only' and final_verdict <> 'correct' then 'not_correct'
+            when pair_index >= pairs_taken then 'beyond_pairs_per_function'
+            when not $any_license and license_key is null and not $unknown_license then 'license_unknown'
+            when not $any_license and license_key is not null and not list_contains($licenses, license_key)
+                then 'license_not_allowed'
+            when $is_control and is_alone then 'no_unrelated_text'
+            when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
+            when share_place >= $share then 'outside_mix_share'
+        end as reason
+    from tasks
+)
+
+select
+    part,
+    task_id,
+    pair_id,
+    function_id,
+    group_id,
+    source,
+    direction,
+    license,
+    usable_turns,
+    final_verdict,
+    split,
+    reason,
+    'stage ' || $stage || ': '
+    || case reason
+        when 'source_left_out' then 'source ' || source
+        when 'outside_fraction' then 'outside the fraction ' || $fraction
+        when 'direction_left_out' then direction || ' prediction in the variant ' || $variant
+        when 'not_correct' then 'last verdict ' || final_verdict || ' in the variant ' || $variant
+        when 'beyond_pairs_per_function'
+            then 'pair ' || (pair_index + 1) || ' of at most ' || pairs_taken::bigint
+        when 'license_unknown' then 'the source states no licence'
+        when 'license_not_allowed' then 'licence ' || license
+        when 'no_unrelated_text' then 'the shard has no other function to take text from'
+        when 'near_another_side' then 'its file is also near to files on another side of the split than ' || split
+        when 'outside_mix_share' then 'share ' || $share || ' of codeio'
+        else 'turn 1 ended as ' || first_status || ', verdict ' || first_verdict
+    end as detail
+from decided
