@@ -113,6 +113,7 @@ def revise(
     predictions: list[pl.DataFrame] = []
     verdicts: list[pl.DataFrame] = []
     flow: list[dict[str, Any]] = []
+    executed: dict[str, Any] = {}
     previous, judged = first, first_verdicts
     talks: dict[str, Conversation] = {
         task_id: [("user", prompt_text)] for task_id, prompt_text in tasks.select("task_id", "prompt").iter_rows()
@@ -123,7 +124,9 @@ def revise(
             break
         rows = _ask_again(wrong, previous, talks, turn, client, call, prompt, on_progress)
         previous = frame("revised_predictions", rows)
-        judged = judge_turn(previous).tables["revised_verdicts"]
+        result = judge_turn(previous)
+        judged = result.tables["revised_verdicts"]
+        executed[f"turn_{turn}"] = result.info
         predictions.append(previous)
         verdicts.append(judged)
         flow += _flow(turn, wrong, judged)
@@ -133,7 +136,7 @@ def revise(
         asked.to_dicts(),
         None,
         items_in=len(asked),
-        info=_usage(asked.to_dicts()) | {"flow": flow},
+        info=_usage(asked.to_dicts()) | {"flow": flow, "execution_by_turn": executed},
     )
     tables = {
         **result.tables,
