@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly soak sampling-report gc clean
 
 default: check
 
@@ -72,6 +72,12 @@ bench-execution-scale: setup ## what 1,000, 10,000 and 100,000 programs cost
 
 bench-assembly: setup ## a training set and every report query at 35K, 350K and 3.5M samples; ARGS="--samples 35000" for less
 	@$(BIN)/python tools/bench_assembly.py $(ARGS)
+
+soak: setup ## 10,000 programs, 5% of them hostile, through codeio run
+	@$(BIN)/python -m codeio_assets_tests.batch.soak $(ARGS)
+
+sampling-report: setup ## what becomes of real transform responses, next to a naive sampler
+	@$(BIN)/python tools/sampling_report.py $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -32,8 +32,9 @@ from codeio_assets.core.transform import ParsedFunction, parse_response
 from codeio_assets.core.verdicts import judge_input
 from codeio_assets.sandbox import Job, open_sandbox
 from codeio_assets.sandbox.pool import WorkerPool
-from codeio_assets.sandbox.preloading import PRELOADS
-from codeio_assets.stages.sampling import Candidate, Tally, confirm, draw_and_execute, problem_of
+from codeio_assets.sandbox.preloading import PRELOADS, worker_kind
+from codeio_assets.sandbox.workers import WorkerKey
+from codeio_assets.stages.sampling import CHANGED, REFERENCE, Candidate, Tally, confirm, draw_and_execute, problem_of
 
 RESPONSES = ("deepseek-v2.5-0908", "Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct")
 SCALES = (1_000, 10_000, 100_000)
@@ -173,9 +174,9 @@ def sampling(count: int) -> dict[str, float]:
     naive_pairs = sum(len(each["pairs"]) for each in naive)
     candidates = [Candidate(each["id"], "", each["code"], each["generator"]) for each in items]
     settings, tally = Sampling(), Tally()
-    with open_sandbox() as sandbox:
-        for key in ("light", "numpy"):
-            sandbox.run(Job("", "import numpy" if key == "numpy" else "", calls=["{}"]))
+    with open_sandbox(workers=1) as sandbox:
+        kinds = {worker_kind(each["code"] + each["generator"]) for each in items}
+        sandbox.warm(*(WorkerKey(kind, seed) for kind in kinds for seed in (REFERENCE.hash_seed, CHANGED.hash_seed)))
         cpu = cpu_seconds()
         draw_and_execute(candidates, sandbox, settings, tally, together=True)
         confirm([each for each in candidates if each.outputs], sandbox, tally)

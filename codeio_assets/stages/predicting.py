@@ -128,6 +128,7 @@ def revise(
     predictions: list[pl.DataFrame] = []
     verdicts: list[pl.DataFrame] = []
     flow: list[dict[str, Any]] = []
+    executed: dict[str, Any] = {}
     previous, judged, kept = first, first_verdicts, _settled(already)
     talks: dict[str, Conversation] = {
         task_id: [("user", prompt_text)] for task_id, prompt_text in tasks.select("task_id", "prompt").iter_rows()
@@ -138,7 +139,9 @@ def revise(
             break
         rows = _ask_again(wrong, previous, talks, turn, client, call, prompt, kept)
         previous = frame("revised_predictions", rows)
-        judged = judge_turn(previous).tables["revised_verdicts"]
+        result = judge_turn(previous)
+        judged = result.tables["revised_verdicts"]
+        executed[f"turn_{turn}"] = result.info
         predictions.append(previous)
         verdicts.append(judged)
         flow += _flow(turn, wrong, judged)
@@ -148,7 +151,7 @@ def revise(
         asked.to_dicts(),
         None,
         items_in=len(asked),
-        info=_usage(asked.to_dicts()) | {"flow": flow},
+        info=_usage(asked.to_dicts()) | {"flow": flow, "execution_by_turn": executed},
     )
     tables = {
         **result.tables,

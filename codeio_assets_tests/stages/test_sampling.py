@@ -94,6 +94,8 @@ def test_calls_do_not_see_each_other(sandbox: Sandbox) -> None:
         ("import numpy as np", "return [a, float(np.random.rand())]", "random"),
         ("import time", "return [a, int(time.time())]", "time"),
         ("import datetime", "return [a, str(datetime.date.today())]", "time"),
+        ("import time", "start = time.process_time(); return [a, time.process_time() - start]", "time"),
+        ("import time", "start = time.perf_counter(); return [a, time.perf_counter() - start]", "time"),
         ("", "return [a, hash(str(a))]", "hash_order"),
         ("", "return [a, list({'apple', 'pear', 'plum', 'fig', 'kiwi', 'lime', 'date'})]", "hash_order"),
     ],
@@ -116,6 +118,27 @@ def test_an_output_that_does_not_reproduce_names_its_cause(head: str, body: str,
 )
 def test_chance_that_does_not_reach_the_output_is_allowed(head: str, body: str, sandbox: Sandbox) -> None:
     assert len(pairs(sample(sandbox, (main(body, head), NUMBER)))) == 6
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("seen = []", "seen.append(a); return [a, len(seen)]"),
+        ("cache = {}", "cache.setdefault('first', a); return [a, cache['first'] == a]"),
+        ("on = [False]", "on[0] = not on[0]; return [a, on[0]]"),
+        ("left = [3]", "left[0] -= 1; return [a, 1 // (left[0] > 0)]"),
+        ("import random\ngiven = []", "given.append(a); random.shuffle(given); return [a, given[0] == a]"),
+    ],
+)
+def test_what_a_call_leaves_behind_reaches_no_pair(head: str, body: str, sandbox: Sandbox) -> None:
+    """Inputs of a function are first executed in one process; the stored outputs are those of a fresh one."""
+    code = main(body, head)
+    found = pairs(sample(sandbox, (code, NUMBER)))
+    assert len(found) == 6
+    for given, output in found:
+        namespace: dict[str, Any] = {}
+        exec(code, namespace)
+        assert namespace["main_solution"](**given) == output
 
 
 def test_the_surroundings_differ_in_everything_at_once() -> None:
