@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly soak sampling-report gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -78,6 +78,30 @@ soak: setup ## 10,000 programs, 5% of them hostile, through codeio run
 
 sampling-report: setup ## what becomes of real transform responses, next to a naive sampler
 	@$(BIN)/python tools/sampling_report.py $(ARGS)
+
+bench-llm: setup ## the engine for model calls: requests/s on one core against an instant stand-in, journal on
+	@$(BIN)/python tools/bench_llm.py instant $(ARGS)
+
+bench-llm-memory: setup ## the same with 200,000 requests, and what memory does meanwhile
+	@$(BIN)/python tools/bench_llm.py memory $(ARGS)
+
+bench-llm-vllm: setup ## against vLLM's own client: URL=http://127.0.0.1:8000/v1 MODEL=... CODEIO_VLLM_PYTHON=...
+	@test -n "$(URL)" && test -n "$(MODEL)" || { echo "usage: make bench-llm-vllm URL=... MODEL=... (and CODEIO_VLLM_PYTHON)"; exit 2; }
+	@$(BIN)/python tools/bench_llm.py vllm $(URL) $(MODEL) $(ARGS)
+
+test-vllm: setup ## vLLM for real; CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL name its interpreter and a model folder
+	@test -n "$$CODEIO_VLLM_PYTHON" && test -n "$$CODEIO_VLLM_MODEL" || { echo "set CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL"; exit 2; }
+	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_vllm.py $(ARGS)
+
+test-llama: setup ## any running OpenAI-compatible server, such as llama.cpp's, at CODEIO_LLAMA_URL
+	@test -n "$$CODEIO_LLAMA_URL" || { echo "set CODEIO_LLAMA_URL, e.g. http://127.0.0.1:8080/v1"; exit 2; }
+	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_real_server.py $(ARGS)
+
+test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
+	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/test_kill.py -k random_moments -s $(ARGS)
+
+test-faults: setup ## 20,000 requests to a server that misbehaves in every way
+	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/test_faults.py -s $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from openai import (
     APIConnectionError,
     APIStatusError,
-    APITimeoutError,
     AsyncOpenAI,
     DefaultAioHttpClient,
     HttpxBinaryResponseContent,
@@ -30,8 +29,8 @@ from codeio_assets.llm.tries import Reply, TryFailed, retry_after_s
 NO_KEY = "none"
 """Sent to local servers, which ask for no key; the `openai` package insists on one."""
 
-# By name: `openai` 2 raises the errors of `httpx`, `openai` 3 those of `httpx2`.
-_NOTHING_LISTENS = ("ConnectError", "ConnectTimeout")
+_NOTHING_LISTENS = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "ConnectionTimeoutError"}
+"""By name: `openai` 2 raises the errors of `httpx`, `openai` 3 those of `httpx2`, or those of aiohttp beneath."""
 _RETRIED = (408, 409, 425, 429)
 _CROWDED = (408, 429, 503, 504, 529)
 _ADVICE = {
@@ -117,8 +116,9 @@ class Endpoint:
 
     def _connection_problem(self, error: APIConnectionError) -> TryFailed:
         cause = error.__cause__ or error
-        connected = type(cause).__name__ not in _NOTHING_LISTENS
-        if connected and isinstance(error, APITimeoutError):
+        kinds = _kinds(cause)
+        connected = not kinds & _NOTHING_LISTENS
+        if connected and any("Timeout" in kind for kind in kinds):
             return self._timeout()
         detail = self._hidden(str(cause) or type(cause).__name__)
         return TryFailed(f"connection: {detail}", connected=connected)
@@ -171,6 +171,16 @@ def _model_names(body: bytes) -> list[str] | None:
         return sorted(str(model["id"]) for model in json.loads(body)["data"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Return the names of an error's classes: of the one beneath where aiohttp raised it, whose are more exact.
+
+    `openai` 3 calls a connection that was reset a time-out of connecting.
+    """
+    origin = error.__cause__
+    beneath = origin is not None and type(origin).__module__.startswith("aiohttp")
+    return {kind.__name__ for kind in type(origin if beneath else error).__mro__}
 
 
 def _is_loopback(base_url: str) -> bool:

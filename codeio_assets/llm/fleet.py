@@ -120,7 +120,7 @@ class Fleet:
             await lane.endpoint.close()
 
     async def acquire(self, avoid: Lane | None = None) -> Lane:
-        """Wait for room and return a lane, another one than `avoid` where there is a choice.
+        """Wait for room and return a lane, another one than `avoid` as long as another is up.
 
         Raises:
             ChatServerError: nothing answers any more.
@@ -162,9 +162,9 @@ class Fleet:
             task.add_done_callback(self._tasks.discard)
 
     def _best(self, avoid: Lane | None) -> Lane | None:
-        free = [lane for lane in self.lanes if lane.has_room]
-        others = [lane for lane in free if lane is not avoid]
-        return min(others or free, key=lambda lane: lane.load, default=None)
+        others = [lane for lane in self.lanes if lane.is_up and lane is not avoid]
+        free = (lane for lane in others or self.lanes if lane.has_room)
+        return min(free, key=lambda lane: lane.load, default=None)
 
     def _wake(self, count: int) -> None:
         while self._waiting and count:
@@ -185,7 +185,8 @@ class Fleet:
                 continue
             except ChatServerError:
                 pass  # it answers; what it refuses is told by the next request
-            lane.is_up, lane.limit, lane.failures_in_a_row = True, 1.0, FAILURES_IN_A_ROW - 1  # on trial
+            lane.is_up, lane.has_answered, lane.probes = True, True, 0
+            lane.limit, lane.failures_in_a_row = 1.0, FAILURES_IN_A_ROW - 1  # on trial
             self._wake(1)
             return
 

@@ -168,9 +168,7 @@ class VllmServer:
             self._read_metrics()
             self._watcher.join(3 * LOOK_EVERY_S)
         if self._guard is not None:
-            if self._guard.stdin:
-                with contextlib.suppress(OSError):
-                    self._guard.stdin.close()
+            self._hang_up()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(4 * GRACE_S)
             self._sweep()
@@ -189,9 +187,16 @@ class VllmServer:
                     return
                 self.restarted += 1
                 self._say(f"vLLM died and is started again ({self.restarted} of {self._config.restarts})")
+                self._hang_up()
                 self._sweep()
                 self.start()
             self._read_metrics()
+
+    def _hang_up(self) -> None:
+        """Close the pipe of the guard, which then ends everything."""
+        if self._guard is not None and self._guard.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._guard.stdin.close()
 
     def _has_ended(self) -> bool:
         return self._guard is None or self._guard.poll() is not None

@@ -86,7 +86,9 @@ def test_concurrency_finds_what_the_server_bears(journal: Journal) -> None:
             return error(429, "too many") if stub.in_flight >= 4 else answer("yes", delay_s=0.01)
 
         stub.script = crowded
-        responses = client(journal, EndpointConfig(stub.base_url, concurrency=64), max_attempts=50).complete(REQUESTS)
+        responses = client(
+            journal, EndpointConfig(stub.base_url, concurrency=64), max_attempts=50, deadline_s=600
+        ).complete(REQUESTS)
         assert {response.status for response in responses} == {"answered"}
         turned_away = len(stub.asked) - len(REQUESTS)
         assert turned_away < 64 + len(REQUESTS), "64 at first, then about one per try to send more"

@@ -16,6 +16,9 @@ from codeio_assets_tests.llm.conftest import MODEL, request
 from codeio_assets_tests.llm.stub_server import StubServer, answer
 
 CONCURRENCY = 8
+KILLS = int(os.environ.get("CODEIO_KILLS", "5"))
+"""`make test-kill` sets 50: that many kills during 2,000 requests."""
+REQUESTS = 40 * KILLS
 
 APPENDER = """
 import sys
@@ -36,7 +39,8 @@ from pathlib import Path
 from codeio_assets.llm import ChatRequest, Journal, Message, OpenAIChatClient
 
 base_url, folder, model, concurrency = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-requests = [ChatRequest(model, (Message("user", f"prompt {number}"),)) for number in range(200)]
+count = int(sys.argv[5]) if len(sys.argv) > 5 else 200
+requests = [ChatRequest(model, (Message("user", f"prompt {number}"),)) for number in range(count)]
 OpenAIChatClient(base_url, model, Journal(folder), concurrency=concurrency).complete(requests)
 """
 
@@ -60,17 +64,16 @@ def test_whatever_append_confirmed_survives_kill_9(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kill_9_in_the_middle_of_200_requests(
-    tmp_path: Path, client_of: Callable[..., OpenAIChatClient], journal: Journal
-) -> None:
+@pytest.mark.timeout(3_600)
+def test_kill_9_at_random_moments(tmp_path: Path, client_of: Callable[..., OpenAIChatClient], journal: Journal) -> None:
     moments = random.Random(5)
-    requests = [ChatRequest(MODEL, (Message("user", f"prompt {number}"),)) for number in range(200)]
+    requests = [ChatRequest(MODEL, (Message("user", f"prompt {number}"),)) for number in range(REQUESTS)]
     prompts = {asked.messages[0].content for asked in requests}
     with StubServer() as stub:
         stub.script = lambda asked, _before: answer(
             f"re {asked['messages'][0]['content']}", delay_s=moments.uniform(0, 0.03)
         )
-        for target in sorted(moments.sample(range(5, 170), 5)):
+        for target in sorted(moments.sample(range(5, REQUESTS - 30), KILLS)):
             known = {r.request.messages[0].content for r in journal.records()}
             asked_before = len(stub.prompts)
             _run_and_kill(stub, journal.folder, when_sent=target + len(stub.sent) - len(known))
@@ -85,14 +88,15 @@ def test_kill_9_in_the_middle_of_200_requests(
     assert [r.text for r in responses] == [f"re {asked.messages[0].content}" for asked in requests]
     last_asked = stub.prompts[asked_before:]
     assert sorted(last_asked) == sorted(prompts - known), "exactly what was missing, each once"
-    assert len(stub.prompts) <= 200 + 5 * CONCURRENCY
+    assert len(stub.prompts) <= REQUESTS + KILLS * CONCURRENCY
     report = Journal(journal.folder).verify()
-    assert (report.records, report.duplicates, report.corrupt) == (200, 0, 0)
+    assert (report.records, report.duplicates, report.corrupt) == (REQUESTS, 0, 0)
+    print(f"{KILLS} kills, {REQUESTS} requests, {len(stub.prompts)} sent, nothing lost, nothing doubled")
 
 
 def _run_and_kill(stub: StubServer, folder: Path, when_sent: int) -> None:
     """Run the asker until the server has sent so many responses in all, then kill -9."""
-    command = [sys.executable, "-c", ASKER, stub.base_url, str(folder), MODEL, str(CONCURRENCY)]
+    command = [sys.executable, "-c", ASKER, stub.base_url, str(folder), MODEL, str(CONCURRENCY), str(REQUESTS)]
     with subprocess.Popen(command) as process:
         give_up = time.monotonic() + 120
         while len(stub.sent) < when_sent and process.poll() is None and time.monotonic() < give_up:

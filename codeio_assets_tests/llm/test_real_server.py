@@ -1,6 +1,6 @@
 """Against a real OpenAI-compatible server, such as llama.cpp's.
 
-Set CODEIO_TEST_CHAT_URL (for example http://127.0.0.1:8123/v1) and, when it serves several, CODEIO_TEST_CHAT_MODEL.
+Set CODEIO_LLAMA_URL (for example http://127.0.0.1:8080/v1) and, when it serves several, CODEIO_LLAMA_MODEL.
 """
 
 import json
@@ -11,17 +11,17 @@ import pytest
 
 from codeio_assets.llm import ChatRequest, ChatServerError, Journal, Message, OpenAIChatClient, Sampling
 
-URL = os.environ.get("CODEIO_TEST_CHAT_URL", "")
+URL = os.environ.get("CODEIO_LLAMA_URL", "")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not URL, reason="no real chat server: CODEIO_TEST_CHAT_URL is not set"),
+    pytest.mark.skipif(not URL, reason="no real chat server: CODEIO_LLAMA_URL is not set"),
 ]
 
 
 @pytest.fixture
 def model() -> str:
-    if name := os.environ.get("CODEIO_TEST_CHAT_MODEL"):
+    if name := os.environ.get("CODEIO_LLAMA_MODEL"):
         return name
     with urllib.request.urlopen(f"{URL}/models", timeout=60) as response:
         return json.load(response)["data"][0]["id"]
