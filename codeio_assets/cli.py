@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codeio_assets import cli_execution, cli_llm
+from codeio_assets import cli_data, cli_execution, cli_llm
 from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
@@ -24,6 +24,7 @@ from codeio_assets.store import StoreError, Warehouse
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_execution.app)
 app.add_typer(cli_llm.app)
+app.add_typer(cli_data.app)
 EXPECTED = (
     BadInput,
     SettingsError,

@@ -117,10 +117,25 @@ class Source(Part):
 
 
 class InstructionSource(Part):
-    """One file of chat conversations for stage 2: JSONL with a field `messages`."""
+    """Chat conversations for stage 2: a file whose lines or rows have `messages`, or a dataset of a hub that has.
 
-    kind: Literal["jsonl"] = "jsonl"
-    path: Relative
+    Source: the paper's instruction data is unpublished; its appendix F uses `allenai/tulu-3-sft-mixture`.
+    """
+
+    kind: Literal["jsonl", "parquet", "hub"] = "jsonl"
+    path: Relative | None = Field(None, description="of a file, relative to sources.yaml")
+    dataset: str | None = Field(None, description="name on the hub, e.g. allenai/tulu-3-sft-mixture")
+    dataset_split: str = "train"
+    revision: str | None = Field(None, description="commit of the dataset; pin it, or a rebuild may differ")
+    limit: int | None = Field(None, ge=1, description="read the first so many conversations only")
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if self.kind == "hub" and (self.dataset is None or self.path is not None):
+            raise ValueError("give `dataset`, the name on the hub, and no `path`")
+        if self.kind != "hub" and (self.path is None or self.dataset is not None):
+            raise ValueError("give `path`, or set kind: hub")
+        return self
 
 
 class NearDuplicates(Part):

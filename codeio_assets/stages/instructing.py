@@ -1,20 +1,24 @@
-"""instruction_data: reading chat conversations for stage 2.
+"""instruction_data: the chat conversations for stage 2, validated and without repeats.
 
-What does not live here: which rows are held out (`core.splits`), choosing them for a recipe (`stages.assembling`).
+What does not live here: reading files (`sources.conversations`), which rows are held out (`core.splits`), choosing them
+for a recipe (`stages.assembling`).
 """
 
-import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.canonical import canonical_json, content_id, sha256_hex
-from codeio_assets.core.settings import InstructionSource, SettingsError, Split
+from codeio_assets.core.canonical import Json, canonical_json, content_id
+from codeio_assets.core.settings import InstructionSource, Split
 from codeio_assets.core.splits import side
+from codeio_assets.sources.conversations import RawConversation, read_conversations
 from codeio_assets.stages.result import Row, StageResult, account, rejection, storable
 
 ROLES = {"system", "user", "assistant"}
+_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +29,37 @@ class _Bad:
     detail: str
 
 
-def read_conversations(sources: Mapping[str, InstructionSource], base: Path, split: Split) -> StageResult:
+def collect_conversations(sources: Mapping[str, InstructionSource], base: Path, split: Split) -> StageResult:
     """Read chat conversations; rejections: `broken_json`, `bad_conversation`, `duplicate_conversation`.
 
+    Tokens are counted by words and signs, whatever the model; the audit before training counts those of its own.
+
     Raises:
-        SettingsError: a file does not exist.
+        SettingsError: a source does not exist or cannot be read.
     """
     rows: dict[str, Row] = {}
     rejections: list[Row] = []
-    lines_in = 0
+    tokens: Counter[str] = Counter()
     for name, source in sources.items():
-        path = base / source.path
-        if not path.is_file():
-            raise SettingsError(f"instruction data {name}: {path} does not exist. Correct `path` in sources.yaml.")
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            if not line.strip():
-                continue
-            lines_in += 1
-            row = _conversation(name, line, split)
-            where = f"{path.name}:{number}"
+        for raw in read_conversations(name, source, base):
+            row = _conversation(name, raw, split)
             if isinstance(row, _Bad):
-                rejections.append(rejection(sha256_hex(line), name, row.reason, f"{where}: {row.detail}"))
+                rejections.append(rejection(raw.item_sha256, name, row.reason, f"{raw.where}: {row.detail}"))
             elif row["sample_id"] in rows:
-                rejections.append(rejection(row["sample_id"], name, "duplicate_conversation", where))
+                rejections.append(rejection(row["sample_id"], name, "duplicate_conversation", raw.where))
             else:
                 rows[row["sample_id"]] = row
-    return account("instruction_data", list(rows.values()), rejections, items_in=lines_in)
+                tokens[name] += sum(len(_WORD.findall(message["content"])) for message in raw.messages)
+    info: dict[str, Json] = {"approximate_tokens_by_source": dict(tokens)}
+    items_in = len(rows) + len(rejections)
+    return account("instruction_data", list(rows.values()), rejections, items_in=items_in, info=info)
 
 
-def _conversation(source: str, line: bytes, split: Split) -> Row | _Bad:
+def _conversation(source: str, raw: RawConversation, split: Split) -> Row | _Bad:
+    if raw.broken is not None:
+        return _Bad("broken_json", raw.broken)
     try:
-        messages = json.loads(line)["messages"]
-        chat = [{"role": message["role"], "content": message["content"]} for message in messages]
-    except (ValueError, RecursionError) as error:
-        return _Bad("broken_json", str(error))
+        chat = [{"role": message["role"], "content": message["content"]} for message in raw.messages]
     except (KeyError, TypeError, IndexError):
         return _Bad("bad_conversation", "no list `messages` of objects with `role` and `content`")
     problem = _problem(chat)

@@ -28,13 +28,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "definitions": {"defs"},
     "cli_execution": {"core", "sandbox", "batch"},
     "cli_llm": {"core", "project", "stages", "resources", "store", "llm"},
-    "cli": {"core", "project", "sources", "stages", "orchestration", "batch", "cli_execution", "cli_llm", *ENGINES},
+    "cli_data": {"core", "project", "stages", "store"},
+    "cli": {
+        *("core", "project", "sources", "stages", "orchestration", "batch"),
+        *("cli_data", "cli_execution", "cli_llm"),
+        *ENGINES,
+    },
 }
 """Part of the package -> the parts that it may import, besides itself."""
 
 MAY_IMPORT_DAGSTER = {"defs", "orchestration", "resources", "definitions"}
 HEAVY = {"torch", "transformers", "trl", "vllm", "accelerate", "datasets", "gguf", "peft", "safetensors"}
-MAY_IMPORT_HEAVY = {"training"}
+MAY_IMPORT_HEAVY = {"training", "sources"}
 """Parts that may import heavy packages inside functions."""
 TRAINING_PROCESS = {"training/packing.py", "training/progress.py", "training/trainer.py"}
 """Modules that only the training process imports, and may therefore do so at their top."""

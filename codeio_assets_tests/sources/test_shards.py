@@ -7,7 +7,7 @@ import pytest
 from codeio_assets.core.settings import SettingsError, Sources
 from codeio_assets.core.tables import frame
 from codeio_assets.sources import Shard, ShardRegistry
-from codeio_assets.sources.shards import read_shard
+from codeio_assets.sources.shards import file_id, read_shard
 from codeio_assets.stages.filtering import select_eligible
 from codeio_assets.stages.ingesting import ingest_shard
 from codeio_assets.stages.result import StageResult
@@ -299,3 +299,58 @@ def test_messy_files_end_as_rows_or_rejections(tmp_path: Path) -> None:
     assert sorted(eligible.tables["eligible_code_files"]["path"].to_list()) == [
         "bom.py", "caf\\udce9.py", "crlf.py", "good.py",
     ]  # fmt: skip
+
+
+class TestKinship:
+    """Who is near to whom is decided when a shard is registered, and stays so."""
+
+    def program(self, name: str, changed: int = 0) -> str:
+        lines = [f"    {name}_{n} = {name}({n}) + {n * 7}" for n in range(40)]
+        lines[:changed] = [f"    other_{n} = changed({n}) - {n}" for n in range(changed)]
+        return f"def {name}(n):\n" + "\n".join(lines) + "\n    return n\n"
+
+    @pytest.fixture
+    def two(self, tmp_path: Path) -> Workspace:
+        both = {name: {"kind": "directory", "path": name, "shard_size": 2} for name in ("one", "two")}
+        made = Workspace(tmp_path, **both)
+        made.write("one/a.py", self.program("a"))
+        made.write("one/b.py", self.program("b"))
+        made.write("two/a.py", self.program("a", changed=1))
+        return made
+
+    def test_a_group_is_named_by_the_file_that_founded_it(self, two: Workspace) -> None:
+        two.register()
+        a, b = two.registry.load("one-0000").items
+        (near,) = two.registry.load("two-0000").items
+        assert (a.group_id, b.group_id) == (file_id("one", a), file_id("one", b))
+        assert (near.group_id, near.nearest, near.duplicate_of) == (a.group_id, "one-0000:a.py", None)
+        assert near.similarity is not None
+        assert near.similarity >= 0.8
+
+    def test_files_that_come_later_join_groups_and_change_none(self, two: Workspace) -> None:
+        two.register()
+        before = two.files()
+        two.write("one/0.py", self.program("a", changed=2))
+        two.write("two/b.py", "# the same\n" + self.program("b"))
+        assert two.register() == ["one-0001", "two-0001"]
+        assert two.files().items() >= before.items()
+        founder = two.registry.load("one-0000").items
+        assert two.registry.load("one-0001").items[0].group_id == founder[0].group_id
+        copy = two.registry.load("two-0001").items[0]
+        assert (copy.group_id, copy.duplicate_of, copy.similarity) == (founder[1].group_id, "one-0000:b.py", 1.0)
+        assert two.eligible("two-0001").dropped_by_reason == {"duplicate_content": 1}
+        assert two.eligible("one-0001").dropped_by_reason == {}
+
+    def test_shards_of_before_there_were_groups_can_be_read(self, two: Workspace) -> None:
+        two.register()
+        path = two.base / "shards" / "one-0000.json"
+        data = json.loads(path.read_text())
+        known = ("file", "path", "item_sha256", "content_sha256", "duplicate_of")
+        data["items"] = [{name: item[name] for name in known} for item in data["items"]]
+        path.write_text(json.dumps(data))
+        (two.base / "shards" / "signatures" / "one-0000.parquet").unlink()
+        groups = two.eligible("one-0000").tables["near_duplicate_groups"]
+        assert (groups["group_id"] == groups["file_id"]).all()
+        two.write("two/c.py", self.program("a"))  # the bytes of a file without a signature
+        two.register()
+        assert two.registry.load("two-0001").items[0].duplicate_of == "one-0000:a.py"

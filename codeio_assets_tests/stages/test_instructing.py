@@ -2,11 +2,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from codeio_assets.core.settings import InstructionSource, SettingsError, Split
 from codeio_assets.core.tables import TABLES
-from codeio_assets.stages.instructing import read_conversations
+from codeio_assets.stages.instructing import collect_conversations
 from codeio_assets.stages.result import StageResult
 
 SPLIT = Split(validation_ratio=0.3, test_ratio=0.1)
@@ -24,7 +26,7 @@ class TestConversations:
     def read(self, base: Path, *lines: bytes | Any, split: Split = SPLIT) -> StageResult:
         texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
         (base / "chats.jsonl").write_bytes(b"\n".join(texts))
-        return checked(read_conversations({"chats": InstructionSource(path=Path("chats.jsonl"))}, base, split))
+        return checked(collect_conversations({"chats": InstructionSource(path=Path("chats.jsonl"))}, base, split))
 
     def test_conversations_are_rows(self, tmp_path: Path) -> None:
         long = [{"role": "system", "content": "Be kind."}, *CHAT, *CHAT]
@@ -83,10 +85,10 @@ class TestConversations:
     def test_a_missing_file_is_told(self, tmp_path: Path) -> None:
         sources = {"chats": InstructionSource(path=Path("gone.jsonl"))}
         with pytest.raises(SettingsError, match=r"instruction data chats: .*gone\.jsonl does not exist\. Correct"):
-            read_conversations(sources, tmp_path, SPLIT)
+            collect_conversations(sources, tmp_path, SPLIT)
 
     def test_without_sources_there_are_no_rows(self, tmp_path: Path) -> None:
-        assert read_conversations({}, tmp_path, SPLIT).items_in == 0
+        assert collect_conversations({}, tmp_path, SPLIT).items_in == 0
 
     def test_growth_moves_no_conversation_to_another_side(self, tmp_path: Path) -> None:
         lines = [{"messages": [{"role": "user", "content": str(n)}, CHAT[1]]} for n in range(60)]
@@ -96,3 +98,48 @@ class TestConversations:
         ]
         assert sides[1].items() >= sides[0].items()
         assert set(sides[1].values()) == {"train", "validation", "test"}
+
+    def test_parquet_gives_the_same_rows(self, tmp_path: Path) -> None:
+        chats = [[{"role": "user", "content": str(n)}, CHAT[1]] for n in range(5)] + [[CHAT[0]]]
+        lines = self.read(tmp_path, *({"messages": chat} for chat in chats))
+        pl.DataFrame({"messages": chats}).write_parquet(tmp_path / "chats.parquet")
+        sources = {"chats": InstructionSource(kind="parquet", path=Path("chats.parquet"))}
+        rows = checked(collect_conversations(sources, tmp_path, SPLIT))
+        assert rows.tables["instruction_data"].equals(lines.tables["instruction_data"])
+        assert rows.dropped_by_reason == lines.dropped_by_reason == {"bad_conversation": 1}
+
+    def test_tokens_are_counted_and_the_first_may_be_enough(self, tmp_path: Path) -> None:
+        self.read(tmp_path, {"messages": CHAT}, {"messages": [CHAT[0], {"role": "assistant", "content": "a, b"}]})
+        read = {"chats": InstructionSource(path=Path("chats.jsonl"))}
+        assert collect_conversations(read, tmp_path, SPLIT).info == {"approximate_tokens_by_source": {"chats": 6}}
+        read = {"chats": InstructionSource(path=Path("chats.jsonl"), limit=1)}
+        assert collect_conversations(read, tmp_path, SPLIT).items_in == 1
+
+    def test_a_dataset_of_the_hub_is_read_as_it_streams(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[Any, ...]] = []
+
+        def load_dataset(name: str, **options: Any) -> list[dict[str, Any]]:
+            asked.append((name, options["split"], options["streaming"]))
+            return [{"messages": CHAT, "id": "x"}, {"messages": None}]
+
+        monkeypatch.setattr("datasets.load_dataset", load_dataset)
+        sources = {"tulu": InstructionSource(kind="hub", dataset="allenai/tulu-3-sft-mixture")}
+        result = checked(collect_conversations(sources, tmp_path, SPLIT))
+        assert asked == [("allenai/tulu-3-sft-mixture", "train", True)]
+        assert (result.items_out, result.dropped_by_reason) == (1, {"bad_conversation": 1})
+
+    def test_a_hub_out_of_reach_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def load_dataset(name: str, **_options: Any) -> None:
+            raise ConnectionError("no route to the hub")
+
+        monkeypatch.setattr("datasets.load_dataset", load_dataset)
+        sources = {"tulu": InstructionSource(kind="hub", dataset="a/b")}
+        with pytest.raises(SettingsError, match=r"'a/b' cannot be read from the hub \(no route to the hub\)\. Check"):
+            collect_conversations(sources, tmp_path, SPLIT)
+
+    @pytest.mark.parametrize(
+        "fields", [{}, {"kind": "hub"}, {"kind": "hub", "path": "a", "dataset": "b"}, {"path": "a", "dataset": "b"}]
+    )
+    def test_a_source_says_where_it_is(self, fields: dict[str, str]) -> None:
+        with pytest.raises(ValidationError, match="give `"):
+            InstructionSource.model_validate(fields)

@@ -1,16 +1,17 @@
 -- How often something is found that makes data worse, by what was searched.
 -- Duplicates count the rows beyond the first of each group of equal ones; a fenced code block breaks the prompt's rule
 -- that the reasoning is prose; a repeated response is a revision with the very text of the turn before.
+-- Texts are compared by a 64-bit hash, so that none of them has to be kept.
 with answered as (
-    select * from predictions
+    select task_id, turn, status, response, hash(response) as text from predictions
     union all
-    select * from revised_predictions
+    select task_id, turn, status, response, hash(response) from revised_predictions
 ),
 
 responded as (select * from answered where status <> 'failed'),
 
 revised as (
-    select after.response = before.response as is_repeated
+    select after.text = before.text as is_repeated
     from responded as after
     inner join responded as before on after.task_id = before.task_id and after.turn = before.turn + 1
 ),
@@ -20,7 +21,7 @@ judged as (select status from verdicts union all select status from revised_verd
 rates as (
     select
         1 as place, 'functions' as what, 'same reference code as another' as finding,
-        count(*) - count(distinct reference_code) as n, count(*) as total
+        count(*) - count(distinct hash(reference_code)) as n, count(*) as total
     from unified_functions
     union all
     select
@@ -28,10 +29,10 @@ rates as (
         count(distinct function_id) filter (where is_degenerate), count(distinct function_id)
     from io_pairs
     union all
-    select 3, 'prediction tasks', 'same prompt as another', count(*) - count(distinct prompt), count(*)
+    select 3, 'prediction tasks', 'same prompt as another', count(*) - count(distinct hash(prompt)), count(*)
     from prediction_tasks
     union all
-    select 4, 'responses', 'same text as another', count(*) - count(distinct response), count(*) from responded
+    select 4, 'responses', 'same text as another', count(*) - count(distinct text), count(*) from responded
     union all
     select 5, 'responses', 'cut off at the token limit', count(*) filter (where status = 'truncated'), count(*)
     from responded
@@ -49,7 +50,7 @@ rates as (
     union all
     select
         10, 'training samples', 'same completion as another of its recipe and stage',
-        count(*) - count(distinct (part, stage, completion)), count(*)
+        count(*) - count(distinct hash(part, stage, completion)), count(*)
     from training_sets
     where split = 'train'
 )

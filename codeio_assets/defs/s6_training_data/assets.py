@@ -6,7 +6,7 @@ from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.stages import STAGES, spec
 from codeio_assets.resources.engines import ProjectResource, WarehouseResource
 from codeio_assets.stages.assembling import assemble, pin_name
-from codeio_assets.stages.instructing import read_conversations
+from codeio_assets.stages.instructing import collect_conversations
 
 
 @dg.asset(**spec("instruction_data"))
@@ -17,7 +17,7 @@ def instruction_data(context: dg.AssetExecutionContext, project: ProjectResource
     `instruction_data_rejections`. Source: CodeI/O, sec. 3.1 (its own data is unpublished; appendix F uses Tulu-3).
     """
     watch, here = Stopwatch(), project.get()
-    result = read_conversations(here.sources.instruction_data, here.root, here.settings.split)
+    result = collect_conversations(here.sources.instruction_data, here.root, here.settings.split)
     return publish(context, result, watch)
 
 
