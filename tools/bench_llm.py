@@ -143,9 +143,10 @@ def _their_rate(
     python: str, url: str, model: str, prompts: Path, count: int, concurrency: int, max_tokens: int
 ) -> float:
     result = prompts.with_suffix(".result.json")
-    run = "from vllm.entrypoints.cli.main import main; main()"
+    # The command `vllm` of the CPU build does not start (it looks for a distribution of that name): call what it calls.
+    run = "from argparse import ArgumentParser as P; from vllm.benchmarks.serve import add_cli_args, main; p = P(); "
     command = [
-        python, "-c", f"import sys; sys.argv[0] = 'vllm'; {run}", "bench", "serve", "--backend", "openai-chat",
+        python, "-c", f"{run}add_cli_args(p); main(p.parse_args())", "--backend", "openai-chat",
         "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions", "--model", model,
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(max_tokens),
         "--custom-skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--num-warmups", "0",
