@@ -7,6 +7,7 @@ graph (`defs`), what up to date means (`publishing.is_current`).
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -101,7 +102,8 @@ def _definitions() -> dg.Definitions:
 def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> None:
     started = time.monotonic()
     resolved = _definitions().resolve_job_def(_job_name(stage))
-    with dg.DagsterInstance.get() as instance:
+    with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
         result = resolved.execute_in_process(
             instance=instance,
             partition_key=None if stage.partitioned == "none" else partition,

@@ -118,6 +118,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"openai", "parquet"}),
             "2.1",
             pool="chat_server",
+            code_version="2",
             settings=_chat("transform", "transform_repair"),
         ),
         Stage(

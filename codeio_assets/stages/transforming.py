@@ -18,6 +18,7 @@ from codeio_assets.core.tables import frame
 from codeio_assets.core.transform import (
     ParsedFunction,
     TransformFailure,
+    copies_example,
     parse_response,
     repair_messages,
     request_messages,
@@ -66,8 +67,8 @@ def transform_files(
 ) -> StageResult:
     """Turn each file into a function that runs, in at most `attempts` requests.
 
-    Rejections: the reasons of `core.transform.parse_response`, of a first execution (`generator_exception`,
-    `output_exception`, ...), and `response_failed`, `response_refused`, `response_truncated`.
+    Rejections: the reasons of `core.transform.parse_response`, `copied_example`, those of a first execution
+    (`generator_exception`, `output_exception`, ...), and `response_failed`, `response_refused`, `response_truncated`.
     """
     todo = [_File(row, request_messages(prompts["transform"], row["content"])) for row in files.to_dicts()]
     log: list[Row] = []
@@ -78,12 +79,12 @@ def transform_files(
             break
         requests = [request(client.model, file.messages, call) for file in active]
         for file, response in zip(active, client.complete(requests), strict=True):
-            _read(file, response, attempt)
+            _read(file, response, attempt, prompts["transform"])
         _try_out([file for file in active if file.function], sandbox, tally)
         log.extend(_attempt_row(file) for file in active)
         active = [file for file in active if file.failure and _can_be_mended(file)]
         for file in active:
-            _ask_for_repair(file, prompts["transform_repair"])
+            _ask_for_repair(file, prompts)
     return _result(todo, log, prompts["transform"], tally.as_info(sandbox))
 
 
@@ -116,13 +117,15 @@ def retry_failed_files(
     )
 
 
-def _read(file: _File, response: ChatResponse, attempt: int) -> None:
+def _read(file: _File, response: ChatResponse, attempt: int, prompt: Prompt) -> None:
     response = replace(response, text=storable(response.text))
     file.response, file.attempts, file.function, file.failure = response, attempt, None, None
     if response.status != "answered":
         file.failure = TransformFailure(f"response_{response.status}", response.failure or _WORDS[response.status])
         return
     parsed = parse_response(response.text)
+    if isinstance(parsed, ParsedFunction) and copies_example(parsed, prompt):
+        parsed = TransformFailure("copied_example", "it is not about the file; rewrite the file that was given")
     if isinstance(parsed, ParsedFunction):
         file.function, file.completed_names = complete_function(parsed, file.row["content"])
     else:
@@ -159,10 +162,11 @@ def _can_be_mended(file: _File) -> bool:
     return file.response is not None and file.response.status in {"answered", "truncated"}
 
 
-def _ask_for_repair(file: _File, prompt: Prompt) -> None:
+def _ask_for_repair(file: _File, prompts: Mapping[str, Prompt]) -> None:
     assert file.response is not None
     assert file.failure is not None
-    file.messages = repair_messages(file.messages, file.response.text, prompt, file.failure)
+    request = request_messages(prompts["transform"], file.row["content"])
+    file.messages = repair_messages(request, file.response.text, prompts["transform_repair"], file.failure)
 
 
 def _attempt_row(file: _File) -> Row:

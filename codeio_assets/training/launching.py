@@ -32,8 +32,10 @@ def build_command(launch: str, job_path: Path, overrides: tuple[str, ...] = ()) 
 
 
 def training_environment() -> dict[str, str]:
-    """Return the variables that training runs with, besides those it inherits: nothing is sent anywhere."""
+    """Return the variables that training runs with, besides those it inherits: nothing is sent, no bars in logs."""
     return {
+        "ACCELERATE_LOG_LEVEL": "ERROR",
+        "TQDM_DISABLE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "TOKENIZERS_PARALLELISM": "false",

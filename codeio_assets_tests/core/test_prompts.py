@@ -16,6 +16,9 @@ PLACEHOLDERS = {
     "predict_output_without_query": {"given", "reference_code"},
     "predict_input_without_query": {"given", "reference_code"},
     "revise": {"feedback", "answer_form"},
+    "label_category": {"content"},
+    "complete_function": {"name", "content"},
+    "draw_inputs": {"name", "content"},
 }
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from codeio_assets.core.prompts import load_prompt
 from codeio_assets.core.transform import (
     ParsedFunction,
     TransformFailure,
+    copies_example,
     parse_response,
     repair_messages,
     request_messages,
@@ -234,14 +237,24 @@ def test_the_request_holds_the_file_as_it_is() -> None:
     assert content.strip() in messages[-1][1]
 
 
-def test_the_repair_continues_the_conversation_and_names_the_error() -> None:
-    first = [("system", "s"), ("user", "u")]
+def test_the_repair_shows_the_file_the_response_and_the_error_and_no_example() -> None:
+    first = [("system", "s"), ("user", "an example"), ("assistant", "its answer"), ("user", "the file")]
     failure = TransformFailure("missing_generator", "no $generator here")
     messages = repair_messages(first, "the response", load_prompt("transform_repair"), failure)
-    assert messages[:3] == [*first, ("assistant", "the response")]
+    assert messages[:3] == [("system", "s"), ("user", "the file"), ("assistant", "the response")]
     assert [role for role, _ in messages[3:]] == ["user"]
     assert failure.detail in messages[3][1]
-    assert len(first) == 2
+    assert len(first) == 4
+
+
+def test_a_copy_of_the_worked_example_is_told_from_an_answer() -> None:
+    prompt = load_prompt("transform")
+    (example,) = (text for role, text in prompt.messages if role == "assistant")
+    copied = parse_response(example)
+    assert isinstance(copied, ParsedFunction)
+    assert copies_example(copied, prompt)
+    assert copies_example(replace(copied, reference_code="def main_solution(a):\n    return a\n"), prompt)
+    assert not copies_example(PLAIN, prompt)
 
 
 def test_the_sampling_program_defines_both_functions() -> None:

@@ -10,18 +10,19 @@ from codeio_assets.sandbox import Job, Outcome, Sandbox
 from codeio_assets.stages.result import StageResult
 from codeio_assets.stages.sampling import InfrastructureError
 from codeio_assets.stages.transforming import retry_failed_files, transform_files
-from codeio_assets_tests.stages.scripted import Reply, ScriptedClient, ended, files, transform_response, turn_of
+from codeio_assets_tests.stages.scripted import Reply, ScriptedClient, ended, files, transform_response
 
 PROMPTS = {name: load_prompt(name) for name in ("transform", "transform_repair")}
+EXAMPLE = next(text for role, text in PROMPTS["transform"].messages if role == "assistant")
 CALL = ModelCall(temperature=0.1, max_tokens=100)
 GENERATOR = "import random\ndef input_generator():\n    return {'a': random.randint(0, 99)}"
 GOOD = transform_response("def main_solution(a):\n    return a + 1", GENERATOR)
 RAW = "import math\n\nRATE = 2\n\n\ndef twice(x):\n    return x * RATE\n\n\nprint(twice(3))\n"
-OPENING = len(PROMPTS["transform"].messages)
+REPAIR = PROMPTS["transform_repair"].messages[0][1].split("$")[0]
 
 
 def attempt_of(request: ChatRequest) -> int:
-    return turn_of(request, OPENING)
+    return 2 if request.messages[-1].content.startswith(REPAIR) else 1
 
 
 def transform(client: ScriptedClient, sandbox: Sandbox, *contents: str, attempts: int = 2) -> StageResult:
@@ -90,6 +91,7 @@ class TestRepair:
             (GOOD.replace("{'a': random.randint(0, 99)}", "5"), "input_not_an_object", "returned 5"),
             (GOOD.replace("random.randint(0, 99)", "[0] * 50"), "input_too_many_items", "[0,0"),
             (GOOD.replace("a + 1", "print"), "output_not_serialisable", "not serialisable"),
+            (EXAMPLE, "copied_example", "not about the file"),
         ],
     )
     def test_the_second_request_is_told_what_was_wrong(
@@ -101,8 +103,8 @@ class TestRepair:
         (row,) = result.tables["unified_functions"].to_dicts()
         assert row["attempt"] == 2
         ((asked,), (repair,)) = client.batches
-        assert repair.messages[: len(asked.messages)] == asked.messages
-        assert [message.role for message in repair.messages[len(asked.messages) :]] == ["assistant", "user"]
+        assert [message.role for message in repair.messages] == ["system", "user", "assistant", "user"]
+        assert repair.messages[:2] == (asked.messages[0], asked.messages[-1])
         assert repair.messages[-2].content == first
         assert words in repair.messages[-1].content
         attempts = {row["attempt"]: row["reason"] for row in result.tables["transform_attempts"].to_dicts()}
@@ -142,10 +144,10 @@ class TestRepair:
 
     def test_only_the_files_that_failed_are_asked_again(self, sandbox: Sandbox) -> None:
         def script(request: ChatRequest) -> Reply:
-            text = request.messages[OPENING - 1].content
-            if "bad" in text:
+            text = str(request.messages)
+            if "bad = 1" in text:
                 return "Sorry."
-            return GOOD if "good" in text or attempt_of(request) == 2 else "Sorry."
+            return GOOD if "good = 1" in text or attempt_of(request) == 2 else "Sorry."
 
         client = ScriptedClient(script)
         result = transform(client, sandbox, "good = 1\n", "late = 1\n", "bad = 1\n")
