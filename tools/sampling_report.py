@@ -23,7 +23,7 @@ from codeio_assets.core.settings import Sampling
 from codeio_assets.core.transform import ParsedFunction, parse_response
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 
-THIRD = Variant(hash_seed=2, random_seed=99, clock_s=1_234_567_890.0)
+THIRD = Variant(hash_seed=12, random_seed=99, clock_s=1_234_567_890.0)
 Pairs = dict[str, list[tuple[str, str]]]
 
 

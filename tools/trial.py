@@ -108,7 +108,7 @@ def verify(warehouse: Warehouse, sandbox: Sandbox) -> None:
     expected: dict[str, dict[str, str]] = {}
     for row in warehouse.read("io_pairs").to_dicts():
         expected.setdefault(row["function_id"], {})[row["input_json"]] = row["output_json"]
-    variant = Variant(hash_seed=2, random_seed=99, clock_s=1_234_567_890.0)
+    variant = Variant(hash_seed=12, random_seed=99, clock_s=1_234_567_890.0)
     jobs = (Job(key, code[key], calls=tuple(pairs), variant=variant) for key, pairs in expected.items())
     right = wrong = 0
     for job, outcomes in sandbox.run_many(jobs):

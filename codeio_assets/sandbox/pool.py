@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -128,10 +129,10 @@ class WorkerPool:
                 waiting[future] = job
                 future.add_done_callback(done.put)
                 if len(waiting) >= self._workers * JOBS_AHEAD_PER_SLOT:
-                    future = done.get()
+                    future = _next(done)
                     yield waiting.pop(future), future.result()
             while waiting:
-                future = done.get()
+                future = _next(done)
                 yield waiting.pop(future), future.result()
         finally:
             if waiting:
@@ -225,6 +226,13 @@ class WorkerPool:
         with self._lock:
             self._busy.discard(worker)
         worker.stop()
+
+
+def _next(done: SimpleQueue[Future[list[Outcome]]]) -> Future[list[Outcome]]:
+    """Wait for the next job that ends; awake twice a second, for a signal may reach and wake another thread only."""
+    while True:
+        with suppress(Empty):
+            return done.get(timeout=0.5)
 
 
 def default_workers() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.sandbox import Job, Limits, SandboxUnavailable, open_sandbox
+from codeio_assets.sandbox import Job, Limits, open_sandbox
 
 ROOT = Path(__file__).parents[2]
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
@@ -73,8 +73,6 @@ def main_solution(a):
         with open_sandbox(Limits(cpu_s=1.0, wall_s=2.0), workers=8) as sandbox:
             jobs = [Job(str(i), code, calls=['{"a": 0}']) for i in range(16)]
             outcomes = [outcome for _, given in sandbox.run_many(jobs) for outcome in given]
-    except SandboxUnavailable as reason:
-        pytest.skip(f"no sandbox on this machine: {reason}")
     finally:
         burner.kill()
         burner.wait()

@@ -1,5 +1,6 @@
 """Workers: order, replacement, retries, closing, and what is left afterwards."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -244,3 +245,42 @@ def main_solution(a):
     told = [outcome.value_json or outcome.status for outcome in outcomes]
     assert told == ["3", "timeout", "out_of_memory", '["file"]', '["file"]']
     assert not ours()
+
+
+def test_a_host_with_many_open_files_gives_none_to_programs() -> None:
+    """The worker's pipes have the numbers they had in the host, and a leaf closes only low ones."""
+    code = """
+import os
+def main_solution():
+    found = []
+    for number in range(2000):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.append(number)
+    return found
+"""
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(150)]
+    try:
+        with open_sandbox(workers=1) as opened:
+            [outcome] = opened.run(Job("many", code, calls=["{}"]))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    assert outcome.value_json == "[0,1,2,3]"
+
+
+@pytest.mark.parametrize("first", [58, 60, 61, 62])
+def test_a_worker_starts_whatever_the_numbers_of_its_pipes(first: int) -> None:
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    held = [lowest]
+    while held[-1] < first:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+    try:
+        with open_sandbox(workers=1) as opened:
+            [outcome] = opened.run(Job("any", "def main_solution(): return 1", calls=["{}"]))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    assert outcome.status == "ok"

@@ -134,9 +134,19 @@ def _silence() -> None:
     os.close(null)
 
 
+def _take(descriptor: int) -> int:
+    """Return an inherited descriptor under the lowest free number.
+
+    It has the number that it had in the host, which may be any, and a leaf closes the numbers below `OPEN_FILES`.
+    """
+    taken = os.dup(descriptor)
+    os.close(descriptor)
+    return taken
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Start from the command line: two descriptors and a JSON object of settings (see `workers`)."""
-    commands, replies, settings = int(arguments[0]), int(arguments[1]), json.loads(arguments[2])
+    commands, replies, settings = _take(int(arguments[0])), _take(int(arguments[1])), json.loads(arguments[2])
     _preload(settings["preload"])
     surroundings.take_entropy()
     os.environ.clear()
