@@ -161,17 +161,22 @@ class WorkerPool:
     def _attempt(self, key: WorkerKey, request: Request, abandoned: threading.Event) -> tuple[list[Outcome], bytes]:
         if abandoned.is_set():
             raise SandboxUnavailable(_ABANDONED)
-        outcomes, given = self._exchange(key, request, fresh=False)
+        outcomes, given = self._exchange(key, request, abandoned, fresh=False)
         if not abandoned.is_set() and any(outcome.status == "infrastructure" for outcome in outcomes):
             with self._lock:
                 self._retries += 1
             time.sleep(RETRY_PAUSE_S)
-            again, given = self._exchange(key, request, fresh=True)
+            again, given = self._exchange(key, request, abandoned, fresh=True)
             outcomes = [replace(outcome, attempts=2) for outcome in again]
         return outcomes, given
 
-    def _exchange(self, key: WorkerKey, request: Request, *, fresh: bool) -> tuple[list[Outcome], bytes]:
+    def _exchange(
+        self, key: WorkerKey, request: Request, abandoned: threading.Event, *, fresh: bool
+    ) -> tuple[list[Outcome], bytes]:
         worker = self._take(key, fresh=fresh)
+        if abandoned.is_set():  # while the worker started, so that nobody killed it
+            self._discard(worker)
+            raise SandboxUnavailable(_ABANDONED)
         try:
             stream, ending = worker.exchange(request)
         except WorkerDied as death:

@@ -1,12 +1,14 @@
 """The commands as a user runs them: JSONL in, JSONL out, exit codes. In this process where that changes nothing."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from codeio_assets.cli import main
@@ -242,6 +244,22 @@ class TestOutputFiles:
         path = write(tmp_path / "in.jsonl", {"id": 1, "response": ""})
         assert codeio("extract", path, "--out", tmp_path) == 2
         assert "it is a folder" in capsys.readouterr().err
+
+    def test_an_interrupt_is_clean(self, tmp_path: Path) -> None:
+        sleeping = {"id": 1, "code": "import time\ndef main_solution(): time.sleep(25)", "calls": [{}] * 100}
+        path, out = write(tmp_path / "in.jsonl", *[sleeping] * 4), tmp_path / "out.jsonl"
+        command = [sys.executable, "-c", "from codeio_assets.cli import main; main()", "run", str(path)]
+        with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as running:
+            process = psutil.Process(running.pid)
+            wait_until(lambda: any(child.name().startswith("python") for child in process.children(recursive=True)))
+            below = process.children(recursive=True)
+            running.send_signal(signal.SIGINT)
+            _, words = running.communicate(timeout=20)
+        assert running.returncode != 0
+        assert "Traceback" not in words
+        assert not out.exists()
+        wait_until(lambda: not any(each.is_running() for each in below))
+        assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 def wait_until(holds: Callable[[], bool], patience_s: float = 30.0) -> None:
