@@ -6,6 +6,7 @@ What does not: asking the server (`client`), reading its metrics page (`vllm_met
 """
 
 import contextlib
+import http.client
 import os
 import secrets
 import shutil
@@ -14,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -217,7 +217,7 @@ class VllmServer:
                 f"http://127.0.0.1:{self.port}{path}", timeout=5
             ) as response:
                 return response.read().decode(errors="replace")
-        except (OSError, urllib.error.URLError, ValueError):
+        except (OSError, http.client.HTTPException, ValueError):  # it may die in the middle of its answer
             return None
 
     def _stream_log(self) -> None:

@@ -95,9 +95,11 @@ TIME = [
         "timeout",
         """
         import threading
+        def spin():
+            while True: pass
         for _ in range(4):
-            threading.Thread(target=lambda: [0 for i in iter(int, 1)]).start()
-        while True: pass
+            threading.Thread(target=spin).start()
+        spin()
         """,
     ),
     _body(
