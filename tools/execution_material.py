@@ -7,7 +7,7 @@ import json
 import os
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from codeio_assets.core.canonical import canonical_json
 from codeio_assets.core.comparison import equal_values
 from codeio_assets.sandbox import Job, Sandbox
 from codeio_assets.sandbox.preloading import worker_kind
-from codeio_assets.stages.sampling import REFERENCE
+from codeio_assets.stages.sampling import CHANGED, REFERENCE
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LIGHT_CALL_S = 0.001
@@ -80,18 +80,19 @@ def jobs_of(checks: list[Check]) -> list[Job]:
 
 
 def sound_checks(checks: list[Check], sandbox: Sandbox) -> list[Check]:
-    """Return the checks whose execution gives the recorded output, so that every way can run them."""
-    given = {
-        (job.job_id, text): outcome.value_json
-        for job, outcomes in sandbox.run_many(jobs_of(checks))
-        for text, outcome in zip(job.calls, outcomes, strict=True)
-    }
-    sound: list[Check] = []
-    for check in checks:
-        value = given[check.function, check.input_json]
-        if value is not None and equal_values(json.loads(check.output_json), json.loads(value)):
-            sound.append(check)
-    return sound
+    """Return the checks that give the recorded output under two random seeds, so that every way can run them."""
+    for variant in (REFERENCE, CHANGED):
+        given = {
+            (job.job_id, text): outcome.value_json
+            for job, outcomes in sandbox.run_many([replace(job, variant=variant) for job in jobs_of(checks)])
+            for text, outcome in zip(job.calls, outcomes, strict=True)
+        }
+        checks = [check for check in checks if _is_given(check, given[check.function, check.input_json])]
+    return checks
+
+
+def _is_given(check: Check, value: str | None) -> bool:
+    return value is not None and equal_values(json.loads(check.output_json), json.loads(value))
 
 
 def cpu_seconds() -> float:
