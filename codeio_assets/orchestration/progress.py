@@ -1,6 +1,6 @@
 """Progress of a running step: in its log, as observations of its asset, and on a terminal.
 
-What does not live here: counting (`llm.running`).
+What does not live here: counting (`llm.running`, `stages.sampling.Tally`).
 """
 
 import sys
@@ -80,6 +80,18 @@ def report_progress(
             observe(progress)
 
     return report
+
+
+def log_execution(context: dg.AssetExecutionContext) -> Callable[[str], None]:
+    """Return a callback that writes a line to the log of the step, at most every ten seconds."""
+    is_due = _Every(LOG_EVERY_S)
+    is_due()  # a step that is over sooner needs no progress
+
+    def say(line: str) -> None:
+        if is_due():
+            context.log.info(line)
+
+    return say
 
 
 class _Every:

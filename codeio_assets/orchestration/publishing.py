@@ -121,15 +121,19 @@ def publish(
 
 
 def publish_companion(
-    context: dg.AssetExecutionContext, result: StageResult, table: str, committed_by: str
+    context: dg.AssetExecutionContext,
+    result: StageResult,
+    table: str,
+    committed_by: str,
+    info: dict[str, Json] | None = None,
 ) -> dg.MaterializeResult:
-    """Return what the UI shows of a second asset whose table was in another asset's commit."""
+    """Return what the UI shows of a second asset whose table was in another asset's commit; `info` are its numbers."""
     warehouse = Warehouse(Project.find().warehouse)
     manifest = warehouse.manifest(committed_by, partition_of(context))
     if manifest is None:
         raise RuntimeError(f"{table}: {committed_by} must be published first")
     rows = len(result.tables[table])
-    account = StageResult(result.tables, rows, rows)
+    account = StageResult(result.tables, rows, rows, info=info or {})
     version = dg.DataVersion(manifest.tables[table].version)
     metadata = materialization_metadata(table, account, manifest, warehouse)
     return dg.MaterializeResult(asset_key=table, metadata=metadata, data_version=version)

@@ -70,17 +70,19 @@ def judge(
     sandbox: Sandbox,
     rule: Rule,
     table: str = "verdicts",
+    tally: Tally | None = None,
 ) -> StageResult:
     """Give each prediction its verdict.
 
     The expected value never enters the sandbox: a predicted input is executed there, its output compared here.
+    A `tally` that is given goes on counting what execution costs.
 
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
     targets = _targets(tasks, pairs)
     code = dict(functions.select("function_id", "reference_code").iter_rows())
-    tally = Tally()
+    tally = tally or Tally()
     judged: dict[str, Judgement] = {}
     to_execute: list[tuple[Row, str]] = []
     for row in predictions.to_dicts():
@@ -128,7 +130,6 @@ def revise(
     predictions: list[pl.DataFrame] = []
     verdicts: list[pl.DataFrame] = []
     flow: list[dict[str, Any]] = []
-    executed: dict[str, Any] = {}
     previous, judged, kept = first, first_verdicts, _settled(already)
     talks: dict[str, Conversation] = {
         task_id: [("user", prompt_text)] for task_id, prompt_text in tasks.select("task_id", "prompt").iter_rows()
@@ -139,9 +140,7 @@ def revise(
             break
         rows = _ask_again(wrong, previous, talks, turn, client, call, prompt, kept)
         previous = frame("revised_predictions", rows)
-        result = judge_turn(previous)
-        judged = result.tables["revised_verdicts"]
-        executed[f"turn_{turn}"] = result.info
+        judged = judge_turn(previous).tables["revised_verdicts"]
         predictions.append(previous)
         verdicts.append(judged)
         flow += _flow(turn, wrong, judged)
@@ -151,7 +150,7 @@ def revise(
         asked.to_dicts(),
         None,
         items_in=len(asked),
-        info=_usage(asked.to_dicts()) | {"flow": flow, "execution_by_turn": executed},
+        info=_usage(asked.to_dicts()) | {"flow": flow},
     )
     tables = {
         **result.tables,
@@ -209,6 +208,7 @@ def _execute(
         for function_id, group in by_function.items()
     )
     done: list[tuple[Row, str, Outcome]] = []
+    tally.begin("judging predicted inputs", len(by_function))
     for job, outcomes in sandbox.run_many(jobs):
         tally.add(outcomes)
         for (row, predicted), outcome in zip(by_function[job.job_id], outcomes, strict=True):

@@ -6,7 +6,7 @@ seed, clock and random state. What does not live here: the decisions (`core.io_p
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,17 +62,28 @@ class Candidate:
 
 @dataclass(slots=True)
 class Tally:
-    """What execution cost and how it ended, over a stage."""
+    """What execution cost and how it ended, over a stage; `say` is told after each job how far the stage is."""
 
+    say: Callable[[str], None] | None = None
     outcomes: Counter[str] = field(default_factory=Counter[str])
     cpu: list[float] = field(default_factory=list[float])
     retried: int = 0
+    phase: str = ""
+    functions: int = 0
+    done: int = 0
+
+    def begin(self, phase: str, functions: int) -> None:
+        """Name what comes next, and how many functions (one job each) it has."""
+        self.phase, self.functions, self.done = phase, functions, 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count the outcomes of one job."""
         self.outcomes.update(outcome.status for outcome in outcomes)
         self.cpu.extend(outcome.cpu_s for outcome in outcomes)
         self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
+        self.done += 1
+        if self.say:
+            self.say(f"{self.phase}: {self.done:,}/{self.functions:,} functions, {len(self.cpu):,} calls so far")
 
     def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
         """Return the numbers for metadata."""
@@ -90,7 +101,11 @@ class InfrastructureError(Exception):
 
 
 def sample_pairs(
-    functions: pl.DataFrame, sandbox: Sandbox, settings: Sampling, pairs_per_function: Mapping[str, int]
+    functions: pl.DataFrame,
+    sandbox: Sandbox,
+    settings: Sampling,
+    pairs_per_function: Mapping[str, int],
+    tally: Tally | None = None,
 ) -> StageResult:
     """Sample the pairs of all functions of a shard.
 
@@ -104,7 +119,7 @@ def sample_pairs(
         Candidate(row["function_id"], row["source"], row["reference_code"], row["input_generator"])
         for row in functions.to_dicts()
     ]
-    tally = Tally()
+    tally = tally or Tally()
     draw_and_execute(candidates, sandbox, settings, tally, together=True)
     confirm([candidate for candidate in candidates if candidate.outputs], sandbox, tally)
     rows: list[Row] = []
@@ -146,6 +161,7 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
         )
         for candidate in active
     )
+    tally.begin("drawing inputs", len(active))
     for job, outcomes in sandbox.run_many(jobs):
         _refuse_infrastructure(job, outcomes)
         tally.add(outcomes)
@@ -192,6 +208,7 @@ def _outcomes(
         if (texts := inputs.get(each.function_id))
     ]
     found: dict[str, dict[str, Outcome]] = {}
+    tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
     for job, outcomes in sandbox.run_many(jobs) if jobs else ():
         _refuse_infrastructure(job, outcomes)
         tally.add(outcomes)

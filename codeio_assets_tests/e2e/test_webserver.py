@@ -20,6 +20,8 @@ RUNS = """{ runsOrError(limit: 100) { ... on Runs { results {
 ASSET = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
   assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions failedPartitions } }
   assetChecksOrError { ... on AssetChecks { checks { name } } } } } }"""
+EXECUTED = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetMaterializations(limit: 1) { metadataEntries { label } } } } }"""
 CHECKS = """query($key: AssetKeyInput!, $name: String!) { assetCheckExecutions(
   assetKey: $key, checkName: $name, limit: 100) { status evaluation { partition success } } }"""
 
@@ -73,6 +75,7 @@ def test_backfill_of_all_shards_survives_a_killed_worker(tmp_path: Path) -> None
         kill_one_worker(server)
         assert wait(server, backfill, 1000) == "COMPLETED_SUCCESS"
         assert_materialised_and_checked(server, partitions)
+        assert_execution_is_shown(server)
         runs = server.ask(RUNS)["runsOrError"]["results"]
         assert any(tag["key"] == "dagster/retry_number" for run in runs for tag in run["tags"])
         first = versions(tmp_path)
@@ -94,3 +97,11 @@ def assert_materialised_and_checked(server: Webserver, partitions: list[str]) ->
                 execution["evaluation"]["partition"] for execution in executions if execution["status"] == "SUCCEEDED"
             }
             assert passed >= set(partitions), (name, check["name"], executions)
+
+
+def assert_execution_is_shown(server: Webserver) -> None:
+    for name in ("io_pairs", "verdicts", "revised_verdicts"):
+        (made,) = server.ask(EXECUTED, key={"path": [name]})["assetNodeOrError"]["assetMaterializations"]
+        shown = {entry["label"] for entry in made["metadataEntries"]}
+        wanted = ("isolation", "outcomes_by_status", "execution_cpu_s", "calls_retried")
+        assert shown >= {f"codeio/{label}" for label in wanted}, name

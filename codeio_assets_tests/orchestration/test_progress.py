@@ -5,7 +5,8 @@ import dagster as dg
 import pytest
 
 from codeio_assets.llm import Progress
-from codeio_assets.orchestration.progress import observation_metadata, progress_line, report_progress
+from codeio_assets.orchestration import progress as told
+from codeio_assets.orchestration.progress import log_execution, observation_metadata, progress_line, report_progress
 
 HALF = Progress(total=100, done=50, replayed=10, failed=2, completion_tokens=4_000, elapsed_s=80.0, cost=0.5)
 
@@ -73,3 +74,15 @@ def test_log_and_observations_are_rate_limited_and_the_terminal_is_not() -> None
     assert context.lines[-1].startswith("100/100"), "the end is always told"
     assert terminal.getvalue().count("\r") == 100
     assert terminal.getvalue().endswith("\r\033[K"), "nothing is left on the line"
+
+
+def test_execution_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(told.time, "monotonic", lambda: now)
+    context: Any = Context()
+    say = log_execution(context)
+    say("at once")
+    now = 111.0
+    say("after eleven seconds")
+    say("and another")
+    assert context.lines == ["after eleven seconds"]

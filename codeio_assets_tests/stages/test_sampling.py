@@ -8,7 +8,7 @@ from codeio_assets.core.settings import Sampling
 from codeio_assets.core.tables import TABLES
 from codeio_assets.sandbox import Job, Outcome, Sandbox
 from codeio_assets.stages.result import StageResult
-from codeio_assets.stages.sampling import CHANGED, InfrastructureError, describe, sample_pairs
+from codeio_assets.stages.sampling import CHANGED, InfrastructureError, Tally, describe, sample_pairs
 from codeio_assets_tests.stages.scripted import functions
 
 SETTINGS = Sampling(draws=40, draws_per_round=20)
@@ -230,6 +230,19 @@ def test_functions_of_a_shard_do_not_mix(sandbox: Sandbox) -> None:
     dropped = set(result.tables["io_pairs_rejections"]["id"])
     assert kept | dropped == set(given["function_id"])
     assert not kept & dropped
+
+
+def test_each_job_tells_how_far_the_stage_is(sandbox: Sandbox) -> None:
+    said: list[str] = []
+    two = functions((main("return a + 1"), NUMBER), (main("return a + 2"), NUMBER))
+    sample_pairs(two, sandbox, SETTINGS, {"s": 6}, Tally(said.append))
+    assert said[:4] == [
+        "drawing inputs: 1/2 functions, 20 calls so far",
+        "drawing inputs: 2/2 functions, 40 calls so far",
+        "executing inputs: 1/2 functions, 50 calls so far",
+        "executing inputs: 2/2 functions, 60 calls so far",
+    ]
+    assert {line.split(":")[0] for line in said} == {"drawing inputs", "executing inputs", "confirming outputs"}
 
 
 def test_no_functions_give_no_pairs(sandbox: Sandbox) -> None:

@@ -2,11 +2,12 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.progress import log_execution
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.sampling import sample_pairs
+from codeio_assets.stages.sampling import Tally, sample_pairs
 
 
 @dg.asset(**spec("io_pairs"), retry_policy=INFRASTRUCTURE)
@@ -23,5 +24,5 @@ def io_pairs(
     functions = warehouse.get().read("unified_functions", context.partition_key)
     caps = {name: source.pairs_per_function for name, source in here.sources.sources.items()}
     with failing_at_once(), sandbox.open() as box:
-        result = sample_pairs(functions, box, here.settings.sampling, caps)
+        result = sample_pairs(functions, box, here.settings.sampling, caps, Tally(log_execution(context)))
     return publish(context, result, watch)

@@ -4,11 +4,13 @@ import dagster as dg
 
 from codeio_assets.core.tables import DIRECTIONS
 from codeio_assets.orchestration.asking import AskingConfig, asking
+from codeio_assets.orchestration.progress import log_execution
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
 from codeio_assets.stages.predicting import build_prediction_tasks, judge, predict
+from codeio_assets.stages.sampling import Tally
 
 
 @dg.asset(**spec("prediction_tasks"))
@@ -58,9 +60,9 @@ def verdicts(
     is executed and its output compared. No model is called: changing the rule only judges again. Source: CodeI/O,
     sec. 2.3.
     """
-    watch, store = Stopwatch(), warehouse.get()
+    watch, tally, store = Stopwatch(), Tally(log_execution(context)), warehouse.get()
     names = ("predictions", "prediction_tasks", "io_pairs", "unified_functions")
     predicted, tasks, pairs, functions = (store.read(name, context.partition_key) for name in names)
     with failing_at_once(), sandbox.open() as box:
-        result = judge(predicted, tasks, pairs, functions, box, project.get().settings.judging.rule)
+        result = judge(predicted, tasks, pairs, functions, box, project.get().settings.judging.rule, tally=tally)
     return publish(context, result, watch)

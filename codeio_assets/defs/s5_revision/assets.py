@@ -6,12 +6,14 @@ import dagster as dg
 import polars as pl
 
 from codeio_assets.orchestration.asking import AskingConfig, asking
+from codeio_assets.orchestration.progress import log_execution
 from codeio_assets.orchestration.publishing import Stopwatch, publish, publish_companion
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import multi_spec, spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
 from codeio_assets.stages.predicting import judge, revise
 from codeio_assets.stages.result import StageResult
+from codeio_assets.stages.sampling import Tally
 
 REVISED_PREDICTIONS = """One row per (task, turn >= 2): the answer after feedback on the turn before.
 
@@ -43,7 +45,7 @@ def revision(
     sandbox: SandboxResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Ask again with feedback, judge, and go on until all is right or the turns are used up."""
-    watch, here, store = Stopwatch(), project.get(), warehouse.get()
+    watch, tally, here, store = Stopwatch(), Tally(log_execution(context)), project.get(), warehouse.get()
     names = ("prediction_tasks", "io_pairs", "unified_functions", "predictions", "verdicts")
     tasks, pairs, functions, first, first_verdicts = (store.read(name, context.partition_key) for name in names)
     previous = store.read("revised_predictions", context.partition_key) if config.only_failed else None
@@ -51,7 +53,7 @@ def revision(
     with failing_at_once(), sandbox.open() as box, asking(context, chat_server, "revised_predictions") as step:
 
         def judge_turn(turn: pl.DataFrame) -> StageResult:
-            return judge(turn, tasks, pairs, functions, box, here.settings.judging.rule, "revised_verdicts")
+            return judge(turn, tasks, pairs, functions, box, here.settings.judging.rule, "revised_verdicts", tally)
 
         result = revise(
             tasks,
@@ -65,4 +67,5 @@ def revision(
             previous,
         )
     yield publish(context, result, watch, asset="revised_predictions", extra=step.metadata)
-    yield publish_companion(context, result, "revised_verdicts", committed_by="revised_predictions")
+    executed = tally.as_info(box)
+    yield publish_companion(context, result, "revised_verdicts", committed_by="revised_predictions", info=executed)
