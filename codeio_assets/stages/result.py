@@ -39,7 +39,7 @@ class StageResult:
 
 def account(
     table: str,
-    rows: list[Row],
+    rows: list[Row] | pl.DataFrame,
     rejections: list[Row] | None,
     *,
     items_in: int,
@@ -49,7 +49,7 @@ def account(
 ) -> StageResult:
     """Put rows and rejections into frames and hold the account: items in = items out + rejections.
 
-    `items_out` is given where one item may give several rows.
+    Rows may be a frame already, sorted by the key of the table; `items_out` is given where an item may give several.
 
     Raises:
         AccountingError: the account does not hold.
@@ -58,7 +58,8 @@ def account(
     dropped = rejections or []
     if items_in != out + len(dropped):
         raise AccountingError(f"{table}: {items_in} items in, {out} out, {len(dropped)} rejected")
-    tables = {table: frame(table, rows), **(side_tables or {})}
+    made = rows if isinstance(rows, pl.DataFrame) else frame(table, rows)
+    tables = {table: made, **(side_tables or {})}
     if rejections is not None:
         name = f"{table}_rejections"
         tables[name] = frame(name, rejections)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from codeio_assets.core.settings import InstructionSource, SettingsError, Split
 from codeio_assets.core.tables import TABLES
+from codeio_assets.stages import instructing
 from codeio_assets.stages.instructing import collect_conversations
 from codeio_assets.stages.result import StageResult
 
@@ -75,6 +76,16 @@ class TestConversations:
         result = self.read(tmp_path, {"messages": CHAT}, {"messages": CHAT, "id": 2}, b"broken", b"broken")
         assert result.items_in == 4
         assert result.dropped_by_reason == {"broken_json": 2, "duplicate_conversation": 1}
+
+    def test_rows_are_put_away_in_pieces_and_come_back_as_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = [{"messages": [{"role": "user", "content": str(n % 30)}, CHAT[1]]} for n in range(40)]
+        whole = self.read(tmp_path, *lines)
+        monkeypatch.setattr(instructing, "ROWS_PER_FRAME", 7)
+        pieces = self.read(tmp_path, *lines)
+        assert pieces.tables["instruction_data"].equals(whole.tables["instruction_data"])
+        assert (pieces.items_out, pieces.dropped_by_reason) == (30, {"duplicate_conversation": 10})
 
     def test_line_ends_and_a_byte_order_mark(self, tmp_path: Path) -> None:
         text = json.dumps({"messages": CHAT}).encode()
