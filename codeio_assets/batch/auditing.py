@@ -14,7 +14,7 @@ from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks
 from codeio_assets.core.canonical import canonical_json
 from codeio_assets.core.comparison import equal_values
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.stages.sampling import REFERENCE, SUSPECTS, describe
+from codeio_assets.stages.sampling import REFERENCE, describe, variants_by_cause
 
 CHUNK = 200
 REPRODUCES = "reproduces"
@@ -130,7 +130,7 @@ def _causes(suspects: list[_Case], sandbox: Sandbox) -> dict[int, dict[int, str]
             cause = _failure(case.outcomes[index])
             if cause:
                 causes[case.number][index] = cause
-    for cause, variant in SUSPECTS:
+    for cause, variant in variants_by_cause():
         for case, outcomes in _again(suspects, sandbox, variant):
             for index in case.differing():
                 if outcomes[index].value_json != case.outcomes[index].value_json:

@@ -96,6 +96,7 @@ def test_calls_do_not_see_each_other(sandbox: Sandbox) -> None:
         ("import datetime", "return [a, str(datetime.date.today())]", "time"),
         ("import time", "start = time.process_time(); return [a, time.process_time() - start]", "time"),
         ("import time", "start = time.perf_counter(); return [a, time.perf_counter() - start]", "time"),
+        ("import random", "return [a, random.random() < 0.04]", "random"),
         ("", "return [a, hash(str(a))]", "hash_order"),
         ("", "return [a, list({'apple', 'pear', 'plum', 'fig', 'kiwi', 'lime', 'date'})]", "hash_order"),
     ],
