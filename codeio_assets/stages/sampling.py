@@ -26,6 +26,7 @@ FURTHER = tuple(replace(CHANGED, hash_seed=seed, random_seed=seed) for seed in (
 FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in range(5, 17))
 """A rare draw of chance, such as a choice between equals, shows under few random seeds."""
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
+PROBES = 3
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -52,7 +53,8 @@ class Candidate:
     def wants_more(self, settings: Sampling) -> bool:
         """Tell whether another round of draws may help: not enough pairs, draws left, and draws not hopeless."""
         enough = len(self.outputs) >= EXECUTED_INPUTS
-        hopeless = self.rounds >= 2 and not self.outputs
+        timeouts = self.draws.lost["output_timeout"] + self.draws.lost["generator_timeout"]
+        hopeless = not self.outputs and (self.rounds >= 2 or timeouts >= EXECUTED_INPUTS)
         return not enough and not hopeless and self.rounds * settings.draws_per_round < settings.draws
 
 
@@ -177,15 +179,32 @@ def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally, *, togethe
         if inputs:
             todo[candidate.function_id] = inputs
     outcomes = _outcomes(active, todo, sandbox, tally, together=together)
-    if together:  # what did not return may have fallen to another call, and says what it is when it is alone
-        failed = {
-            key: [text for text, outcome in found.items() if outcome.status != "ok"] for key, found in outcomes.items()
-        }
-        for key, found in _outcomes(active, failed, sandbox, tally).items():
-            outcomes[key] |= found
+    if together:
+        _settle_failures(active, outcomes, sandbox, tally)
     for candidate in active:
         for text, outcome in outcomes.get(candidate.function_id, {}).items():
             _keep(candidate, text, outcome)
+
+
+def _settle_failures(
+    active: list[Candidate], outcomes: dict[str, dict[str, Outcome]], sandbox: Sandbox, tally: Tally
+) -> None:
+    """Execute alone what did not return, for it may have fallen to another call of its process.
+
+    Where all calls timed out the first few tell: if none of them returns alone, the others are believed.
+    """
+    failed = {key: [text for text, each in found.items() if each.status != "ok"] for key, found in outcomes.items()}
+    silent = [key for key, found in outcomes.items() if all(each.status == "timeout" for each in found.values())]
+    probes = failed | {key: failed[key][:PROBES] for key in silent}
+    for key, found in _outcomes(active, probes, sandbox, tally).items():
+        outcomes[key] |= found
+    rest = {
+        key: failed[key][PROBES:]
+        for key in silent
+        if any(outcomes[key][text].status != "timeout" for text in probes[key])
+    }
+    for key, found in _outcomes(active, rest, sandbox, tally).items():
+        outcomes[key] |= found
 
 
 def _outcomes(

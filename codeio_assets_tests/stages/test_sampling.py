@@ -6,9 +6,9 @@ import pytest
 
 from codeio_assets.core.settings import Sampling
 from codeio_assets.core.tables import TABLES
-from codeio_assets.sandbox import Job, Outcome, Sandbox
+from codeio_assets.sandbox import Job, Limits, Outcome, Sandbox, open_sandbox
 from codeio_assets.stages.result import StageResult
-from codeio_assets.stages.sampling import CHANGED, InfrastructureError, Tally, describe, sample_pairs
+from codeio_assets.stages.sampling import CHANGED, PROBES, InfrastructureError, Tally, describe, sample_pairs
 from codeio_assets_tests.stages.scripted import functions
 
 SETTINGS = Sampling(draws=40, draws_per_round=20)
@@ -201,6 +201,21 @@ class TestTooLittle:
 def test_the_cap_of_the_source_prefers_new_outputs(sandbox: Sandbox) -> None:
     result = sample(sandbox, (main("return a % 3"), FEW.replace("3)", "9)")), cap=3)
     assert sorted(output for _, output in pairs(result)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("body", "kept", "timeouts"),
+    [
+        ("while True: pass", 0, 10 + PROBES),  # one process for all, then the first few alone
+        ("while a == 3: pass\n    return a", 6, 10 + 1),  # the first input stops all of its process
+    ],
+)
+def test_a_function_that_never_returns_is_not_waited_for_again_and_again(body: str, kept: int, timeouts: int) -> None:
+    generator = "drawn = []\ndef input_generator():\n    drawn.append(1)\n    return {'a': len(drawn) + 2}\n"
+    settings = Sampling(draws=10, draws_per_round=10)
+    with open_sandbox(Limits(cpu_s=0.3, wall_s=20.0, memory_mib=256), workers=1) as sandbox:
+        result = sample(sandbox, (main(body), generator), settings=settings)
+    assert (len(result.tables["io_pairs"]), result.info["outcomes_by_status"]["timeout"]) == (kept, timeouts)
 
 
 def test_no_more_draws_than_allowed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
