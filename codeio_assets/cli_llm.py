@@ -1,5 +1,6 @@
 """The commands about language models: the journal of responses, and what a backfill will cost."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -116,7 +117,9 @@ def _tell(word: str, report: UpkeepReport) -> None:
 def referenced_keys(project: Project) -> set[str]:
     """Return the keys of the responses that the present tables name."""
     warehouse = Warehouse(project.warehouse)
-    return {key for table in ASKED for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
+    keys = {key for table in ASKED for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
+    labels = warehouse.read("file_labels", columns=["request_keys_json"]).to_series().to_list()
+    return keys.union(*map(json.loads, labels))
 
 
 @app.command()

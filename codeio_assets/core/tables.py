@@ -67,6 +67,7 @@ class FileLabel(Table):
     trials: int = pa.Field(ge=0, description="completions asked for")
     successes: int = pa.Field(ge=0, description="completions that did what the original does, by execution")
     detail: str = pa.Field(nullable=True, description="why a label is missing")
+    request_keys_json: str = pa.Field(description="keys of the responses in the journal, a JSON list")
     model_id: str
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0)

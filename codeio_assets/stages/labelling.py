@@ -179,6 +179,7 @@ def _row(file: _File, model: str) -> dict[str, Any]:
         "trials": file.trials,
         "successes": file.successes,
         "detail": None if file.detail is None else storable(file.detail[:2_000]),
+        "request_keys_json": json.dumps([response.key for response in file.tokens]),
         "model_id": file.tokens[0].model if file.tokens else model,
         "prompt_tokens": sum(response.prompt_tokens for response in file.tokens),
         "completion_tokens": sum(response.completion_tokens for response in file.tokens),

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ class TestLabels:
 
         label = self.label(sandbox, script, difficulty={"trials": 4, "inputs": 3})
         assert (label["function_name"], label["trials"], label["successes"]) == ("double", 4, 2)
+        assert len(set(json.loads(label["request_keys_json"]))) == 1 + 4
 
     @pytest.mark.parametrize(
         ("content", "reply", "detail"),

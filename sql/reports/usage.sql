@@ -1,5 +1,14 @@
 -- What the models were asked for: requests (retries included) and tokens by stage and model, as the servers counted them.
 with asked as (
+    select
+        0 as place,
+        'label' as stage,
+        model_id,
+        json_array_length(request_keys_json) as requests,
+        prompt_tokens,
+        completion_tokens
+    from file_labels
+    union all
     select 1 as place, 'transform' as stage, model_id, 1 as requests, prompt_tokens, completion_tokens
     from transform_attempts
     union all
