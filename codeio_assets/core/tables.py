@@ -9,6 +9,8 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from codeio_assets.core.quality_settings import FLAWS
+
 ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
@@ -182,6 +184,29 @@ class Verdict(Table):
     rule_version: str
 
 
+class CotFlaw(Table):
+    """One row per response of any turn: which flaws its text shows; see `core.quality_settings.FLAWS`."""
+
+    prediction_id: str = pa.Field(unique=True, **ID)
+    task_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    model_id: str
+    answer_missing: bool = pa.Field(description=FLAWS["answer_missing"])
+    cut_off: bool = pa.Field(description=FLAWS["cut_off"])
+    refused: bool = pa.Field(description=FLAWS["refused"])
+    too_short: bool = pa.Field(description=FLAWS["too_short"])
+    too_long: bool = pa.Field(description=FLAWS["too_long"])
+    code_block: bool = pa.Field(description=FLAWS["code_block"])
+    copied_code: bool = pa.Field(description=FLAWS["copied_code"])
+    loop: bool = pa.Field(description=FLAWS["loop"])
+    repeats_previous: bool = pa.Field(description=FLAWS["repeats_previous"])
+    contradiction: bool = pa.Field(description=FLAWS["contradiction"])
+    other_language: bool = pa.Field(description=FLAWS["other_language"])
+
+
 class InstructionSample(Table):
     """One row per chat conversation for stage 2."""
 
@@ -272,7 +297,21 @@ class ModelUsage(Table):
     currency: str
 
 
-RUN_TABLES = ("model_usage",)
+class VerdictHistory(Table):
+    """One row per (version of a shard's verdicts, direction, turn, model): how many were right. Never replaced."""
+
+    version: str = pa.Field(**ID, description="data version of the commit")
+    shard: str = pa.Field(description="partition key")
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    model_id: str
+    correct: int = pa.Field(ge=0)
+    total: int = pa.Field(ge=1, description="verdicts; responses that the machine lost are left out")
+    written_at: str = pa.Field(description="UTC, ISO 8601")
+
+
+RUN_TABLES = ("model_usage", "verdict_history")
 """Tables that runs add to, beside those of the assets."""
 
 TABLES: dict[str, type[Table]] = {
@@ -293,6 +332,7 @@ TABLES: dict[str, type[Table]] = {
     "verdicts": Verdict,
     "revised_predictions": Prediction,
     "revised_verdicts": Verdict,
+    "cot_flaws": CotFlaw,
     "instruction_data": InstructionSample,
     "instruction_data_rejections": Rejection,
     "training_sets": TrainingSample,
@@ -303,6 +343,7 @@ TABLES: dict[str, type[Table]] = {
     "sft_stage2_training_log": TrainingLogEntry,
     "quality_report": FunnelStep,
     "model_usage": ModelUsage,
+    "verdict_history": VerdictHistory,
 }
 """Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
 

@@ -28,6 +28,12 @@ MODEL_USAGE = "codeio/model_usage"
 COST = "codeio/cost"
 SERVER_METRICS = "codeio/server_metrics"
 PREVIEW = "codeio/preview"
+RULE = "codeio/rule"
+ROWS = "codeio/rows"
+FAILING_ROWS = "codeio/failing_rows"
+FAILING_RATIO = "codeio/failing_ratio"
+FAILURES = "codeio/failures"
+RATES = "codeio/rates"
 PREFIX = "codeio/"
 
 PREVIEW_ROWS = 5

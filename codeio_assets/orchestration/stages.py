@@ -228,6 +228,15 @@ STAGES: dict[str, Stage] = {
             settings=_recipe,
         ),
         Stage(
+            "cot_flaws",
+            "s8_reports",
+            "shards",
+            ("unified_functions", "predictions", "revised_predictions"),
+            frozenset({"python", "parquet"}),
+            "2.3",
+            settings=lambda project, _partition: project.settings.quality.cot.model_dump(),
+        ),
+        Stage(
             "quality_report",
             "s8_reports",
             "none",
@@ -240,6 +249,7 @@ STAGES: dict[str, Stage] = {
                 "predictions",
                 "verdicts",
                 "revised_predictions",
+                "cot_flaws",
                 "instruction_data",
                 "training_sets",
                 "sft_stage1_checkpoint",

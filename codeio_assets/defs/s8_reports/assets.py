@@ -1,4 +1,4 @@
-"""s8: the quality report."""
+"""s8: flaws of the chains of thought, and the quality report."""
 
 import dagster as dg
 
@@ -6,6 +6,22 @@ from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.reports import build_report
 from codeio_assets.resources.engines import ProjectResource, WarehouseResource
+from codeio_assets.stages.reviewing import review_cots
+
+
+@dg.asset(**spec("cot_flaws"))
+def cot_flaws(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per response of any turn: which flaws its chain of thought shows.
+
+    Key: `prediction_id`. Flags are read from the text alone: no answer, cut off, program code, a loop, and others; what
+    counts is set in codeio.yaml under `quality`. Failed requests have no response and no row.
+    """
+    watch, store = Stopwatch(), warehouse.get()
+    names = ("unified_functions", "predictions", "revised_predictions")
+    functions, first, revised = (store.read(name, context.partition_key) for name in names)
+    return publish(context, review_cots(functions, first, revised, project.get().settings.quality.cot), watch)
 
 
 @dg.asset(**spec("quality_report"))
