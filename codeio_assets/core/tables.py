@@ -10,6 +10,7 @@ import pandera.polars as pa
 import polars as pl
 
 from codeio_assets.core.quality_settings import FLAWS
+from codeio_assets.core.reasons import REASONS
 
 ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
@@ -38,6 +39,13 @@ class Rejection(Table):
     source: str = pa.Field(description="name of the source it came from")
     reason: str = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$", description="reason code")
     detail: str = pa.Field(description="what was found, for a person")
+
+
+def _rejections(asset: str) -> type[Rejection]:
+    """Return the model of an asset's rejections: the reason is one of its codes."""
+    field = pa.Field(isin=list(REASONS[f"{asset}_rejections"]), description="reason code; see `core.reasons`")
+    members = {"__annotations__": {"reason": str}, "reason": field, "__doc__": f"Rejections of {asset}."}
+    return type(f"{asset}_rejections", (Rejection,), {**members, "__module__": __name__})
 
 
 class RawCodeFile(Table):
@@ -94,7 +102,9 @@ class TransformAttempt(Table):
     attempt: int = pa.Field(ge=1, description="1 = first request, 2.. = repair with the error as feedback")
     request_key: str = pa.Field(**ID, description="key of the response in the journal")
     status: str = pa.Field(isin=RESPONSE_STATUSES)
-    reason: str = pa.Field(nullable=True, description="why it gave no function; null when it did")
+    reason: str = pa.Field(
+        nullable=True, isin=list(REASONS["transform_attempts"]), description="why it gave no function; null when it did"
+    )
     detail: str = pa.Field(nullable=True)
     model_id: str
     prompt_tokens: int = pa.Field(ge=0)
@@ -316,27 +326,27 @@ RUN_TABLES = ("model_usage", "verdict_history")
 
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
-    "raw_code_files_rejections": Rejection,
+    "raw_code_files_rejections": _rejections("raw_code_files"),
     "file_labels": FileLabel,
     "eligible_code_files": EligibleCodeFile,
-    "eligible_code_files_rejections": Rejection,
+    "eligible_code_files_rejections": _rejections("eligible_code_files"),
     "near_duplicate_groups": NearDuplicateGroup,
     "transform_attempts": TransformAttempt,
     "unified_functions": UnifiedFunction,
-    "unified_functions_rejections": Rejection,
+    "unified_functions_rejections": _rejections("unified_functions"),
     "io_pairs": IoPair,
-    "io_pairs_rejections": Rejection,
+    "io_pairs_rejections": _rejections("io_pairs"),
     "prediction_tasks": PredictionTask,
-    "prediction_tasks_rejections": Rejection,
+    "prediction_tasks_rejections": _rejections("prediction_tasks"),
     "predictions": Prediction,
     "verdicts": Verdict,
     "revised_predictions": Prediction,
     "revised_verdicts": Verdict,
     "cot_flaws": CotFlaw,
     "instruction_data": InstructionSample,
-    "instruction_data_rejections": Rejection,
+    "instruction_data_rejections": _rejections("instruction_data"),
     "training_sets": TrainingSample,
-    "training_sets_rejections": Rejection,
+    "training_sets_rejections": _rejections("training_sets"),
     "sft_stage1_checkpoint": Checkpoint,
     "sft_stage1_training_log": TrainingLogEntry,
     "sft_stage2_checkpoint": Checkpoint,

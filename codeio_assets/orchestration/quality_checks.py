@@ -73,9 +73,7 @@ def flaw_result(rows: Failures, rates: list[FlawRate], level: str, rule: str, *,
         }
         for rate in rates
     ]
-    listed = "; ".join(
-        f"{rate.flaw} {rate.count} of {rate.total} ({rate.share:.0%}, {rate.source})" for rate in too_many
-    )
+    listed = "; ".join(f"{rate.flaw} {rate.share:.0%} ({rate.count} of {rate.total})" for rate in too_many)
     return check_result(
         failing,
         FLAWED_COLUMNS,
