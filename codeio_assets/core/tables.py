@@ -321,7 +321,17 @@ class VerdictHistory(Table):
     written_at: str = pa.Field(description="UTC, ISO 8601")
 
 
-RUN_TABLES = ("model_usage", "verdict_history")
+class FunctionCost(Table):
+    """One row per function among the slowest of a shard: what its calls took when pairs were last sampled."""
+
+    function_id: str = pa.Field(unique=True, **ID)
+    shard: str = pa.Field(description="partition key")
+    calls: int = pa.Field(ge=1, description="calls and draws, all rounds together")
+    cpu_s: float = pa.Field(ge=0, description="CPU seconds of these calls")
+    shard_share: float = pa.Field(ge=0, le=1, description="share of the CPU time of all calls of the shard")
+
+
+RUN_TABLES = ("model_usage", "verdict_history", "function_costs")
 """Tables that runs add to, beside those of the assets."""
 
 TABLES: dict[str, type[Table]] = {
@@ -351,9 +361,11 @@ TABLES: dict[str, type[Table]] = {
     "sft_stage1_training_log": TrainingLogEntry,
     "sft_stage2_checkpoint": Checkpoint,
     "sft_stage2_training_log": TrainingLogEntry,
+    "shard_reports": FunnelStep,
     "quality_report": FunnelStep,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,
+    "function_costs": FunctionCost,
 }
 """Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
 

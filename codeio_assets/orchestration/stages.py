@@ -86,6 +86,10 @@ def _training_set(project: Project, partition: str) -> Json:
     }
 
 
+def _report_queries(project: Project, _partition: str) -> Json:
+    return [path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))]
+
+
 STAGES: dict[str, Stage] = {
     stage.asset: stage
     for stage in (
@@ -237,6 +241,25 @@ STAGES: dict[str, Stage] = {
             settings=lambda project, _partition: project.settings.quality.cot.model_dump(),
         ),
         Stage(
+            "shard_reports",
+            "s8_reports",
+            "shards",
+            (
+                "raw_code_files",
+                "eligible_code_files",
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "predictions",
+                "verdicts",
+                "revised_predictions",
+                "cot_flaws",
+            ),
+            frozenset({"duckdb", "plotly"}),
+            "4",
+            settings=_report_queries,
+        ),
+        Stage(
             "quality_report",
             "s8_reports",
             "none",
@@ -257,9 +280,7 @@ STAGES: dict[str, Stage] = {
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
-            settings=lambda project, _partition: [
-                path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))
-            ],
+            settings=_report_queries,
         ),
     )
 }

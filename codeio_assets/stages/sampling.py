@@ -30,6 +30,7 @@ SUSPECTS = (
 nothing does has looked at how much time passes, and comes before what it could be mistaken for."""
 FURTHER_HASH_SEEDS = (2, 3, 4)
 """Two hash seeds may give a small set the same order: of 7,536 real pairs 4 passed with two and failed with a third."""
+SLOWEST_SHOWN = 20
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -67,9 +68,14 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter[str])
     cpu: list[float] = field(default_factory=list[float])
     retried: int = 0
+    calls_of: Counter[str] = field(default_factory=Counter[str])
+    cpu_of: dict[str, float] = field(default_factory=dict[str, float])
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Count the outcomes of one job."""
+    def add(self, outcomes: Sequence[Outcome], owner: str | None = None) -> None:
+        """Count the outcomes of one job, and for the function that owns it if told."""
+        if owner is not None:
+            self.calls_of[owner] += len(outcomes)
+            self.cpu_of[owner] = self.cpu_of.get(owner, 0.0) + sum(outcome.cpu_s for outcome in outcomes)
         self.outcomes.update(outcome.status for outcome in outcomes)
         self.cpu.extend(outcome.cpu_s for outcome in outcomes)
         self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
@@ -83,6 +89,14 @@ class Tally:
             "calls_retried": self.retried,
             "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
         }
+
+    def slowest(self) -> list[dict[str, Any]]:
+        """Return the functions whose calls took most CPU time, with their share of all."""
+        total = sum(self.cpu) or 1.0
+        return [
+            {"function_id": owner, "calls": self.calls_of[owner], "cpu_s": cpu_s, "shard_share": cpu_s / total}
+            for owner, cpu_s in sorted(self.cpu_of.items(), key=lambda item: -item[1])[:SLOWEST_SHOWN]
+        ]
 
 
 class InfrastructureError(Exception):
@@ -117,7 +131,10 @@ def sample_pairs(
             rows.extend(_pair_rows(candidate, pairs_per_function[candidate.source]))
     kept = len(candidates) - len(rejections)
     lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
-    info = tally.as_info(sandbox) | {"lost_draws_by_reason": dict(sorted(lost.items()))}
+    info = tally.as_info(sandbox) | {
+        "lost_draws_by_reason": dict(sorted(lost.items())),
+        "slowest_functions": tally.slowest(),
+    }
     return account("io_pairs", rows, rejections, items_in=len(candidates), items_out=kept, info=info)
 
 
@@ -148,7 +165,7 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
     )
     for job, outcomes in sandbox.run_many(jobs):
         _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes)
+        tally.add(outcomes, job.job_id)
         candidate = by_id[job.job_id]
         for outcome in outcomes:
             candidate.draws.add(outcome.status, outcome.value_json, describe(outcome))
@@ -194,7 +211,7 @@ def _outcomes(
     found: dict[str, dict[str, Outcome]] = {}
     for job, outcomes in sandbox.run_many(jobs) if jobs else ():
         _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes)
+        tally.add(outcomes, job.job_id)
         found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
     return found
 

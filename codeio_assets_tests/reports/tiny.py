@@ -20,6 +20,7 @@ MODEL = "tiny-model"
 WRITER = {
     "transform_attempts": "unified_functions",
     "revised_verdicts": "revised_predictions",
+    "near_duplicate_groups": "eligible_code_files",
     "sft_stage1_training_log": "sft_stage1_checkpoint",
     "sft_stage2_training_log": "sft_stage2_checkpoint",
 }
@@ -76,6 +77,7 @@ def _shard(shard: str, files: list[tuple[str, tuple[str, ...]]]) -> dict[str, Ro
             "transform_attempts", "unified_functions", "unified_functions_rejections", "io_pairs",
             "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
             "revised_predictions", "revised_verdicts", "cot_flaws", "model_usage", "verdict_history",
+            "function_costs", "near_duplicate_groups",
         )
     }  # fmt: skip
     for number, (fate, verdicts) in enumerate(files):
@@ -143,6 +145,8 @@ def _add_file(named: dict[str, Rows], source: str, number: int, fate: str, verdi
         return
     function = _function(file_id, origin, number, asked)
     named["unified_functions"].append(function)
+    cost = {"shard": f"{source}-0001", "calls": 10 + number, "cpu_s": 0.5 * (number + 1), "shard_share": 0.1}
+    named["function_costs"].append({"function_id": function["function_id"], **cost})
     if fate == "no_output":
         named["io_pairs_rejections"].append(_rejection(function["function_id"], source, fate))
         return

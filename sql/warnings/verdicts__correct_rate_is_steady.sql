@@ -1,6 +1,6 @@
 -- The share of right answers is within `max_drift` of that of earlier versions; otherwise the directions where it is not.
 -- Compared are the last `compared_versions` versions of the shard or, where it has none, of its source. What chance
--- alone may do to a share of so few answers, two standard errors, is tolerated besides.
+-- alone may do to shares of so few answers, two standard errors of their difference, is tolerated besides.
 with present as (
     select
         source,
@@ -13,7 +13,15 @@ with present as (
 ),
 
 versions as (
-    select shard, version, source, direction, max(written_at) as written_at, sum(correct) / sum(total) as share
+    select
+        shard,
+        version,
+        source,
+        direction,
+        max(written_at) as written_at,
+        sum(correct) as correct,
+        sum(total) as total,
+        sum(correct) / sum(total) as share
     from verdict_history
     where turn = 1
     group by shard, version, source, direction
@@ -39,25 +47,42 @@ compared as (
 ),
 
 bands as (
-    select source, direction, min(share) as lowest, max(share) as highest, count(*) as versions
+    select
+        source,
+        direction,
+        min(share) as lowest,
+        max(share) as highest,
+        min(total) as fewest,
+        sum(correct) as correct,
+        sum(total) as total,
+        count(*) as versions
     from compared
     group by source, direction
+),
+
+measured as (
+    select
+        present.*,
+        present.correct / present.total as share,
+        bands.lowest,
+        bands.highest,
+        bands.versions,
+        (present.correct + bands.correct + 1) / (present.total + bands.total + 2) as pooled,
+        $max_drift + 2 * sqrt(pooled * (1 - pooled) * (1 / present.total + 1 / bands.fewest)) as tolerated
+    from present
+    inner join bands on present.source = bands.source and present.direction = bands.direction
 )
 
 select
-    present.source,
-    present.direction,
-    present.correct,
-    present.total,
-    round(present.correct / present.total, 4) as share,
-    round(bands.lowest, 4) as lowest_before,
-    round(bands.highest, 4) as highest_before,
-    bands.versions
-from present
-inner join bands on present.source = bands.source and present.direction = bands.direction
-where
-    present.correct / present.total
-    + $max_drift + 2 * sqrt(bands.lowest * (1 - bands.lowest) / present.total) < bands.lowest
-    or present.correct / present.total
-    > bands.highest + $max_drift + 2 * sqrt(bands.highest * (1 - bands.highest) / present.total)
-order by present.source, present.direction
+    source,
+    direction,
+    correct,
+    total,
+    round(share, 4) as share,
+    round(lowest, 4) as lowest_before,
+    round(highest, 4) as highest_before,
+    round(tolerated, 4) as tolerated,
+    versions
+from measured
+where share + tolerated < lowest or share > highest + tolerated
+order by source, direction

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.history import record_costs
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
@@ -24,4 +25,6 @@ def io_pairs(
     caps = {name: source.pairs_per_function for name, source in here.sources.sources.items()}
     with failing_at_once(), sandbox.open() as box:
         result = sample_pairs(functions, box, here.settings.sampling, caps)
-    return publish(context, result, watch)
+    published = publish(context, result, watch)
+    record_costs(context.partition_key, result.info["slowest_functions"])
+    return published
