@@ -11,7 +11,7 @@ from codeio_assets.project import Project
 from codeio_assets.stages.assembling import Assembly
 from codeio_assets.stages.comparing import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.stages.exporting import export_training_set, push
-from codeio_assets.stages.tracing import trace_sample
+from codeio_assets.stages.tracing import trace_item
 from codeio_assets.store import Snapshot, Warehouse
 
 app = typer.Typer()
@@ -39,10 +39,17 @@ def export(
 
 
 @app.command()
-def trace(sample_id: Annotated[str, typer.Argument(help="id of a training sample, or its beginning")]) -> None:
-    """Tell the way from a sample to its file: task, pair, function, file, responses, models, verdicts, versions."""
+def trace(
+    item_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="of a sample, prediction, verdict, task, pair, function or file, or its beginning"
+        ),
+    ],
+) -> None:
+    """Tell the way from an item to its file: task, pair, function, file, responses, models, verdicts, versions."""
     project = Project.find()
-    for line in trace_sample(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), sample_id):
+    for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
         typer.echo(line)
 
 

@@ -93,6 +93,10 @@ class Project:
         """Folder of the checkpoints, `<recipe>/stage<n>`."""
         return self.home / "checkpoints"
 
+    def shard_report(self, shard: str) -> Path:
+        """Return where the quality report on one shard is."""
+        return self.home / "reports" / "shards" / f"{shard}.html"
+
     @property
     def report(self) -> Path:
         """The quality report."""

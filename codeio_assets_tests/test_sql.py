@@ -14,10 +14,10 @@ from codeio_assets_tests.reports import tiny
 
 SQL = INSTALLED_ROOT / "sql"
 SHARD = "beta-0001"
-FOLDERS = ("checks", "lineage", "reports", "transforms")
+FOLDERS = ("checks", "lineage", "reports", "transforms", "warnings")
 FILES = [path for folder in FOLDERS for path in sorted((SQL / folder).glob("*.sql"))]
 QUERIES = [path for path in FILES if path.parent.name == "reports"]  # stages/test_assembling.py runs the transforms
-CHECKS = [path for path in FILES if path.parent.name == "checks"]
+CHECKS = [path for path in FILES if path.parent.name in {"checks", "warnings"}]
 
 
 def named(paths: list[Path]) -> list:
@@ -143,6 +143,55 @@ def function_on_both_sides(tables: dict[str, tiny.Rows]) -> int:
     return 1
 
 
+def all_degenerate(tables: dict[str, tiny.Rows]) -> int:
+    """Let every function have one output."""
+    for row in tables["io_pairs"]:
+        row["is_degenerate"] = True
+    return len({row["function_id"] for row in tables["io_pairs"]})
+
+
+def right_less_often_than_before(tables: dict[str, tiny.Rows]) -> int:
+    """Let all verdicts be wrong, after a version in which all were right."""
+    for row in tables["verdicts"]:
+        row["status"] = "wrong"
+    tables["verdict_history"] += [
+        tiny.history(SHARD, direction, 400, 400, version=OTHER, written_at="2026-01-01")
+        for direction in ("input", "output")
+    ]
+    return 2
+
+
+def endless_completions(tables: dict[str, tiny.Rows]) -> int:
+    """Let the trained samples of stage 1 be longer than any sequence."""
+    long = [row for row in tables["training_sets"] if row["stage"] == 1 and row["split"] == "train"]
+    for number, row in enumerate(long):
+        row["completion"] = f"{number} " + "x" * 40_000
+    return len(long)
+
+
+def same_texts(tables: dict[str, tiny.Rows]) -> int:
+    """Let two samples of a stage have the same texts."""
+    first, second = [row for row in tables["training_sets"] if row["split"] == "train" and row["stage"] == 1][:2]
+    second.update(prompt_json=first["prompt_json"], completion=first["completion"])
+    return 1
+
+
+def prompt_on_both_sides(tables: dict[str, tiny.Rows]) -> int:
+    """Let a held-out sample ask what a trained one asks."""
+    trained = next(row for row in tables["training_sets"] if row["split"] == "train" and row["kind"] == "codeio")
+    held_out = next(row for row in tables["training_sets"] if row["split"] == "validation")
+    held_out["prompt_json"] = trained["prompt_json"]
+    return 2
+
+
+def sample_also_rejected(tables: dict[str, tiny.Rows]) -> int:
+    """Reject a task that is a sample of the same stage."""
+    task = tables["training_sets"][0]["task_id"]
+    row = {"id": task, "source": "beta", "reason": "not_correct", "detail": "stage 1: last verdict wrong"}
+    tables["training_sets_rejections"].append(row)
+    return 1
+
+
 OTHER = "f" * 64
 VIOLATIONS: dict[str, list[Break]] = {
     "eligible_code_files__rows_are_accounted_for": [
@@ -178,17 +227,23 @@ VIOLATIONS: dict[str, list[Break]] = {
     "training_sets__functions_stay_on_one_side": [function_on_both_sides],
     "training_sets__near_duplicate_groups_stay_on_one_side": [function_on_both_sides],
     "training_sets__stages_have_rows": [only_held_out],
+    "training_sets__items_end_once": [sample_also_rejected],
+    "training_sets__prompts_stay_on_one_side": [prompt_on_both_sides],
+    "io_pairs__degenerate_functions_are_few": [all_degenerate],
+    "verdicts__correct_rate_is_steady": [right_less_often_than_before],
+    "training_sets__samples_fit_the_length": [endless_completions],
+    "training_sets__texts_are_distinct": [same_texts],
 }
 CASES = [(name, number) for name, breaks in VIOLATIONS.items() for number in range(len(breaks))]
 
 
 def test_every_check_has_a_violation():
-    assert sorted(VIOLATIONS) == [path.stem for path in CHECKS]
+    assert sorted(VIOLATIONS) == sorted(path.stem for path in CHECKS)
 
 
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_check_reports_what_breaks_the_rule(name: str, number: int, tmp_path: Path):
-    path = SQL / "checks" / f"{name}.sql"
+    path = next(path for path in CHECKS if path.stem == name)
     partition = partition_of(path)
     content = tiny.tables()
     count = VIOLATIONS[name][number](content[partition])

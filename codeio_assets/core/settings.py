@@ -1,7 +1,7 @@
 """What a user edits besides recipes: `sources.yaml` (raw code, instruction data) and `codeio.yaml` (models, limits).
 
-What lives here: the fields, their defaults and rules, and reading the two files. What does not: the models' part
-(`model_settings`), looking for files (`sources`), secrets (environment only).
+What lives here: the fields, their defaults and rules, and reading the two files. What does not: the parts about models
+(`model_settings`) and data quality (`quality_settings`), looking for files (`sources`), secrets (environment only).
 """
 
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from codeio_assets.core.model_settings import Chat, Part, Relative
 from codeio_assets.core.model_settings import ModelCall as ModelCall
+from codeio_assets.core.quality_settings import Quality
 from codeio_assets.core.strict_yaml import StrictYamlError, explain, read_yaml
 
 
@@ -218,6 +219,7 @@ class Settings(Part):
     judging: Judging = Field(default_factory=lambda: Judging.model_validate({}))
     phrases: Phrases = Field(default_factory=lambda: Phrases.model_validate({}))
     split: Split = Field(default_factory=lambda: Split.model_validate({}))
+    quality: Quality = Field(default_factory=lambda: Quality.model_validate({}))
 
 
 _Model = TypeVar("_Model", bound=Part)

@@ -9,6 +9,9 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from codeio_assets.core.quality_settings import FLAWS
+from codeio_assets.core.reasons import REASONS
+
 ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
@@ -36,6 +39,13 @@ class Rejection(Table):
     source: str = pa.Field(description="name of the source it came from")
     reason: str = pa.Field(str_matches=r"^[a-z][a-z0-9_]*$", description="reason code")
     detail: str = pa.Field(description="what was found, for a person")
+
+
+def _rejections(asset: str) -> type[Rejection]:
+    """Return the model of an asset's rejections: the reason is one of its codes."""
+    field = pa.Field(isin=list(REASONS[f"{asset}_rejections"]), description="reason code; see `core.reasons`")
+    members = {"__annotations__": {"reason": str}, "reason": field, "__doc__": f"Rejections of {asset}."}
+    return type(f"{asset}_rejections", (Rejection,), {**members, "__module__": __name__})
 
 
 class RawCodeFile(Table):
@@ -93,7 +103,9 @@ class TransformAttempt(Table):
     attempt: int = pa.Field(ge=1, description="1 = first request, 2.. = repair with the error as feedback")
     request_key: str = pa.Field(**ID, description="key of the response in the journal")
     status: str = pa.Field(isin=RESPONSE_STATUSES)
-    reason: str = pa.Field(nullable=True, description="why it gave no function; null when it did")
+    reason: str = pa.Field(
+        nullable=True, isin=list(REASONS["transform_attempts"]), description="why it gave no function; null when it did"
+    )
     detail: str = pa.Field(nullable=True)
     model_id: str
     prompt_tokens: int = pa.Field(ge=0)
@@ -181,6 +193,29 @@ class Verdict(Table):
     error_type: str = pa.Field(nullable=True)
     feedback: str = pa.Field(str_length={"min_value": 1}, description="what the next turn is told")
     rule_version: str
+
+
+class CotFlaw(Table):
+    """One row per response of any turn: which flaws its text shows; see `core.quality_settings.FLAWS`."""
+
+    prediction_id: str = pa.Field(unique=True, **ID)
+    task_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    model_id: str
+    answer_missing: bool = pa.Field(description=FLAWS["answer_missing"])
+    cut_off: bool = pa.Field(description=FLAWS["cut_off"])
+    refused: bool = pa.Field(description=FLAWS["refused"])
+    too_short: bool = pa.Field(description=FLAWS["too_short"])
+    too_long: bool = pa.Field(description=FLAWS["too_long"])
+    code_block: bool = pa.Field(description=FLAWS["code_block"])
+    copied_code: bool = pa.Field(description=FLAWS["copied_code"])
+    loop: bool = pa.Field(description=FLAWS["loop"])
+    repeats_previous: bool = pa.Field(description=FLAWS["repeats_previous"])
+    contradiction: bool = pa.Field(description=FLAWS["contradiction"])
+    other_language: bool = pa.Field(description=FLAWS["other_language"])
 
 
 class InstructionSample(Table):
@@ -273,37 +308,65 @@ class ModelUsage(Table):
     currency: str
 
 
-RUN_TABLES = ("model_usage",)
+class VerdictHistory(Table):
+    """One row per (version of a shard's verdicts, direction, turn, model): how many were right. Never replaced."""
+
+    version: str = pa.Field(**ID, description="data version of the commit")
+    shard: str = pa.Field(description="partition key")
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    turn: int = pa.Field(ge=1)
+    model_id: str
+    correct: int = pa.Field(ge=0)
+    total: int = pa.Field(ge=1, description="verdicts; responses that the machine lost are left out")
+    written_at: str = pa.Field(description="UTC, ISO 8601")
+
+
+class FunctionCost(Table):
+    """One row per function among the slowest of a shard: what its calls took when pairs were last sampled."""
+
+    function_id: str = pa.Field(unique=True, **ID)
+    shard: str = pa.Field(description="partition key")
+    calls: int = pa.Field(ge=1, description="calls and draws, all rounds together")
+    cpu_s: float = pa.Field(ge=0, description="CPU seconds of these calls")
+    shard_share: float = pa.Field(ge=0, le=1, description="share of the CPU time of all calls of the shard")
+
+
+RUN_TABLES = ("model_usage", "verdict_history", "function_costs")
 """Tables that runs add to, beside those of the assets."""
 
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
-    "raw_code_files_rejections": Rejection,
+    "raw_code_files_rejections": _rejections("raw_code_files"),
     "file_labels": FileLabel,
     "eligible_code_files": EligibleCodeFile,
-    "eligible_code_files_rejections": Rejection,
+    "eligible_code_files_rejections": _rejections("eligible_code_files"),
     "near_duplicate_groups": NearDuplicateGroup,
     "transform_attempts": TransformAttempt,
     "unified_functions": UnifiedFunction,
-    "unified_functions_rejections": Rejection,
+    "unified_functions_rejections": _rejections("unified_functions"),
     "io_pairs": IoPair,
-    "io_pairs_rejections": Rejection,
+    "io_pairs_rejections": _rejections("io_pairs"),
     "prediction_tasks": PredictionTask,
-    "prediction_tasks_rejections": Rejection,
+    "prediction_tasks_rejections": _rejections("prediction_tasks"),
     "predictions": Prediction,
     "verdicts": Verdict,
     "revised_predictions": Prediction,
     "revised_verdicts": Verdict,
+    "cot_flaws": CotFlaw,
     "instruction_data": InstructionSample,
-    "instruction_data_rejections": Rejection,
+    "instruction_data_rejections": _rejections("instruction_data"),
     "training_sets": TrainingSample,
-    "training_sets_rejections": Rejection,
+    "training_sets_rejections": _rejections("training_sets"),
     "sft_stage1_checkpoint": Checkpoint,
     "sft_stage1_training_log": TrainingLogEntry,
     "sft_stage2_checkpoint": Checkpoint,
     "sft_stage2_training_log": TrainingLogEntry,
+    "shard_reports": FunnelStep,
     "quality_report": FunnelStep,
     "model_usage": ModelUsage,
+    "verdict_history": VerdictHistory,
+    "function_costs": FunctionCost,
 }
 """Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
 

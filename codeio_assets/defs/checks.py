@@ -1,8 +1,16 @@
-"""Checks of all assets: schemas and SQL rules, partitioned and blocking."""
+"""Checks of all assets: schemas, SQL rules, and what takes reading or executing; partitioned like their assets."""
 
 import dagster as dg
 
-from codeio_assets.orchestration.checks import schema_check, sql_checks
+from codeio_assets.orchestration.checks import run_table_check, schema_check, sql_checks
+from codeio_assets.orchestration.quality_checks import quality_checks
 from codeio_assets.orchestration.stages import STAGES
 
-defs = dg.Definitions(asset_checks=[*(schema_check(asset) for asset in STAGES), *sql_checks()])
+defs = dg.Definitions(
+    asset_checks=[
+        *(schema_check(asset) for asset in STAGES),
+        *sql_checks(),
+        *quality_checks(),
+        run_table_check("quality_report"),
+    ]
+)

@@ -1,10 +1,12 @@
-"""Check factories: pandera schemas and SQL rules as partitioned, blocking asset checks.
+"""Check factories: pandera schemas and SQL rules as partitioned asset checks.
 
-A SQL check is a file `sql/checks/<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition` and
-`$max_failed_ratio`.
+A SQL check is a file `<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition` and the
+thresholds of codeio.yaml. One in `sql/checks` blocks what comes after, one in `sql/warnings` only warns.
 Checks are partitioned like their asset, so a run covers one partition.
+What does not live here: checks that execute or read texts (`quality_checks`).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pandera.errors
 import polars as pl
 
 from codeio_assets.core.model_settings import Chat
-from codeio_assets.core.tables import TABLES
+from codeio_assets.core.quality_settings import Quality
+from codeio_assets.core.tables import RUN_TABLES, TABLES
 from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.partitions import partition_of
 from codeio_assets.orchestration.stages import STAGES
@@ -21,7 +24,14 @@ from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
 
 FAILING_ROWS_SHOWN = 50
-DEFAULT_MAX_FAILED_RATIO: float = Chat.model_fields["max_failed_ratio"].default
+SCHEMA_COLUMNS = ["table", "column", "check", "value", "row", "id"]
+SQL_THRESHOLDS = ("max_degenerate_ratio", "max_too_long_ratio", "max_drift", "compared_versions")
+DEFAULT_PARAMETERS: dict[str, Any] = {
+    **Quality.model_validate({}).model_dump(include=set(SQL_THRESHOLDS)),
+    "max_failed_ratio": Chat.model_fields["max_failed_ratio"].default,
+    "max_lengths": [4_096, 4_096],
+}
+"""What a SQL check may name besides `$partition`, at its defaults."""
 ROWS_PER_BATCH = 32_768
 
 
@@ -40,13 +50,10 @@ def tables_of(asset: str) -> list[str]:
 
 def schema_check(asset: str) -> dg.AssetChecksDefinition:
     """Return the check `schema_matches`: every committed row of every table of an asset fits its pandera model."""
+    rule = "Every row of every table of this partition fits its pandera schema."
 
     @dg.asset_check(
-        asset=asset,
-        name="schema_matches",
-        blocking=True,
-        partitions_def=STAGES[asset].partitions_def,
-        description="Every row of every table of this partition fits its pandera schema.",
+        asset=asset, name="schema_matches", blocking=True, partitions_def=STAGES[asset].partitions_def, description=rule
     )
     def schema_matches(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         warehouse = Warehouse(Project.find().warehouse)
@@ -57,7 +64,7 @@ def schema_check(asset: str) -> dg.AssetChecksDefinition:
         for table, version in (manifest.tables if manifest else {}).items():
             rows += version.rows
             failures += failing_rows_of_file(table, warehouse.root / version.file)
-        return _result(failures, ["table", "column", "check", "value", "row", "id"], rows)
+        return check_result(failures, SCHEMA_COLUMNS, rows, rule)
 
     return schema_matches
 
@@ -107,50 +114,99 @@ def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any
     }
 
 
+def run_table_check(asset: str) -> dg.AssetChecksDefinition:
+    """Return the check that every row of the tables that runs add to fits its pandera model; shown at an asset."""
+    rule = f"Every row of {', '.join(RUN_TABLES)} fits its pandera schema."
+
+    @dg.asset_check(asset=asset, name="run_tables_match", blocking=True, description=rule)
+    def run_tables_match() -> dg.AssetCheckResult:
+        warehouse = Warehouse(Project.find().warehouse)
+        frames = {table: warehouse.read(table) for table in RUN_TABLES}
+        failures = [row for table, frame in frames.items() for row in failing_rows(table, frame)]
+        return check_result(failures, SCHEMA_COLUMNS, sum(map(len, frames.values())), rule)
+
+    return run_tables_match
+
+
 def sql_checks() -> list[dg.AssetChecksDefinition]:
-    """Return one check per file in sql/checks."""
-    folder = Project.find().root / "sql" / "checks"
-    return [_sql_check(path.stem, path.read_text("utf-8")) for path in sorted(folder.glob("*.sql"))]
+    """Return one check per file in sql/checks, which block, and in sql/warnings, which do not."""
+    folder = Project.find().root / "sql"
+    return [
+        _sql_check(path.stem, path.read_text("utf-8"), blocking=name == "checks")
+        for name in ("checks", "warnings")
+        for path in sorted((folder / name).glob("*.sql"))
+    ]
 
 
-def _sql_check(stem: str, query: str) -> dg.AssetChecksDefinition:
+def _sql_check(stem: str, query: str, *, blocking: bool) -> dg.AssetChecksDefinition:
     asset, name = stem.split("__")
     first_line = query.splitlines()[0].removeprefix("--").strip()
 
     @dg.asset_check(
         asset=asset,
         name=name,
-        blocking=True,
+        blocking=blocking,
         partitions_def=STAGES[asset].partitions_def,
         description=first_line,
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        warehouse = Warehouse(Project.find().warehouse)
-        share = Project.find().settings.chat.max_failed_ratio
-        failures = run_sql_check(warehouse, query, partition_of(context), share)
-        return _result(failures.to_dicts(), failures.columns, None)
+        project, partition = Project.find(), partition_of(context)
+        warehouse = Warehouse(project.warehouse)
+        failures = run_sql_check(warehouse, query, partition, check_parameters(project, partition))
+        rows = rows_of(warehouse, asset, partition)
+        return check_result(failures.to_dicts(), failures.columns, rows, first_line, warns=not blocking)
 
     return check
 
 
+def check_parameters(project: Project, partition: str) -> dict[str, Any]:
+    """Return what a SQL check may name: thresholds from codeio.yaml and, of a recipe, its lengths."""
+    quality = project.settings.quality.model_dump(include=set(SQL_THRESHOLDS))
+    recipe = project.recipes.get(partition)
+    lengths = [stage.max_length for _, stage in sorted(recipe.stages.items())] if recipe else []
+    return {**quality, "max_failed_ratio": project.settings.chat.max_failed_ratio, "max_lengths": lengths}
+
+
 def run_sql_check(
-    warehouse: Warehouse, query: str, partition: str, max_failed_ratio: float = DEFAULT_MAX_FAILED_RATIO
+    warehouse: Warehouse, query: str, partition: str, parameters: Mapping[str, Any] = DEFAULT_PARAMETERS
 ) -> pl.DataFrame:
-    """Return the rows that break a rule in a partition; `max_failed_ratio` is `$max_failed_ratio` in the query."""
-    known: dict[str, Any] = {"partition": partition, "max_failed_ratio": max_failed_ratio}
+    """Return the rows that break a rule in a partition; the query names what it needs of the parameters."""
+    known: dict[str, Any] = {"partition": partition, **parameters}
     return warehouse.sql(query, **{name: value for name, value in known.items() if f"${name}" in query})
 
 
-def _result(failures: list[dict[str, Any]], columns: list[str], rows: int | None) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"codeio/failing_rows": len(failures)}
-    if rows is not None:
-        metadata["codeio/rows"] = rows
-        metadata["codeio/failing_ratio"] = round(len(failures) / rows, 6) if rows else 0.0
+def rows_of(warehouse: Warehouse, asset: str, partition: str) -> int:
+    """Return how many rows an asset's own table has in a partition; those of a rejected whole count as well."""
+    manifest = warehouse.manifest(asset, partition)
+    return sum(version.rows for version in manifest.tables.values()) if manifest else 0
+
+
+def check_result(
+    failures: list[dict[str, Any]],
+    columns: list[str],
+    rows: int,
+    rule: str,
+    *,
+    warns: bool = False,
+    told: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> dg.AssetCheckResult:
+    """Return what the UI shows of a check: the rule, how many rows break it, their share, and the first of them.
+
+    Ids in the table are of kinds that `codeio trace` understands.
+    """
+    metadata: dict[str, Any] = {
+        keys.RULE: rule,
+        keys.FAILING_ROWS: len(failures),
+        keys.ROWS: rows,
+        keys.FAILING_RATIO: round(len(failures) / rows, 6) if rows else 0.0,
+        **(extra or {}),
+    }
     if failures:
-        metadata["codeio/failures"] = keys.table_value(failures[:FAILING_ROWS_SHOWN], columns)
+        metadata[keys.FAILURES] = keys.table_value(failures[:FAILING_ROWS_SHOWN], columns)
     return dg.AssetCheckResult(
         passed=not failures,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR,
         metadata=metadata,
-        description=None if not failures else f"{len(failures)} row(s) break the rule; the first are listed.",
+        description=(told or f"{len(failures)} row(s) break the rule; the first are listed.") if failures else None,
     )

@@ -119,6 +119,8 @@ def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> No
         f"  {stage.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
         f"{f' (dropped: {drops})' if drops else ''}  {time.monotonic() - started:.1f} s"
     )
+    for check in _failed_checks(result, dg.AssetCheckSeverity.WARN):
+        say(f"    warning, {check.check_name}: {check.description}")
 
 
 def _refuse_failure(result: dg.ExecuteInProcessResult, stage: Stage, partition: str) -> None:
@@ -129,11 +131,16 @@ def _refuse_failure(result: dg.ExecuteInProcessResult, stage: Stage, partition: 
             while error and error.cause:
                 error = error.cause
             raise MaterialisationFailed(f"{where}: {error.message.strip() if error else 'failed'}")
-    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    failed = [check.check_name for check in _failed_checks(result, dg.AssetCheckSeverity.ERROR)]
     if failed:
         raise MaterialisationFailed(f"{where}: the check(s) {', '.join(failed)} failed; the UI shows the rows")
     if not result.success:
         raise MaterialisationFailed(f"{where}: failed; see the run in the UI (make dev)")
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeverity) -> list[dg.AssetCheckEvaluation]:
+    evaluations = result.get_asset_check_evaluations()
+    return [check for check in evaluations if not check.passed and check.severity == severity]
 
 
 def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:

@@ -120,6 +120,15 @@ def publish(
     )
 
 
+def report_links(path: Path, result: StageResult) -> dict[str, dg.MetadataValue]:
+    """Return where a report is, as a path and as an address for a browser, and what it says in short."""
+    return {
+        keys.REPORT: dg.MetadataValue.path(str(path)),
+        keys.REPORT_URL: dg.MetadataValue.url(path.as_uri()),
+        keys.SUMMARY: dg.MetadataValue.md(str(result.info["summary"])),
+    }
+
+
 def publish_companion(
     context: dg.AssetExecutionContext,
     result: StageResult,

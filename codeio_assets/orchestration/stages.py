@@ -86,6 +86,10 @@ def _training_set(project: Project, partition: str) -> Json:
     }
 
 
+def _report_queries(project: Project, _partition: str) -> Json:
+    return [path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))]
+
+
 STAGES: dict[str, Stage] = {
     stage.asset: stage
     for stage in (
@@ -228,6 +232,34 @@ STAGES: dict[str, Stage] = {
             settings=_recipe,
         ),
         Stage(
+            "cot_flaws",
+            "s8_reports",
+            "shards",
+            ("unified_functions", "predictions", "revised_predictions"),
+            frozenset({"python", "parquet"}),
+            "2.3",
+            settings=lambda project, _partition: project.settings.quality.cot.model_dump(),
+        ),
+        Stage(
+            "shard_reports",
+            "s8_reports",
+            "shards",
+            (
+                "raw_code_files",
+                "eligible_code_files",
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "predictions",
+                "verdicts",
+                "revised_predictions",
+                "cot_flaws",
+            ),
+            frozenset({"duckdb", "plotly"}),
+            "4",
+            settings=_report_queries,
+        ),
+        Stage(
             "quality_report",
             "s8_reports",
             "none",
@@ -240,6 +272,7 @@ STAGES: dict[str, Stage] = {
                 "predictions",
                 "verdicts",
                 "revised_predictions",
+                "cot_flaws",
                 "instruction_data",
                 "training_sets",
                 "sft_stage1_checkpoint",
@@ -247,9 +280,7 @@ STAGES: dict[str, Stage] = {
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
-            settings=lambda project, _partition: [
-                path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))
-            ],
+            settings=_report_queries,
         ),
     )
 }

@@ -48,14 +48,15 @@ def _turn(direction: str, turn: Mapping[str, Any]) -> Markup:
     heading = element("h4", f"Turn {turn['turn']} ", badge)
     status = turn["response_status"]
     note = element("p", f"The response was {status}.", class_="note") if status != "answered" else None
+    flaws = ", ".join(name.replace("_", " ") for name in turn["flaws"])
+    flawed = element("p", f"Flaws found: {flaws}.", class_="note") if flaws else None
     reasoning = None
     if turn["reasoning"]:
         reasoning = element(
             "details", element("summary", "Reasoning, kept apart"), _text(turn["reasoning"], "Reasoning")
         )
-    return element(
-        "section", heading, note, reasoning, _text(turn["response"], f"Response of turn {turn['turn']}"), _facts(facts)
-    )
+    response = _text(turn["response"], f"Response of turn {turn['turn']}")
+    return element("section", heading, note, flawed, reasoning, response, _facts(facts))
 
 
 def _facts(facts: Mapping[str, str | None]) -> Markup:

@@ -23,6 +23,18 @@ def render_headline(results: Mapping[str, QueryResult]) -> Markup:
     return joined([element("p", _sentence(counts), class_="lead"), element("dl", *items, class_="headline")])
 
 
+def summary(results: Mapping[str, QueryResult]) -> str:
+    """Return the sentence and the funnel as Markdown, for places that show no HTML."""
+    rows = results["funnel"].rows
+    counts = {row["step"]: int(row["rows"]) for row in rows}
+    lines = [f"| {row['step']} | {row['rows']:,} | {_share(row)} |" for row in rows]
+    return "\n".join([_sentence(counts), "", "| step | rows | of the step before |", "|---|---:|---:|", *lines])
+
+
+def _share(row: Row) -> str:
+    return "" if row["share_of_previous"] is None else percent(row["share_of_previous"])
+
+
 def _sentence(counts: Mapping[str, int]) -> str:
     made = (
         f"{_counted(counts['raw files'], 'raw file')} became {_counted(counts['unified functions'], 'function')}, "

@@ -16,11 +16,11 @@ from string import Template
 
 from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from codeio_assets.reports import figures
+from codeio_assets.reports import answer_figures, figures
 from codeio_assets.reports.examples import render_examples
 from codeio_assets.reports.figures import Figure
 from codeio_assets.reports.headline import render_headline
-from codeio_assets.reports.markup import Markup, data_table, element, joined, script_json
+from codeio_assets.reports.markup import Markup, data_table, element, escaped, joined, script_json
 from codeio_assets.reports.queries import QueryResult, Row
 
 FOLDER = Path(__file__).parent
@@ -47,27 +47,41 @@ SECTIONS = (
         figures.transform_attempts,
     ),
     Section("verdict_flow", "Verdicts from turn to turn", "Nothing was judged yet.", figures.verdict_flow),
-    Section("accuracy", "Accuracy", "Nothing was judged yet.", figures.accuracy, ("hardest_functions",)),
-    Section("accuracy_by_length", "Accuracy by length", "Nothing was judged yet.", figures.accuracy_by_length),
+    Section("accuracy", "Accuracy", "Nothing was judged yet.", answer_figures.accuracy),
+    Section("accuracy_by_length", "Accuracy by length", "Nothing was judged yet.", answer_figures.accuracy_by_length),
+    Section(
+        "accuracy_by_difficulty",
+        "Accuracy by difficulty",
+        "Nothing was judged yet.",
+        answer_figures.accuracy_by_difficulty,
+    ),
+    Section("drift", "Drift", "No version was judged yet.", answer_figures.drift),
+    Section("cot_flaws", "Chains of thought", "No chain of thought was read yet.", answer_figures.cot_flaws),
     Section("lengths", "Lengths", "No prediction was made yet.", figures.lengths, ("length_quantiles",)),
-    Section("quality_rates", "Flaws in the data", "Nothing to search yet."),
+    Section("quality_rates", "Duplicates and constants", "Nothing to search yet."),
+    Section("hardest_functions", "Functions that fail most", "Nothing was judged yet."),
+    Section("slow_functions", "Slowest functions", "No function was executed yet."),
     Section("losses", "Losses", "Nothing was trained yet.", figures.losses, ("checkpoints",)),
-    Section("usage", "Requests and tokens", "No model was asked yet."),
+    Section("usage", "Cost and throughput", "No model was asked yet.", None, ("model_usage",)),
 )
+OF_RECIPES = frozenset({"losses"})
+"""Sections that a report on one shard has no part in."""
 EXAMPLES = Section("examples", "Examples to read", "Nothing was judged yet.")
 
 
-def render_page(results: Mapping[str, QueryResult]) -> str:
-    """Return the whole report as HTML; equal results give equal text."""
-    extra = _sections_of_added_queries(results)
-    plots = {section.query: _plot(section, results) for section in SECTIONS}
+def render_page(results: Mapping[str, QueryResult], shard: str | None = None) -> str:
+    """Return the whole report as HTML, over everything or on one shard; equal results give equal text."""
+    shown = [section for section in SECTIONS if shard is None or section.query not in OF_RECIPES]
+    shown += _sections_of_added_queries(results)
+    plots = {section.query: _plot(section, results) for section in shown}
     drawn = {f"plot-{name}": plot.as_json() for name, plot in plots.items() if plot}
-    body = [_section(section, results, plots.get(section.query)) for section in (*SECTIONS, *extra)]
+    body = [_section(section, results, plots.get(section.query)) for section in shown]
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     return Template((FOLDER / "page.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(script),
         style=(FOLDER / "style.css").read_text(encoding="utf-8"),
-        contents=_contents((*SECTIONS, *extra, EXAMPLES)),
+        title=escaped(f"Quality report: {shard}" if shard else "Quality report"),
+        contents=_contents((*shown, EXAMPLES)),
         headline=render_headline(results),
         sections=joined([*body, _examples(results["examples"])]),
         figures=script_json(drawn),

@@ -7,10 +7,9 @@ What does not live here: the single plots (`figures`), drawing (`page.js`).
 import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from codeio_assets.core.canonical import Json
-from codeio_assets.reports.queries import Row
 
 BLUE, ORANGE, GREEN, RED = "#3d7fc1", "#c9731d", "#2f9668", "#cf4a52"
 PURPLE, TEAL, BROWN, GREY = "#9467bd", "#1f92a3", "#a2744b", "#7d868f"
@@ -26,6 +25,7 @@ MAX_LEGEND_LABEL = 48
 BAR_HEIGHT = 26
 
 Trace = dict[str, Json]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ def bars(x: list[Any], y: list[int], text: list[str], name: str, colour: str, **
     }  # fmt: skip
 
 
-def grouped(rows: list[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+def grouped(rows: list[Item], key: Callable[[Item], Any]) -> dict[Any, list[Item]]:
     """Return rows by a key, both in their order."""
-    groups: dict[Any, list[Row]] = {}
+    groups: dict[Any, list[Item]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

@@ -11,15 +11,15 @@ import duckdb
 import polars as pl
 
 from codeio_assets.project import Project
-from codeio_assets.store import Warehouse
+from codeio_assets.store import Snapshot, Warehouse
 
 Row = dict[str, Any]
 
 REQUIRED = frozenset(
     {
-        "accuracy", "accuracy_by_length", "checkpoints", "examples", "funnel", "hardest_functions",
-        "length_quantiles", "lengths", "losses", "quality_rates", "rejections", "shards", "transform_attempts",
-        "usage", "verdict_flow",
+        "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "checkpoints", "cot_flaws", "drift", "examples",
+        "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage", "quality_rates",
+        "rejections", "shards", "slow_functions", "transform_attempts", "usage", "verdict_flow",
     }
 )  # fmt: skip
 """Queries that the page cannot do without."""
@@ -39,8 +39,8 @@ class QueryResult:
     rows: list[Row] = field(default_factory=list[Row])
 
 
-def run_queries(project: Project, warehouse: Warehouse) -> dict[str, QueryResult]:
-    """Run all queries over one state of the warehouse and return their results by name.
+def run_queries(project: Project, warehouse: Warehouse, snapshot: Snapshot | None = None) -> dict[str, QueryResult]:
+    """Run all queries over one state of the warehouse, the present one or a part of it; return results by name.
 
     Raises:
         ReportError: a required file is missing, or a query fails.
@@ -53,7 +53,7 @@ def run_queries(project: Project, warehouse: Warehouse) -> dict[str, QueryResult
         raise ReportError(
             f"{folder} lacks {', '.join(f'{name}.sql' for name in missing)}. Restore it from the project."
         )
-    with warehouse.connect() as connection:
+    with warehouse.connect(snapshot) as connection:
         return {name: _run(connection, name, project.sql(f"reports/{name}.sql")) for name in names}
 
 

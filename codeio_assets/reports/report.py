@@ -3,15 +3,18 @@
 What does not live here: the numbers (`sql/reports`), the plots (`figures`), the page (`page`).
 """
 
-from codeio_assets.core.tables import polars_schema
+from collections.abc import Mapping
+from pathlib import Path
+
+from codeio_assets.core.canonical import Json
+from codeio_assets.core.tables import RUN_TABLES, polars_schema
 from codeio_assets.project import Project
+from codeio_assets.reports.headline import summary
 from codeio_assets.reports.page import render_page
-from codeio_assets.reports.queries import run_queries
+from codeio_assets.reports.queries import QueryResult, run_queries
 from codeio_assets.stages.result import StageResult, account
 from codeio_assets.store import Warehouse
 from codeio_assets.store.blobs import write_atomically
-
-TABLE = "quality_report"
 
 
 def build_report(project: Project, warehouse: Warehouse) -> StageResult:
@@ -23,9 +26,24 @@ def build_report(project: Project, warehouse: Warehouse) -> StageResult:
         ReportError: a query is missing or is no valid SQL.
         StoreError: a committed file is gone, or the report cannot be written.
     """
-    results = run_queries(project, warehouse)
-    page = render_page(results).encode()
-    write_atomically(project.report, page)
-    columns = polars_schema(TABLE)
+    return _written("quality_report", project.report, run_queries(project, warehouse))
+
+
+def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> StageResult:
+    """Write the report on one shard, by the same queries over its rows alone, and return its funnel.
+
+    Raises:
+        ReportError, StoreError: as in `build_report`.
+    """
+    runs = [key for table in RUN_TABLES for key in warehouse.partitions(table) if key.startswith(f"{shard}.")]
+    snapshot = warehouse.snapshot(partitions=[shard, *runs])
+    return _written("shard_reports", project.shard_report(shard), run_queries(project, warehouse, snapshot), shard)
+
+
+def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: str | None = None) -> StageResult:
+    page = render_page(results, shard).encode()
+    write_atomically(path, page)
+    columns = polars_schema(table)
     rows = [{name: row[name] for name in columns} for row in results["funnel"].rows]
-    return account(TABLE, rows, None, items_in=len(rows), info={"report_bytes": len(page)})
+    info: dict[str, Json] = {"report_bytes": len(page), "summary": summary(results)}
+    return account(table, rows, None, items_in=len(rows), info=info)

@@ -27,6 +27,7 @@ FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in ran
 """A rare draw of chance, such as a choice between equals, shows under few random seeds."""
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3
+SLOWEST_SHOWN = 20
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -69,13 +70,18 @@ class Tally:
     phase: str = ""
     functions: int = 0
     done: int = 0
+    calls_of: Counter[str] = field(default_factory=Counter[str])
+    cpu_of: dict[str, float] = field(default_factory=dict[str, float])
 
     def begin(self, phase: str, functions: int) -> None:
         """Name what comes next, and how many functions (one job each) it has."""
         self.phase, self.functions, self.done = phase, functions, 0
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Count the outcomes of one job."""
+    def add(self, outcomes: Sequence[Outcome], owner: str | None = None) -> None:
+        """Count the outcomes of one job, and for the function that owns it if told."""
+        if owner is not None:
+            self.calls_of[owner] += len(outcomes)
+            self.cpu_of[owner] = self.cpu_of.get(owner, 0.0) + sum(outcome.cpu_s for outcome in outcomes)
         self.outcomes.update(outcome.status for outcome in outcomes)
         self.cpu.extend(outcome.cpu_s for outcome in outcomes)
         self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
@@ -92,6 +98,14 @@ class Tally:
             "calls_retried": self.retried,
             "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
         }
+
+    def slowest(self) -> list[dict[str, Any]]:
+        """Return the functions whose calls took most CPU time, with their share of all."""
+        total = sum(self.cpu) or 1.0
+        return [
+            {"function_id": owner, "calls": self.calls_of[owner], "cpu_s": cpu_s, "shard_share": cpu_s / total}
+            for owner, cpu_s in sorted(self.cpu_of.items(), key=lambda item: -item[1])[:SLOWEST_SHOWN]
+        ]
 
 
 class InfrastructureError(Exception):
@@ -130,7 +144,10 @@ def sample_pairs(
             rows.extend(_pair_rows(candidate, pairs_per_function[candidate.source]))
     kept = len(candidates) - len(rejections)
     lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
-    info = tally.as_info(sandbox) | {"lost_draws_by_reason": dict(sorted(lost.items()))}
+    info = tally.as_info(sandbox) | {
+        "lost_draws_by_reason": dict(sorted(lost.items())),
+        "slowest_functions": tally.slowest(),
+    }
     return account("io_pairs", rows, rejections, items_in=len(candidates), items_out=kept, info=info)
 
 
@@ -162,7 +179,7 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
     tally.begin("drawing inputs", len(active))
     for job, outcomes in sandbox.run_many(jobs):
         _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes)
+        tally.add(outcomes, job.job_id)
         candidate = by_id[job.job_id]
         for outcome in outcomes:
             candidate.draws.add(outcome.status, outcome.value_json, describe(outcome))
@@ -226,7 +243,7 @@ def _outcomes(
     tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
     for job, outcomes in sandbox.run_many(jobs) if jobs else ():
         _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes)
+        tally.add(outcomes, job.job_id)
         found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
     return found
 

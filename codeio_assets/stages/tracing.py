@@ -1,4 +1,4 @@
-"""Tracing a sample back to its file, in lines for a person.
+"""Tracing a sample, or any other item with an id, back to its file, in lines for a person.
 
 What does not live here: the joins (`sql/lineage/trace.sql`).
 """
@@ -13,20 +13,26 @@ SHORTEST_ID = 6
 LONGEST_VALUE = 300
 
 
-def trace_sample(warehouse: Warehouse, query: str, sample_id: str) -> Iterator[str]:
-    """Yield the lines that tell where a sample comes from, for each recipe and stage that holds it.
+def trace_item(warehouse: Warehouse, query: str, item_id: str) -> Iterator[str]:
+    """Yield the lines that tell where a sample, prediction, verdict, task, pair, function or file comes from.
+
+    A sample is told for each recipe and stage that holds it, other items by the tasks that they lead to.
 
     Raises:
-        StoreError: the id is too short, or no training set holds such a sample.
+        StoreError: the id is too short, or no table holds it.
     """
-    if len(sample_id) < SHORTEST_ID:
-        raise StoreError(f"{sample_id!r} may be many samples: give {SHORTEST_ID} digits of the id or more.")
-    rows = warehouse.sql(query, sample_id=sample_id).to_dicts()
+    if len(item_id) < SHORTEST_ID:
+        raise StoreError(f"{item_id!r} may be many items: give {SHORTEST_ID} digits of the id or more.")
+    rows = warehouse.sql(query, id=item_id).to_dicts()
     if not rows:
-        raise StoreError(f"No training set holds a sample {sample_id}. `training_sets` in warehouse.duckdb lists them.")
+        raise StoreError(
+            f"Nothing has the id {item_id}: no sample, prediction, verdict, task, pair, function or raw file. "
+            "The tables of warehouse.duckdb list them."
+        )
     for row in rows:
         yield from _lines(row)
-        yield from _versions(warehouse, row["sample"]["recipe"], row["file"]["shard"])
+        if row["sample"]["recipe"] is not None:
+            yield from _versions(warehouse, row["sample"]["recipe"], row["file"]["shard"])
         yield ""
 
 

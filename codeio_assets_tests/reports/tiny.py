@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from codeio_assets.core.canonical import canonical_json, content_id
+from codeio_assets.core.quality_settings import FLAWS
 from codeio_assets.core.tables import frame
 from codeio_assets.store import Warehouse
 
@@ -19,6 +20,7 @@ MODEL = "tiny-model"
 WRITER = {
     "transform_attempts": "unified_functions",
     "revised_verdicts": "revised_predictions",
+    "near_duplicate_groups": "eligible_code_files",
     "sft_stage1_training_log": "sft_stage1_checkpoint",
     "sft_stage2_training_log": "sft_stage2_checkpoint",
 }
@@ -74,13 +76,31 @@ def _shard(shard: str, files: list[tuple[str, tuple[str, ...]]]) -> dict[str, Ro
             "raw_code_files", "raw_code_files_rejections", "eligible_code_files", "eligible_code_files_rejections",
             "transform_attempts", "unified_functions", "unified_functions_rejections", "io_pairs",
             "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
-            "revised_predictions", "revised_verdicts", "model_usage",
+            "revised_predictions", "revised_verdicts", "cot_flaws", "model_usage", "verdict_history",
+            "function_costs", "near_duplicate_groups",
         )
     }  # fmt: skip
     for number, (fate, verdicts) in enumerate(files):
         _add_file(named, source, number, fate, verdicts)
     named["model_usage"].append(_usage(shard))
+    named["verdict_history"] += [history(shard, direction, 5, 10) for direction in ("input", "output")]
     return named
+
+
+def history(shard: str, direction: str, correct: int, total: int, **other: str) -> dict[str, Any]:
+    """Return how many verdicts of a version of a shard were right."""
+    return {
+        "version": content_id(version=shard),
+        "shard": shard,
+        "source": shard.rsplit("-", 1)[0],
+        "direction": direction,
+        "turn": 1,
+        "model_id": MODEL,
+        "correct": correct,
+        "total": total,
+        "written_at": "2026-01-02T03:04:05+00:00",
+        **other,
+    }
 
 
 def _usage(shard: str) -> dict[str, Any]:
@@ -125,6 +145,8 @@ def _add_file(named: dict[str, Rows], source: str, number: int, fate: str, verdi
         return
     function = _function(file_id, origin, number, asked)
     named["unified_functions"].append(function)
+    cost = {"shard": f"{source}-0001", "calls": 10 + number, "cpu_s": 0.5 * (number + 1), "shard_share": 0.1}
+    named["function_costs"].append({"function_id": function["function_id"], **cost})
     if fate == "no_output":
         named["io_pairs_rejections"].append(_rejection(function["function_id"], source, fate))
         return
@@ -151,6 +173,9 @@ def _add_task(named: dict[str, Rows], function: dict[str, Any], pair: dict[str, 
         prediction = _prediction(task, turn)
         named["predictions" if turn == 1 else "revised_predictions"].append(prediction)
         named["verdicts" if turn == 1 else "revised_verdicts"].append(_verdict(prediction, STATUS[letter], pair))
+        shared = ("prediction_id", "task_id", "function_id", "source", "direction", "turn", "model_id")
+        flags = dict.fromkeys(FLAWS, False) | {"answer_missing": letter == "n", "too_short": True}
+        named["cot_flaws"].append({name: prediction[name] for name in shared} | flags)
 
 
 def _attempt(file_id: str, source: str, attempt: int, fails: bool) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from codeio_assets.core.assembly import recipe_parameters
 from codeio_assets.project import Project
 from codeio_assets.stages.assembling import Assembly
 from codeio_assets.stages.comparing import changed_partitions, compare, find_snapshot, snapshots_of
-from codeio_assets.stages.tracing import trace_sample
+from codeio_assets.stages.tracing import trace_item
 from codeio_assets.store import Snapshot, StoreError, Warehouse
+from codeio_assets_tests.reports import tiny
 from codeio_assets_tests.stages.answered_tasks import PHRASES, RIGHT, TRAIN_ALL, WRONG, Task, Turn, fill, recipe
 from codeio_assets_tests.stages.test_exporting import built
 
@@ -21,7 +22,7 @@ class TestTrace:
         warehouse = built(fill(tmp_path, [task, Task(2)]), OF)
         rows = warehouse.read("training_sets", "r").to_dicts()
         sample = next(row for row in rows if row["task_id"] == task.task_id)
-        text = "\n".join(trace_sample(warehouse, SQL("lineage/trace.sql"), sample["sample_id"][:12]))
+        text = "\n".join(trace_item(warehouse, SQL("lineage/trace.sql"), sample["sample_id"][:12]))
         for part in (
             f"sample {sample['sample_id']}", f"task {task.task_id}", f"function {task.function_id}", "1.py", "s-0000",
             "turn 1", "turn 2", "wrong", "correct", "io_pairs/s-0000", "training_sets/r", '{"a":1}',
@@ -29,10 +30,27 @@ class TestTrace:
             assert part in text
         assert Task(2).task_id not in text
 
-    @pytest.mark.parametrize(("sample", "message"), [("abc", "may be many samples"), ("f" * 64, "No training set")])
+    @pytest.mark.parametrize(
+        ("table", "column"),
+        [
+            ("predictions", "prediction_id"), ("revised_predictions", "prediction_id"), ("verdicts", "verdict_id"),
+            ("prediction_tasks", "task_id"), ("io_pairs", "pair_id"), ("unified_functions", "function_id"),
+            ("raw_code_files", "file_id"),
+        ],
+    )  # fmt: skip
+    def test_every_id_that_a_check_shows_leads_to_its_file(self, tmp_path: Path, table: str, column: str) -> None:
+        warehouse = tiny.write(Warehouse(tmp_path), {"beta-0001": tiny.tables()["beta-0001"]})
+        row = warehouse.read(table)[-1].row(0, named=True)
+        text = "\n".join(trace_item(warehouse, SQL("lineage/trace.sql"), row[column][:16]))
+        shown = row["prediction_id"] if table == "verdicts" else row[column]
+        assert shown in text
+        assert "src/part_" in text
+        assert "\nsample" not in text
+
+    @pytest.mark.parametrize(("sample", "message"), [("abc", "may be many items"), ("f" * 64, "Nothing has the id")])
     def test_unknown_ids_are_told(self, tmp_path: Path, sample: str, message: str) -> None:
         with pytest.raises(StoreError, match=message):
-            list(trace_sample(Warehouse(tmp_path), SQL("lineage/trace.sql"), sample))
+            list(trace_item(Warehouse(tmp_path), SQL("lineage/trace.sql"), sample))
 
 
 class TestDiff:

@@ -1,7 +1,10 @@
--- The way of a training sample back to its file: one row per recipe and stage that holds it.
--- `$sample_id` may be the beginning of an id.
-with found as (
-    select * from training_sets where starts_with(sample_id, $sample_id)
+-- The way of an item back to its file: of a training sample one row per recipe and stage that holds it, of anything else
+-- one row per task that it is or leads to, or what there is of it where no task was made.
+-- `$id` may be the beginning of an id of any kind: sample, prediction, verdict, task, pair, function, file.
+with samples as (
+    select sample_id, part, stage, kind, split, final_status, source, task_id, function_id, group_id
+    from training_sets
+    where starts_with(sample_id, $id)
 ),
 
 turns as (
@@ -14,6 +17,43 @@ judged as (
     select * from verdicts
     union all
     select * from revised_verdicts
+),
+
+named_tasks as (
+    select task_id from turns where starts_with(prediction_id, $id)
+    union
+    select task_id from judged where starts_with(verdict_id, $id)
+    union
+    select task_id
+    from prediction_tasks
+    where starts_with(task_id, $id) or starts_with(pair_id, $id) or starts_with(function_id, $id)
+    union
+    select prediction_tasks.task_id
+    from prediction_tasks
+    inner join unified_functions on prediction_tasks.function_id = unified_functions.function_id
+    where starts_with(unified_functions.file_id, $id)
+),
+
+items as (
+    select source, task_id, function_id, null as file_id
+    from prediction_tasks
+    where task_id in (select task_id from named_tasks)
+    union all
+    select source, null, function_id, file_id
+    from unified_functions
+    where
+        (starts_with(function_id, $id) or starts_with(file_id, $id))
+        and function_id not in (select function_id from prediction_tasks)
+    union all
+    select source, null, null, file_id
+    from raw_code_files
+    where starts_with(file_id, $id) and file_id not in (select file_id from unified_functions)
+),
+
+found as (
+    select *, cast(null as varchar) as file_id from samples
+    union all by name
+    select * from items where not exists (select 1 from samples)
 ),
 
 answers as (
@@ -71,12 +111,12 @@ select
         'prompt_sha256': unified_functions.prompt_sha256
     } as function,
     {
-        'id': unified_functions.file_id,
-        'shard': unified_functions.part,
-        'source': unified_functions.source,
-        'repository': unified_functions.repository,
-        'path': unified_functions.path,
-        'license': unified_functions.license,
+        'id': coalesce(unified_functions.file_id, found.file_id),
+        'shard': coalesce(unified_functions.part, raw_code_files.part),
+        'source': coalesce(unified_functions.source, raw_code_files.source),
+        'repository': coalesce(unified_functions.repository, raw_code_files.repository),
+        'path': coalesce(unified_functions.path, raw_code_files.path),
+        'license': coalesce(unified_functions.license, raw_code_files.license),
         'content_sha256': raw_code_files.content_sha256,
         'near_duplicate_group': found.group_id
     } as file,
@@ -85,7 +125,7 @@ from found
 left join prediction_tasks on found.task_id = prediction_tasks.task_id
 left join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
 left join unified_functions on found.function_id = unified_functions.function_id
-left join raw_code_files on unified_functions.file_id = raw_code_files.file_id
+left join raw_code_files on coalesce(unified_functions.file_id, found.file_id) = raw_code_files.file_id
 left join answers on found.task_id = answers.task_id
-order by found.sample_id, found.part, found.stage
+order by found.sample_id, found.part, found.stage, found.task_id
 limit 20

@@ -42,6 +42,16 @@ answered as (
     select * from revised_predictions where task_id in (select task_id from chosen)
 ),
 
+flags as (
+    unpivot (from cot_flaws where task_id in (select task_id from chosen))
+    on columns(* exclude (prediction_id, task_id, function_id, source, direction, turn, model_id, part))
+    into name flaw value has_it
+),
+
+flagged as (
+    select prediction_id, list(flaw order by flaw) as flaws from flags where has_it group by prediction_id
+),
+
 turns as (
     select
         answered.task_id,
@@ -55,12 +65,14 @@ turns as (
                 'predicted_json': judged.predicted_json,
                 'executed_output_json': judged.executed_output_json,
                 'error_type': judged.error_type,
-                'feedback': judged.feedback
+                'feedback': judged.feedback,
+                'flaws': coalesce(flagged.flaws, [])
             }
             order by answered.turn
         ) as turns
     from answered
     inner join judged on answered.prediction_id = judged.prediction_id
+    left join flagged on answered.prediction_id = flagged.prediction_id
     where judged.status <> 'infrastructure'
     group by answered.task_id
 )

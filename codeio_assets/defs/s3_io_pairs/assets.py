@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.history import record_costs
 from codeio_assets.orchestration.progress import log_execution
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
@@ -25,4 +26,6 @@ def io_pairs(
     caps = {name: source.pairs_per_function for name, source in here.sources.sources.items()}
     with failing_at_once(), sandbox.open() as box:
         result = sample_pairs(functions, box, here.settings.sampling, caps, Tally(log_execution(context)))
-    return publish(context, result, watch)
+    published = publish(context, result, watch)
+    record_costs(context.partition_key, result.info["slowest_functions"])
+    return published

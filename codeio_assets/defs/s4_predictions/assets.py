@@ -4,6 +4,7 @@ import dagster as dg
 
 from codeio_assets.core.tables import DIRECTIONS
 from codeio_assets.orchestration.asking import AskingConfig, asking
+from codeio_assets.orchestration.history import record_verdicts
 from codeio_assets.orchestration.progress import log_execution
 from codeio_assets.orchestration.publishing import Stopwatch, publish
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
@@ -65,4 +66,6 @@ def verdicts(
     predicted, tasks, pairs, functions = (store.read(name, context.partition_key) for name in names)
     with failing_at_once(), sandbox.open() as box:
         result = judge(predicted, tasks, pairs, functions, box, project.get().settings.judging.rule, tally=tally)
-    return publish(context, result, watch)
+    published = publish(context, result, watch)
+    record_verdicts(context.partition_key)
+    return published

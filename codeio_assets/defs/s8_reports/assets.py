@@ -1,11 +1,40 @@
-"""s8: the quality report."""
+"""s8: flaws of the chains of thought, and the quality report."""
 
 import dagster as dg
 
-from codeio_assets.orchestration.publishing import Stopwatch, publish
+from codeio_assets.orchestration.publishing import Stopwatch, publish, report_links
 from codeio_assets.orchestration.stages import spec
-from codeio_assets.reports import build_report
+from codeio_assets.reports import build_report, build_shard_report
 from codeio_assets.resources.engines import ProjectResource, WarehouseResource
+from codeio_assets.stages.reviewing import review_cots
+
+
+@dg.asset(**spec("cot_flaws"))
+def cot_flaws(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per response of any turn: which flaws its chain of thought shows.
+
+    Key: `prediction_id`. Flags are read from the text alone: no answer, cut off, program code, a loop, and others; what
+    counts is set in codeio.yaml under `quality`. Failed requests have no response and no row.
+    """
+    watch, store = Stopwatch(), warehouse.get()
+    names = ("unified_functions", "predictions", "revised_predictions")
+    functions, first, revised = (store.read(name, context.partition_key) for name in names)
+    return publish(context, review_cots(functions, first, revised, project.get().settings.quality.cot), watch)
+
+
+@dg.asset(**spec("shard_reports"))
+def shard_reports(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per step of a shard's funnel from raw file to verdict, and one HTML file that explains it.
+
+    The same report as `quality_report`, by the same queries from `sql/reports` over the rows of the shard alone.
+    """
+    watch, here = Stopwatch(), project.get()
+    result = build_shard_report(here, warehouse.get(), context.partition_key)
+    return publish(context, result, watch, extra=report_links(here.shard_report(context.partition_key), result))
 
 
 @dg.asset(**spec("quality_report"))
@@ -14,13 +43,9 @@ def quality_report(
 ) -> dg.MaterializeResult:
     """One row per step of the funnel from raw file to training token, and one HTML file that explains it.
 
-    The file is self-contained: funnel, rejections, verdict flow, lengths, losses, examples to read. Its numbers come
-    from `sql/reports` and can be queried in warehouse.duckdb.
+    The file is self-contained: funnel, rejections, verdict flow, accuracy, flaws of chains of thought, duplicates,
+    cost, losses, examples to read. Its numbers come from `sql/reports` and can be queried in warehouse.duckdb.
     """
     watch, here = Stopwatch(), project.get()
     result = build_report(here, warehouse.get())
-    extra: dict[str, dg.MetadataValue] = {
-        "codeio/report": dg.MetadataValue.path(str(here.report)),
-        "codeio/report_url": dg.MetadataValue.url(here.report.as_uri()),
-    }
-    return publish(context, result, watch, extra=extra)
+    return publish(context, result, watch, extra=report_links(here.report, result))
