@@ -28,6 +28,7 @@ chat:
   max_attempts: 2
   prices: {stub-model: {input: 100000, output: 200000}}
 sampling: {draws: 40}
+quality: {cot: {min_chars: 0}}  # the script answers without reasoning
 """
 
 
