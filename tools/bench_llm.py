@@ -149,7 +149,7 @@ def _their_rate(
         python, "-c", f"{run}add_cli_args(p); main(p.parse_args())", "--backend", "openai-chat",
         "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions", "--model", model,
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(max_tokens),
-        "--custom-skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--num-warmups", "0",
+        "--skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--num-warmups", "0",
         "--max-concurrency", str(concurrency), "--temperature", "0", "--save-result",
         "--result-filename", str(result),
     ]  # fmt: skip
