@@ -39,9 +39,7 @@ def accuracy(rows: list[Row]) -> Figure | None:
     if not shown:
         return None
     with_model = len({model for _, _, model in shown}) > 1
-    names = [
-        f"predict {direction}, {source}" + (f", {model}" if with_model else "") for direction, source, model in shown
-    ]
+    names = [f"{direction}, {source}" + (f", {model}" if with_model else "") for direction, source, model in shown]
     first = [turns[1] for turns in shown.values()]
     last = [turns[max(turns)] for turns in shown.values()]
     places = list(range(len(shown)))
@@ -59,7 +57,7 @@ def accuracy(rows: list[Row]) -> Figure | None:
         f"{name}: {percent(a['share_so_far'])} at turn 1, {percent(b['share_so_far'])} by the last turn"
         for name, a, b in zip(names, first, last, strict=True)
     )
-    return Figure(data, layout, 2 * BAR_HEIGHT * len(shown) + 100, f"Share of tasks right. {alt}.")
+    return Figure(data, layout, 2 * BAR_HEIGHT * len(shown) + 100, f"Share of tasks right, by direction. {alt}.")
 
 
 def _of(row: Row) -> str:
@@ -162,5 +160,5 @@ def cot_flaws(rows: list[Row]) -> Figure | None:
         bargap=0.25,
     )
     alt = listed((f"{flaw.replace('_', ' ')} {percent(worst[flaw])}" for flaw in flaws), len(flaws))
-    height = (BAR_HEIGHT - 4) * len(flaws) * max(len(groups), 2) // 2 + 120
+    height = (BAR_HEIGHT - 8) * len(flaws) * max(len(groups), 1) + 120
     return Figure(data, layout, height, f"Share of responses with a flaw, at the worst model and source. {alt}.")

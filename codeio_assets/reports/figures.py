@@ -30,6 +30,9 @@ from codeio_assets.reports.plotting import (
 )
 from codeio_assets.reports.queries import Row
 
+OTHERS = "other reasons"
+MAX_OUTCOMES = 5
+
 
 def funnel(rows: list[Row]) -> Figure | None:
     """Bars in two panels: files and functions above; pairs, tasks and samples below. Tokens are left to the table."""
@@ -172,13 +175,14 @@ def _span(rows: list[Row]) -> str:
 
 
 def transform_attempts(rows: list[Row]) -> Figure | None:
-    """A bar per attempt, divided by what came of it; functions first."""
+    """A bar per attempt, divided by what came of it; functions first, rare outcomes together last."""
     if not rows:
         return None
+    rows = _with_others(rows)
     attempts = sorted({row["attempt"] for row in rows})
     totals = {attempt: sum(row["rows"] for row in rows if row["attempt"] == attempt) for attempt in attempts}
     outcomes = grouped(rows, lambda row: row["outcome"])
-    order = sorted(outcomes, key=lambda name: (name != "function", -sum(row["rows"] for row in outcomes[name]), name))
+    order = sorted(outcomes, key=lambda name: (name != "function", name == OTHERS, -_sum(outcomes[name]), name))
     colours = (BLUE, ORANGE, PURPLE, TEAL, RED, BROWN, GREY)
     data: list[Trace] = []
     for index, outcome in enumerate(order):
@@ -200,6 +204,22 @@ def transform_attempts(rows: list[Row]) -> Figure | None:
     won = [row for row in rows if row["outcome"] == "function"]
     alt = listed(f"attempt {row['attempt']}: {row['rows']:,} of {totals[row['attempt']]:,} gave one" for row in won)
     return Figure(data, layout, height, f"Requests for a function, by attempt. {alt or 'None gave one'}.")
+
+
+def _sum(rows: list[Row]) -> int:
+    return sum(row["rows"] for row in rows)
+
+
+def _with_others(rows: list[Row]) -> list[Row]:
+    """Return the rows with all outcomes but the most frequent as one per attempt; the table has them apart."""
+    outcomes = grouped([row for row in rows if row["outcome"] != "function"], lambda row: row["outcome"])
+    frequent = sorted(outcomes, key=lambda name: (-_sum(outcomes[name]), name))[:MAX_OUTCOMES]
+    kept = [row for row in rows if row["outcome"] in {"function", *frequent}]
+    others = grouped([row for row in rows if row not in kept], lambda row: row["attempt"])
+    for attempt, group in others.items():
+        share = sum(row["share"] for row in group)
+        kept.append({"attempt": attempt, "outcome": OTHERS, "rows": _sum(group), "share": share})
+    return kept
 
 
 def losses(rows: list[Row]) -> Figure | None:

@@ -5,12 +5,15 @@ What lives here: escaping, elements, tables. What does not: what is shown (`page
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from codeio_assets.core.canonical import Json
 
 MAX_TABLE_ROWS = 200
+SHOWN_ID_CHARS = 16
+_ID = re.compile(r"[0-9a-f]{64}")
 VOID = frozenset({"br", "meta", "link", "hr"})
 _VISIBLE_CONTROLS = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {0x7F: 0x2421}
 
@@ -75,7 +78,10 @@ def data_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], label:
 
 
 def cell(column: str, value: Any) -> str:
-    """Return the text of a value in a column: shares in percent, numbers with separators, nothing as a dash."""
+    """Return the text of a value in a column: shares in percent, numbers with separators, nothing as a dash.
+
+    Of an id, the beginning: `codeio trace` takes it.
+    """
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -84,7 +90,9 @@ def cell(column: str, value: Any) -> str:
         return percent(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return value[:SHOWN_ID_CHARS] if _ID.fullmatch(str(value)) else str(value)
 
 
 def percent(share: float) -> str:

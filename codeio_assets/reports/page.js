@@ -3,6 +3,7 @@
   const root = document.documentElement;
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const plots = Object.keys(figures).map((id) => document.getElementById(id));
+  const NARROW = 480; // CSS pixels; a phone
   const PAPER_WIDTH = 680; // CSS pixels that fit an A4 or Letter page
 
   async function loadPlotly() {
@@ -24,6 +25,12 @@
   // Drawn afresh each time: a changed Sankey diagram would be caught by the printer in the middle of its transition.
   function draw(plot, size) {
     const { data, layout } = structuredClone(figures[plot.id]);
+    if (plot.clientWidth < NARROW) {
+      layout.font.size = 11;
+      for (const { node } of data.filter((trace) => trace.type === "sankey")) {
+        node.label = node.label.map((text) => text.replace(/ (?=[\d,]+$)/, "<br>")); // labels of columns would overlap
+      }
+    }
     Plotly.purge(plot);
     return Plotly.newPlot(plot, data, { ...layout, ...size }, { displayModeBar: false, responsive: true });
   }

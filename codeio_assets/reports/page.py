@@ -45,6 +45,7 @@ SECTIONS = (
         "What repair wins",
         "No file was sent to a model yet.",
         figures.transform_attempts,
+        ("transform_wins",),
     ),
     Section("verdict_flow", "Verdicts from turn to turn", "Nothing was judged yet.", figures.verdict_flow),
     Section("accuracy", "Accuracy", "Nothing was judged yet.", answer_figures.accuracy),

@@ -86,7 +86,8 @@ def bars(x: list[Any], y: list[int], text: list[str], name: str, colour: str, **
     """Return horizontal bars with their text beside them."""
     return {
         "type": "bar", "orientation": "h", "x": x, "y": y, "text": text, "textposition": "outside",
-        "cliponaxis": False, "hoverinfo": "text", "name": name, "marker": {"color": colour}, **more,
+        "cliponaxis": False, "constraintext": "none", "hoverinfo": "text", "name": name,
+        "marker": {"color": colour}, **more,
     }  # fmt: skip
 
 

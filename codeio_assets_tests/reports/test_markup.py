@@ -41,6 +41,7 @@ def test_elements_escape_text_and_attributes_but_not_elements():
         ("share", None, "–"),
         ("is_degenerate", True, "yes"),
         ("path", "a/b.py", "a/b.py"),
+        ("function_id", "0123456789abcdef" * 4, "0123456789abcdef"),
     ],
 )
 def test_values_are_written_for_people(column, value, text):

@@ -9,7 +9,7 @@ from plotly import graph_objects
 
 from codeio_assets.core.tables import TABLES
 from codeio_assets.project import INSTALLED_ROOT, Project
-from codeio_assets.reports import build_report
+from codeio_assets.reports import build_report, build_shard_report
 from codeio_assets.reports.page import EXAMPLES, SECTIONS
 from codeio_assets.reports.queries import ReportError
 from codeio_assets.store import Warehouse
@@ -168,6 +168,25 @@ def test_examples_show_prompt_response_verdict_and_execution(project: Project, t
     assert "Turn 2: a and b are added." in page.text
     assert "The prediction is not correct (wrong)." in page.text
     assert "What it gives when executed" in page.text
+
+
+def test_report_on_a_shard_has_its_rows_alone(project: Project, tiny_warehouse: Warehouse):
+    result = build_shard_report(project, tiny_warehouse, "beta-0001")
+    frame = result.tables["shard_reports"]
+    TABLES["shard_reports"].validate(frame, lazy=True)
+    counts = dict(frame.select("step", "rows").iter_rows())
+    assert (counts["raw files"], counts["unified functions"], counts["prediction tasks"]) == (3, 2, 8)
+    assert not any("samples" in step for step in counts)
+    page = Page(project.shard_report("beta-0001").read_text("utf-8"))
+    assert "Quality report: beta-0001" in page.text
+    assert "alpha" not in page.text
+    assert "plot-losses" not in page.figures
+    assert {"plot-funnel", "plot-verdict_flow", "plot-cot_flaws", "plot-drift"} <= set(page.figures)
+    assert "| raw files | 3 |" in str(result.info["summary"])
+
+
+def test_examples_name_the_flaws_of_a_response(project: Project, tiny_warehouse: Warehouse):
+    assert "Flaws found: answer missing, too short." in built(project, tiny_warehouse).text
 
 
 def test_empty_warehouse_says_what_is_missing(project: Project, tmp_path: Path):
