@@ -63,7 +63,7 @@ def report_progress(
     To the log every ten seconds and at its end, as an observation of the asset every minute, to a terminal always.
     """
     shown = terminal or sys.stderr
-    log_is_due, observation_is_due = _Every(LOG_EVERY_S), _Every(OBSERVE_EVERY_S)
+    log_is_due, observation_is_due = Every(LOG_EVERY_S), Every(OBSERVE_EVERY_S)
 
     def observe(progress: Progress) -> None:
         metadata = observation_metadata(progress)
@@ -82,7 +82,7 @@ def report_progress(
     return report
 
 
-class _Every:
+class Every:
     """Says yes at most once in so many seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -90,6 +90,7 @@ class _Every:
         self._last: float | None = None
 
     def __call__(self) -> bool:
+        """Tell whether it is time again."""
         now = time.monotonic()
         if self._last is not None and now - self._last < self._seconds:
             return False

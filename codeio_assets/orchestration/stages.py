@@ -86,6 +86,11 @@ def _training_set(project: Project, partition: str) -> Json:
     }
 
 
+def _evaluation(project: Project, partition: str) -> Json:
+    evaluation = project.recipes[partition].evaluation.model_dump(mode="json")
+    return [evaluation, rule_version(project.settings.judging.rule)]
+
+
 STAGES: dict[str, Stage] = {
     stage.asset: stage
     for stage in (
@@ -228,6 +233,23 @@ STAGES: dict[str, Stage] = {
             settings=_recipe,
         ),
         Stage(
+            "held_out_scores",
+            "s7_training",
+            "recipes",
+            (
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "training_sets",
+                "sft_stage1_checkpoint",
+                "sft_stage2_checkpoint",
+            ),
+            frozenset({"huggingface", "bubblewrap", "parquet"}),
+            "4",
+            pool="gpu",
+            settings=_evaluation,
+        ),
+        Stage(
             "quality_report",
             "s8_reports",
             "none",
@@ -244,6 +266,7 @@ STAGES: dict[str, Stage] = {
                 "training_sets",
                 "sft_stage1_checkpoint",
                 "sft_stage2_checkpoint",
+                "held_out_scores",
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
