@@ -11,25 +11,17 @@ import polars as pl
 
 from codeio_assets.core.quality_settings import FLAWS
 from codeio_assets.core.reasons import REASONS
+from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+from codeio_assets.core.training_tables import (
+    Checkpoint,
+    HeldOutAnswer,
+    HeldOutScore,
+    TokenAuditEntry,
+    TrainingLogEntry,
+)
 
-ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
-DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
-VERDICT_STATUSES = [
-    "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
-]  # fmt: skip
 SPLITS = ["train", "validation", "test"]
-
-
-class Table(pa.DataFrameModel):
-    """Base of all tables: strict columns, typed, in this order; rows are sorted by the first one."""
-
-    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]  (how pandera takes options)
-        """Columns beyond the schema are an error; types are never coerced."""
-
-        strict = True
-        ordered = True
-        coerce = False
 
 
 class Rejection(Table):
@@ -251,33 +243,6 @@ class TrainingSample(Table):
     final_status: str = pa.Field(nullable=True, description="status of the last verdict")
 
 
-class Checkpoint(Table):
-    """One row per finished checkpoint of a stage: where it is, what it is, and its loss on held-out rows."""
-
-    checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
-    recipe: str
-    stage: int = pa.Field(isin=[1, 2])
-    path: str
-    parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
-    base_model: str
-    steps: int = pa.Field(ge=1)
-    train_rows: int = pa.Field(ge=1)
-    validation_rows: int = pa.Field(ge=0)
-    tokens_seen: int = pa.Field(ge=1)
-    loss_before: float = pa.Field(nullable=True, description="mean loss per completion token, held-out rows")
-    loss_after: float = pa.Field(nullable=True)
-    audit_json: str = pa.Field(str_matches=r"^\{", description="token audit")
-
-
-class TrainingLogEntry(Table):
-    """One row per logged optimiser step of a stage."""
-
-    step: int = pa.Field(ge=0, unique=True)
-    recipe: str
-    stage: int = pa.Field(isin=[1, 2])
-    loss: float = pa.Field(description="mean training loss since the last entry")
-
-
 class FunnelStep(Table):
     """One row per step of the funnel from raw file to training token."""
 
@@ -360,8 +325,12 @@ TABLES: dict[str, type[Table]] = {
     "training_sets_rejections": _rejections("training_sets"),
     "sft_stage1_checkpoint": Checkpoint,
     "sft_stage1_training_log": TrainingLogEntry,
+    "sft_stage1_token_audit": TokenAuditEntry,
     "sft_stage2_checkpoint": Checkpoint,
     "sft_stage2_training_log": TrainingLogEntry,
+    "sft_stage2_token_audit": TokenAuditEntry,
+    "held_out_scores": HeldOutScore,
+    "held_out_answers": HeldOutAnswer,
     "shard_reports": FunnelStep,
     "quality_report": FunnelStep,
     "model_usage": ModelUsage,
