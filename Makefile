@@ -88,8 +88,8 @@ bench-llm: setup ## the engine for model calls: requests/s on one core against a
 bench-llm-memory: setup ## the same with 200,000 requests, and what memory does meanwhile
 	@$(BIN)/python tools/bench_llm.py memory $(ARGS)
 
-bench-llm-vllm: setup ## against vLLM's own client: URL=http://127.0.0.1:8000/v1 MODEL=... CODEIO_VLLM_PYTHON=...
-	@test -n "$(URL)" && test -n "$(MODEL)" || { echo "usage: make bench-llm-vllm URL=... MODEL=... (and CODEIO_VLLM_PYTHON)"; exit 2; }
+bench-llm-vllm: setup ## against vLLM's own client: URL=... MODEL=... CODEIO_VLLM_PYTHON=... CODEIO_VLLM_MODEL=...
+	@test -n "$(URL)" && test -n "$(MODEL)" || { echo "usage: make bench-llm-vllm URL=... MODEL=... (and CODEIO_VLLM_PYTHON, CODEIO_VLLM_MODEL)"; exit 2; }
 	@$(BIN)/python tools/bench_llm.py vllm $(URL) $(MODEL) $(ARGS)
 
 test-vllm: setup ## vLLM for real; CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL name its interpreter and a model folder

@@ -112,7 +112,9 @@ def _measure(client: OpenAIChatClient, count: int, steps: int) -> None:
     print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f} MiB")
 
 
-def against_vllm(url: str, model: str, python: str, count: int, concurrency: int, max_tokens: int) -> None:
+def against_vllm(
+    url: str, model: str, python: str, tokenizer: str, count: int, concurrency: int, max_tokens: int
+) -> None:
     """Send the same prompts with our client and with vLLM's own, in turn, twice, and tell tokens per second."""
     rng = random.Random(0)
     ours: list[float] = []
@@ -122,7 +124,7 @@ def against_vllm(url: str, model: str, python: str, count: int, concurrency: int
             prompts = [f"Run {rng.random()}: count upwards from {number} in words." for number in range(count)]
             file = Path(folder) / f"{turn}.jsonl"
             file.write_text("".join(json.dumps({"prompt": p, "output_tokens": max_tokens}) + "\n" for p in prompts))
-            theirs.append(_their_rate(python, url, model, file, count, concurrency, max_tokens))
+            theirs.append(_their_rate(python, url, model, tokenizer, file, count, concurrency, max_tokens))
             prompts = [prompt.replace("Run ", "Try ") for prompt in prompts]  # no prefix cache from the other client
             ours.append(_our_rate(url, model, prompts, Path(folder) / f"journal{turn}", concurrency, max_tokens))
             print(f"turn {turn + 1}: vllm bench {theirs[-1]:.2f} tokens/s, ours {ours[-1]:.2f} tokens/s", flush=True)
@@ -140,14 +142,14 @@ def _our_rate(url: str, model: str, prompts: list[str], folder: Path, concurrenc
 
 
 def _their_rate(
-    python: str, url: str, model: str, prompts: Path, count: int, concurrency: int, max_tokens: int
+    python: str, url: str, model: str, tokenizer: str, prompts: Path, count: int, concurrency: int, max_tokens: int
 ) -> float:
     result = prompts.with_suffix(".result.json")
     # The command `vllm` of the CPU build does not start (it looks for a distribution of that name): call what it calls.
     run = "from argparse import ArgumentParser as P; from vllm.benchmarks.serve import add_cli_args, main; p = P(); "
     command = [
         python, "-c", f"{run}add_cli_args(p); main(p.parse_args())", "--backend", "openai-chat",
-        "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions", "--model", model,
+        "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions", "--model", model, "--tokenizer", tokenizer,
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(max_tokens),
         "--skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--num-warmups", "0",
         "--max-concurrency", str(concurrency), "--temperature", "0", "--save-result",
@@ -172,6 +174,9 @@ def main() -> None:
     vllm.add_argument("url")
     vllm.add_argument("model")
     vllm.add_argument("--python", default=os.environ.get("CODEIO_VLLM_PYTHON", ""))
+    vllm.add_argument(
+        "--tokenizer", default=os.environ.get("CODEIO_VLLM_MODEL"), help="folder; default the model's name"
+    )
     vllm.add_argument("--requests", type=int, default=48)
     vllm.add_argument("--concurrency", type=int, default=16)
     vllm.add_argument("--max-tokens", type=int, default=32)
@@ -179,7 +184,10 @@ def main() -> None:
     if given.command == "serve":
         asyncio.run(serve())
     elif given.command == "vllm":
-        against_vllm(given.url, given.model, given.python, given.requests, given.concurrency, given.max_tokens)
+        tokenizer = given.tokenizer or given.model
+        against_vllm(
+            given.url, given.model, given.python, tokenizer, given.requests, given.concurrency, given.max_tokens
+        )
     else:
         against_instant(given.requests, given.concurrency, steps=10 if given.command == "memory" else 4)
 
