@@ -149,7 +149,8 @@ def _their_rate(
     run = "from argparse import ArgumentParser as P; from vllm.benchmarks.serve import add_cli_args, main; p = P(); "
     command = [
         python, "-c", f"{run}add_cli_args(p); main(p.parse_args())", "--backend", "openai-chat",
-        "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions", "--model", model, "--tokenizer", tokenizer,
+        "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions",
+        "--model", model, "--tokenizer", tokenizer,
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(max_tokens),
         "--skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--num-warmups", "0",
         "--max-concurrency", str(concurrency), "--temperature", "0", "--save-result",

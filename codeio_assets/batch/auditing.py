@@ -1,32 +1,17 @@
 """`codeio audit`: which recorded pairs do not reproduce in fresh processes, and why.
 
-Reads the published format (`refcode`, `funcname`, `ios` of `input` and `output`). A pair is executed under reference
-surroundings; one that differs is executed again with one thing changed at a time, and on inputs as they were recorded.
+Reads the published format (`refcode`, `funcname`, `ios` of `input` and `output`). What does not live here: finding the
+cause (`stages.auditing`).
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks
-from codeio_assets.core.canonical import canonical_json
-from codeio_assets.core.comparison import equal_values
-from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.stages.sampling import REFERENCE, describe, variants_by_cause
-
-CHUNK = 200
-REPRODUCES = "reproduces"
-MUTATION_PROBE = """
-
-def _codeio_probe(arguments):
-    import copy
-    given = copy.deepcopy(arguments)
-    {entry}(**arguments)
-    return given != arguments
-"""
-"""Appended to a program to ask whether its entry changes its arguments."""
+from codeio_assets.sandbox.contract import Sandbox
+from codeio_assets.stages.auditing import CHUNK, REPRODUCES, Case, examine
 
 
 class RecordedFunction(Line):
@@ -35,27 +20,6 @@ class RecordedFunction(Line):
     refcode: str
     funcname: str = "main_solution"
     ios: list[dict[str, Any]]
-
-
-@dataclass(slots=True)
-class _Case:
-    """One function under audit: recorded pairs, and what they give now."""
-
-    number: int
-    line: RecordedFunction
-    outcomes: list[Outcome]
-
-    @property
-    def inputs(self) -> list[str]:
-        return [canonical_json(pair["input"]) for pair in self.line.ios]
-
-    def differing(self) -> list[int]:
-        """Return the indices of pairs whose recorded output is not what the call gives."""
-        return [
-            index
-            for index, (pair, outcome) in enumerate(zip(self.line.ios, self.outcomes, strict=True))
-            if not _reproduces(pair["output"], outcome)
-        ]
 
 
 @dataclass(slots=True)
@@ -78,14 +42,11 @@ def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out
     audited = Audit()
     numbered = enumerate(functions)
     for chunk in chunks(numbered, CHUNK):
-        cases = [_Case(number, line, []) for number, line in chunk]
-        _run(cases, sandbox)
-        suspects = [case for case in cases if case.differing()]
-        causes = _causes(suspects, sandbox)
+        cases = [Case(number, line.refcode, line.funcname, line.ios) for number, line in chunk]
+        examine(cases, sandbox)
         for case in cases:
-            found = causes.get(case.number, {})
-            audited.add([found.get(index, REPRODUCES) for index in range(len(case.outcomes))])
-            for index, cause in sorted(found.items()):
+            audited.add(case.results())
+            for index, cause in sorted(case.causes.items()):
                 out.write(function=case.number, pair=index, cause=cause, **_shown(case, index))
         progress.advance(len(chunk))
     progress.finish()
@@ -112,81 +73,6 @@ def table(summarised: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{'all':<28}{summarised['pairs']:>8,}"])
 
 
-def _run(cases: list[_Case], sandbox: Sandbox) -> None:
-    by_id = {str(case.number): case for case in cases}
-    jobs = (
-        Job(key, case.line.refcode, case.line.funcname, tuple(case.inputs), variant=REFERENCE)
-        for key, case in by_id.items()
-    )
-    for job, outcomes in sandbox.run_many(jobs):
-        by_id[job.job_id].outcomes = outcomes
-
-
-def _causes(suspects: list[_Case], sandbox: Sandbox) -> dict[int, dict[int, str]]:
-    """Return function -> pair -> cause, from what is seen first to what is left."""
-    causes: dict[int, dict[int, str]] = {case.number: {} for case in suspects}
-    for case in suspects:
-        for index in case.differing():
-            cause = _failure(case.outcomes[index])
-            if cause:
-                causes[case.number][index] = cause
-    for cause, variant in variants_by_cause():
-        for case, outcomes in _again(suspects, sandbox, variant):
-            for index in case.differing():
-                if outcomes[index].value_json != case.outcomes[index].value_json:
-                    causes[case.number].setdefault(index, cause)
-    mutating = _mutating(suspects, sandbox)
-    for case in suspects:
-        for index in case.differing():
-            cause = "argument_mutation" if case.number in mutating else "global_state_or_other_code"
-            causes[case.number].setdefault(index, cause)
-    return causes
-
-
-def _again(cases: list[_Case], sandbox: Sandbox, variant: Variant) -> Iterable[tuple[_Case, list[Outcome]]]:
-    by_id = {str(case.number): case for case in cases}
-    jobs = (
-        Job(key, case.line.refcode, case.line.funcname, tuple(case.inputs), variant=variant)
-        for key, case in by_id.items()
-    )
-    return [(by_id[job.job_id], outcomes) for job, outcomes in sandbox.run_many(jobs)]
-
-
-def _mutating(cases: list[_Case], sandbox: Sandbox) -> set[int]:
-    """Return the functions that change an argument for at least one of their recorded inputs."""
-    jobs = (
-        Job(
-            str(case.number),
-            case.line.refcode + MUTATION_PROBE.format(entry=case.line.funcname),
-            "_codeio_probe",
-            tuple(f'{{"arguments":{text}}}' for text in case.inputs),
-            variant=REFERENCE,
-        )
-        for case in cases
-    )
-    return {
-        int(job.job_id)
-        for job, outcomes in sandbox.run_many(jobs)
-        if any(outcome.value_json == "true" for outcome in outcomes)
-    }
-
-
-def _failure(outcome: Outcome) -> str | None:
-    if outcome.status == "ok":
-        return None
-    if outcome.error_type in {"ModuleNotFoundError", "ImportError"}:
-        return "missing_import"
-    return "error" if outcome.status == "exception" else outcome.status
-
-
-def _reproduces(recorded: Any, outcome: Outcome) -> bool:
-    return outcome.value_json is not None and equal_values(recorded, json.loads(outcome.value_json))
-
-
-def _shown(case: _Case, index: int) -> dict[str, Any]:
-    outcome = case.outcomes[index]
-    return {
-        "input": case.line.ios[index]["input"],
-        "recorded": case.line.ios[index]["output"],
-        "now": json.loads(outcome.value_json) if outcome.value_json is not None else describe(outcome),
-    }
+def _shown(case: Case, index: int) -> dict[str, Any]:
+    pair = case.pairs[index]
+    return {"input": pair["input"], "recorded": pair["output"], "now": case.now(index)}

@@ -131,3 +131,20 @@ REASONS: Final[dict[str, dict[str, str]]] = {
     "training_sets_rejections": _ASSEMBLY,
 }
 """Table -> the codes that its column `reason` may hold -> what they mean."""
+
+AUDIT_RESULTS: Final[dict[str, str]] = {
+    "reproduces": "the recorded output is what the input gives",
+    "argument_mutation": "the function changes its arguments, so that the input was recorded too late",
+    "random": "the output changes with the random state",
+    "time": "the output changes with the time",
+    "hash_order": "the output changes with the hash seed",
+    "missing_import": "the code imports what is not there",
+    "error": "the call raises an exception",
+    "timeout": "the call does not end within its CPU time",
+    "out_of_memory": "the call needs more memory than it may use",
+    "output_too_large": "the call gives a value of more than a megabyte",
+    "not_serialisable": "the call gives a value that has no JSON form",
+    "crashed": "the call ends the process that runs it",
+    "global_state_or_other_code": "what is left: state between calls, or other code than was executed then",
+}
+"""What `stages.auditing` may find of a recorded pair, and what it means."""

@@ -1,7 +1,8 @@
 """The schema of every table: columns, types and rules, as pandera models over polars.
 
 One truth for the store (column types), the asset checks (rules), the UI (column schema) and the docs.
-What does not live here: rules that need more than one table (`sql/checks`).
+What does not live here: rules that need more than one table (`sql/checks`), what the models share (`schema`), the
+tables of findings (`quality_tables`).
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from codeio_assets.core.quality_settings import FLAWS
+from codeio_assets.core.quality_tables import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.reasons import REASONS
 from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
 from codeio_assets.core.training_tables import (
@@ -187,29 +188,6 @@ class Verdict(Table):
     rule_version: str
 
 
-class CotFlaw(Table):
-    """One row per response of any turn: which flaws its text shows; see `core.quality_settings.FLAWS`."""
-
-    prediction_id: str = pa.Field(unique=True, **ID)
-    task_id: str = pa.Field(**ID)
-    function_id: str = pa.Field(**ID)
-    source: str
-    direction: str = pa.Field(isin=DIRECTIONS)
-    turn: int = pa.Field(ge=1)
-    model_id: str
-    answer_missing: bool = pa.Field(description=FLAWS["answer_missing"])
-    cut_off: bool = pa.Field(description=FLAWS["cut_off"])
-    refused: bool = pa.Field(description=FLAWS["refused"])
-    too_short: bool = pa.Field(description=FLAWS["too_short"])
-    too_long: bool = pa.Field(description=FLAWS["too_long"])
-    code_block: bool = pa.Field(description=FLAWS["code_block"])
-    copied_code: bool = pa.Field(description=FLAWS["copied_code"])
-    loop: bool = pa.Field(description=FLAWS["loop"])
-    repeats_previous: bool = pa.Field(description=FLAWS["repeats_previous"])
-    contradiction: bool = pa.Field(description=FLAWS["contradiction"])
-    other_language: bool = pa.Field(description=FLAWS["other_language"])
-
-
 class InstructionSample(Table):
     """One row per chat conversation for stage 2."""
 
@@ -273,30 +251,6 @@ class ModelUsage(Table):
     currency: str
 
 
-class VerdictHistory(Table):
-    """One row per (version of a shard's verdicts, direction, turn, model): how many were right. Never replaced."""
-
-    version: str = pa.Field(**ID, description="data version of the commit")
-    shard: str = pa.Field(description="partition key")
-    source: str
-    direction: str = pa.Field(isin=DIRECTIONS)
-    turn: int = pa.Field(ge=1)
-    model_id: str
-    correct: int = pa.Field(ge=0)
-    total: int = pa.Field(ge=1, description="verdicts; responses that the machine lost are left out")
-    written_at: str = pa.Field(description="UTC, ISO 8601")
-
-
-class FunctionCost(Table):
-    """One row per function among the slowest of a shard: what its calls took when pairs were last sampled."""
-
-    function_id: str = pa.Field(unique=True, **ID)
-    shard: str = pa.Field(description="partition key")
-    calls: int = pa.Field(ge=1, description="calls and draws, all rounds together")
-    cpu_s: float = pa.Field(ge=0, description="CPU seconds of these calls")
-    shard_share: float = pa.Field(ge=0, le=1, description="share of the CPU time of all calls of the shard")
-
-
 RUN_TABLES = ("model_usage", "verdict_history", "function_costs")
 """Tables that runs add to, beside those of the assets."""
 
@@ -332,6 +286,7 @@ TABLES: dict[str, type[Table]] = {
     "held_out_scores": HeldOutScore,
     "held_out_answers": HeldOutAnswer,
     "shard_reports": FunnelStep,
+    "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,

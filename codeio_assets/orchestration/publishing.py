@@ -129,6 +129,19 @@ def report_links(path: Path, result: StageResult) -> dict[str, dg.MetadataValue]
     }
 
 
+def audit_metadata(path: Path, result: StageResult, per_finding: int = 3) -> dict[str, dg.MetadataValue]:
+    """Return which file was audited, and for each finding the first pairs as examples."""
+    rows = (
+        result.tables["published_data_audit"].filter(pl.col("result") != "reproduces").sort("result", "function_number")
+    )
+    examples = rows.group_by("result", maintain_order=True).head(per_finding)
+    columns = ["result", "function_number", "pair_index", "input_json", "output_json", "now_json", "pair_id"]
+    return {
+        keys.AUDITED: dg.MetadataValue.path(str(path)),
+        keys.EXAMPLES: keys.table_value(examples.to_dicts(), columns),
+    }
+
+
 def publish_companion(
     context: dg.AssetExecutionContext,
     result: StageResult,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from codeio_assets.core.assembly import recipe_parameters
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.canonical import Json, sha256_hex
 from codeio_assets.core.comparison import rule_version
 from codeio_assets.core.verdicts import FEEDBACK_VERSION
 from codeio_assets.orchestration.partitions import ALL_SHARDS, code_shards, recipes
@@ -86,6 +86,17 @@ def _training_set(project: Project, partition: str) -> Json:
     }
 
 
+def _published(project: Project, _partition: str) -> Json:
+    setting = project.settings.quality.published
+    path = project.root / setting if setting else None
+    content = path.read_bytes() if path is not None and path.is_file() else None
+    return {"file": sha256_hex(content) if content is not None else None, "limits": _limits(project)}
+
+
+def _limits(project: Project) -> Json:
+    return project.settings.sandbox.model_dump(exclude={"workers"})
+
+
 def _report_queries(project: Project, _partition: str) -> Json:
     return [path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))]
 
@@ -140,7 +151,7 @@ STAGES: dict[str, Stage] = {
             pool="sandbox",
             settings=lambda project, partition: {
                 "sampling": project.settings.sampling.model_dump(),
-                "sandbox": project.settings.sandbox.model_dump(exclude={"workers"}),
+                "sandbox": _limits(project),
                 "pairs_per_function": project.source(partition.rsplit("-", 1)[0]).pairs_per_function,
             },
         ),
@@ -280,6 +291,16 @@ STAGES: dict[str, Stage] = {
             frozenset({"duckdb", "plotly"}),
             "4",
             settings=_report_queries,
+        ),
+        Stage(
+            "published_data_audit",
+            "s8_reports",
+            "none",
+            (),
+            frozenset({"bubblewrap", "parquet"}),
+            "2.3",
+            pool="sandbox",
+            settings=_published,
         ),
         Stage(
             "quality_report",

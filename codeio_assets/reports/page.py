@@ -60,6 +60,7 @@ SECTIONS = (
     Section("cot_flaws", "Chains of thought", "No chain of thought was read yet.", answer_figures.cot_flaws),
     Section("lengths", "Lengths", "No prediction was made yet.", figures.lengths, ("length_quantiles",)),
     Section("quality_rates", "Duplicates and constants", "Nothing to search yet."),
+    Section("published_data", "Published data", ""),
     Section("hardest_functions", "Functions that fail most", "Nothing was judged yet."),
     Section("slow_functions", "Slowest functions", "No function was executed yet."),
     Section("losses", "Losses", "Nothing was trained yet.", figures.losses, ("checkpoints",)),
@@ -67,12 +68,15 @@ SECTIONS = (
 )
 OF_RECIPES = frozenset({"losses"})
 """Sections that a report on one shard has no part in."""
+IF_ANY = frozenset({"published_data"})
+"""Sections about what most projects do not have: left out when there is nothing."""
 EXAMPLES = Section("examples", "Examples to read", "Nothing was judged yet.")
 
 
 def render_page(results: Mapping[str, QueryResult], shard: str | None = None) -> str:
     """Return the whole report as HTML, over everything or on one shard; equal results give equal text."""
-    shown = [section for section in SECTIONS if shard is None or section.query not in OF_RECIPES]
+    left_out = (OF_RECIPES if shard else frozenset[str]()) | {name for name in IF_ANY if not results[name].rows}
+    shown = [section for section in SECTIONS if section.query not in left_out]
     shown += _sections_of_added_queries(results)
     plots = {section.query: _plot(section, results) for section in shown}
     drawn = {f"plot-{name}": plot.as_json() for name, plot in plots.items() if plot}

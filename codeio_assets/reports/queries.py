@@ -18,8 +18,9 @@ Row = dict[str, Any]
 REQUIRED = frozenset(
     {
         "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "checkpoints", "cot_flaws", "drift", "examples",
-        "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage", "quality_rates",
-        "rejections", "shards", "slow_functions", "transform_attempts", "transform_wins", "usage", "verdict_flow",
+        "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage", "published_data",
+        "quality_rates", "rejections", "shards", "slow_functions", "transform_attempts", "transform_wins", "usage",
+        "verdict_flow",
     }
 )  # fmt: skip
 """Queries that the page cannot do without."""

@@ -91,6 +91,7 @@ def test_scarce_things_have_pools() -> None:
         "predictions": "chat_server",
         "verdicts": "sandbox",
         "revised_predictions": "chat_server",
+        "published_data_audit": "sandbox",
         "sft_stage1_checkpoint": "gpu",
         "sft_stage2_checkpoint": "gpu",
         "held_out_scores": "gpu",

@@ -54,7 +54,29 @@ def tables() -> Tables:
     shards = {shard: _shard(shard, files) for shard, files in SHARDS.items()}
     chats = [_conversation(index) for index in range(3)]
     every = {"instruction_data": chats, "instruction_data_rejections": [_rejection("x", "chat", "broken_json")]}
+    every["published_data_audit"] = [
+        published(0, "reproduces"),
+        published(1, "reproduces", misjudged="right_called_wrong"),
+    ]
     return {**shards, "all": every, RECIPE: _recipe(shards, chats)}
+
+
+def published(number: int, result: str, **other: str) -> dict[str, Any]:
+    """Return a recorded pair of a published function, and what became of it."""
+    flags = dict.fromkeys(("is_degenerate", "repeats_input", "repeats_input_prompt", "repeats_function"), False)
+    return {
+        "pair_id": content_id(published=number),
+        "function_number": number,
+        "pair_index": 0,
+        "entry": "main_solution",
+        "result": result,
+        "input_json": '{"a":1}',
+        "output_json": "2",
+        "now_json": "2",
+        **flags,
+        "misjudged": None,
+        **other,
+    }
 
 
 def write(warehouse: Warehouse, content: Tables) -> Warehouse:

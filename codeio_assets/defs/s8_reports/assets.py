@@ -1,11 +1,14 @@
-"""s8: flaws of the chains of thought, and the quality report."""
+"""s8: flaws of the chains of thought, the quality reports, and the audit of published data."""
 
 import dagster as dg
 
-from codeio_assets.orchestration.publishing import Stopwatch, publish, report_links
+from codeio_assets.orchestration.publishing import Stopwatch, audit_metadata, publish, report_links
+from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.reports import build_report, build_shard_report
-from codeio_assets.resources.engines import ProjectResource, WarehouseResource
+from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.sources.published import published_path, read_published
+from codeio_assets.stages.auditing import Case, audit_published
 from codeio_assets.stages.reviewing import review_cots
 
 
@@ -35,6 +38,31 @@ def shard_reports(
     watch, here = Stopwatch(), project.get()
     result = build_shard_report(here, warehouse.get(), context.partition_key)
     return publish(context, result, watch, extra=report_links(here.shard_report(context.partition_key), result))
+
+
+class AuditConfig(dg.Config):
+    """What the launchpad offers for an audit."""
+
+    path: str = ""
+    """JSONL of functions with recorded pairs, relative to the project; empty: `quality.published` of codeio.yaml."""
+
+
+@dg.asset(**spec("published_data_audit"), retry_policy=INFRASTRUCTURE)
+def published_data_audit(
+    context: dg.AssetExecutionContext, config: AuditConfig, project: ProjectResource, sandbox: SandboxResource
+) -> dg.MaterializeResult:
+    """One row per recorded pair of published CodeI/O data: whether it reproduces, and what else is wrong with it.
+
+    Key: `pair_id`. Each pair is executed in a fresh process; one that differs is executed again with one thing changed
+    at a time, which names the cause. Flags: constant outputs, repeated inputs, prompts and functions, and outputs that
+    the public comparison misjudges. It takes part in no job: materialise it when there is published data to judge.
+    """
+    watch, here = Stopwatch(), project.get()
+    with failing_at_once(), sandbox.open() as box:
+        path = published_path(here.root, here.settings.quality.published, config.path)
+        cases = (Case(each.number, each.code, each.entry, each.pairs) for each in read_published(path))
+        result = audit_published(cases, box)
+    return publish(context, result, watch, extra=audit_metadata(path, result))
 
 
 @dg.asset(**spec("quality_report"))

@@ -1,0 +1,65 @@
+"""Reading published functions with recorded pairs: lines of `refcode`, `funcname` and `ios` of `input` and `output`.
+
+What does not live here: what becomes of them (`stages.auditing`).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from codeio_assets.core.settings import SettingsError
+
+SETTING = "`quality: {published: ...}` in codeio.yaml, or `path` in the run's configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFunction:
+    """One line: where it stands (from 0), the code, the name of its entry, and its pairs."""
+
+    number: int
+    code: str
+    entry: str
+    pairs: list[dict[str, Any]]
+
+
+def published_path(root: Path, setting: Path | None, given: str = "") -> Path:
+    """Return the file to read: the one given for a run, else the setting's, relative to a project's root.
+
+    Raises:
+        SettingsError: neither is set, or there is no such file.
+    """
+    chosen = Path(given) if given else setting
+    if chosen is None:
+        raise SettingsError(f"there is no published data to audit: set {SETTING}, to a JSONL file of functions")
+    path = (root / chosen).resolve()
+    if not path.is_file():
+        raise SettingsError(f"{path}: no such file of published data. Correct {SETTING}")
+    return path
+
+
+def read_published(path: Path) -> Iterator[PublishedFunction]:
+    """Yield the functions of a file.
+
+    Raises:
+        SettingsError: a line is not JSON or lacks a field.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(line for line in lines if line.strip()):
+            try:
+                yield _function(number, json.loads(line))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise SettingsError(
+                    f"{path}: function {number} needs the fields refcode, funcname, ios (input, output): {error!r}"
+                ) from None
+
+
+def _function(number: int, row: dict[str, Any]) -> PublishedFunction:
+    code, entry, pairs = row["refcode"], row.get("funcname", "main_solution"), row["ios"]
+    if not (isinstance(code, str) and isinstance(entry, str) and isinstance(pairs, list)):
+        raise TypeError("a field is of another type")
+    kept: list[dict[str, Any]] = [
+        {"input": pair["input"], "output": pair["output"]} for pair in cast("list[dict[str, Any]]", pairs)
+    ]
+    return PublishedFunction(number, code, entry, kept)
