@@ -1,7 +1,7 @@
 """The schema of every table: columns, types and rules, as pandera models over polars.
 
 One truth for the store (column types), the asset checks (rules), the UI (column schema) and the docs.
-What does not live here: rules that need more than one table (`sql/checks`).
+What does not live here: their base (`table`), rules that need more than one table (`sql/checks`).
 """
 
 from typing import Any
@@ -11,25 +11,14 @@ import polars as pl
 
 from codeio_assets.core.quality_settings import FLAWS
 from codeio_assets.core.reasons import REASONS
+from codeio_assets.core.table import ID, StageStatus, Table
 
-ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
 VERDICT_STATUSES = [
     "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
 ]  # fmt: skip
 SPLITS = ["train", "validation", "test"]
-
-
-class Table(pa.DataFrameModel):
-    """Base of all tables: strict columns, typed, in this order; rows are sorted by the first one."""
-
-    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]  (how pandera takes options)
-        """Columns beyond the schema are an error; types are never coerced."""
-
-        strict = True
-        ordered = True
-        coerce = False
 
 
 class Rejection(Table):
@@ -364,6 +353,7 @@ TABLES: dict[str, type[Table]] = {
     "sft_stage2_training_log": TrainingLogEntry,
     "shard_reports": FunnelStep,
     "quality_report": FunnelStep,
+    "status": StageStatus,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,
     "function_costs": FunctionCost,

@@ -13,6 +13,7 @@ import dagster as dg
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.orchestration import metadata as keys
+from codeio_assets.orchestration.partitions import PARTITION_TAG
 from codeio_assets.orchestration.webhook import VARIABLE, post, webhook_url, without_secrets
 
 RUNS_PER_LOOK = 100
@@ -20,7 +21,7 @@ TOLD_PER_LOOK = 20
 """Failures named in one message; the rest are counted."""
 REMEMBERED = 1_000
 ERROR_CHARS = 300
-PARTITION_TAG, RETRY_TAG = "dagster/partition", "dagster/will_retry"
+RETRY_TAG = "dagster/will_retry"
 
 Failure = dict[str, Json]
 

@@ -19,7 +19,9 @@ from codeio_assets.orchestration.own_runs import fail_dead_runs, process_tags
 from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
 from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
+from codeio_assets.orchestration.status import project_status
 from codeio_assets.project import Project
+from codeio_assets.stages.overview import to_markdown
 from codeio_assets.store import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -65,7 +67,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     made = sum(_bring_up_to_date(project, "shards", key, say) for key in keys)
     made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("instruction_data",))
     made += sum(_bring_up_to_date(project, "recipes", recipe, say) for recipe in recipes)
-    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report",))
+    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report", "status"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
@@ -165,15 +167,15 @@ def _loss(loss: float | None) -> str:
 
 
 def show_status(project: Project, say: Say) -> None:
-    """Say for each asset how many partitions are up to date, out of date, missing."""
+    """Say the status at one look, as the asset `status` shows it, and which partitions are out of date."""
+    dagster_home(project)
+    checks = _definitions().get_repository_def().asset_graph.asset_check_keys
+    with dg.DagsterInstance.get() as instance:
+        say(f"{to_markdown(project_status(project, instance, checks))}\n")
     warehouse = Warehouse(project.warehouse)
     for stage in STAGES.values():
-        partitions = {
-            "shards": project.shards.keys(),
-            "recipes": sorted(project.recipes),
-            "none": [UNPARTITIONED],
-        }[stage.partitioned]
-        current = sum(is_current(stage, key, project, warehouse) for key in partitions)
-        made = sum(warehouse.manifest(stage.asset, key) is not None for key in partitions)
-        stale, missing = made - current, len(partitions) - made
-        say(f"{stage.asset:<24}{current:>5} up to date{stale:>5} out of date{missing:>5} missing")
+        present = {"shards": project.shards.keys(), "recipes": list(project.recipes), "none": [UNPARTITIONED]}
+        made = sorted({*present[stage.partitioned]} & {*warehouse.partitions(stage.asset)})
+        stale = [key for key in made if not is_current(stage, key, project, warehouse)]
+        if stale:
+            say(f"out of date: {stage.asset}, {len(stale)} partition(s): {', '.join(stale[:5])}")

@@ -282,6 +282,7 @@ STAGES: dict[str, Stage] = {
             "4",
             settings=_report_queries,
         ),
+        Stage("status", "s8_reports", "none", ("quality_report",), frozenset({"duckdb", "markdown"}), "4"),
     )
 }
 """Asset name -> stage, in flow order. `revised_verdicts` is written together with `revised_predictions`."""
