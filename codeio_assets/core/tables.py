@@ -1,7 +1,7 @@
 """The schema of every table: columns, types and rules, as pandera models over polars.
 
 One truth for the store (column types), the asset checks (rules), the UI (column schema) and the docs.
-What does not live here: their base (`table`), rules that need more than one table (`sql/checks`).
+What does not live here: their base (`schema`), rules that need more than one table (`sql/checks`).
 """
 
 from typing import Any
@@ -11,13 +11,10 @@ import polars as pl
 
 from codeio_assets.core.quality_settings import FLAWS
 from codeio_assets.core.reasons import REASONS
-from codeio_assets.core.table import ID, StageStatus, Table
+from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+from codeio_assets.core.status_table import StageStatus
 
-DIRECTIONS = ["input", "output"]
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
-VERDICT_STATUSES = [
-    "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
-]  # fmt: skip
 SPLITS = ["train", "validation", "test"]
 
 

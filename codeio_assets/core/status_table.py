@@ -1,24 +1,11 @@
-"""The base of all tables, and the table of the status.
+"""The table of the status.
 
-What does not live here: the tables of the data (`tables`).
+What does not live here: counting it (`stages.overview`).
 """
-
-from typing import Any
 
 import pandera.polars as pa
 
-ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
-
-
-class Table(pa.DataFrameModel):
-    """Base of all tables: strict columns, typed, in this order; rows are sorted by the first one."""
-
-    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]  (how pandera takes options)
-        """Columns beyond the schema are an error; types are never coerced."""
-
-        strict = True
-        ordered = True
-        coerce = False
+from codeio_assets.core.schema import Table
 
 
 class StageStatus(Table):
