@@ -192,6 +192,21 @@ def sample_also_rejected(tables: dict[str, tiny.Rows]) -> int:
     return 1
 
 
+def trained_on_held_out(tables: dict[str, tiny.Rows]) -> int:
+    """Train on one sample of a function whose prompts were answered."""
+    asked = tables["held_out_answers"][0]["function_id"]
+    next(row for row in tables["training_sets"] if row["function_id"] == asked)["split"] = "train"
+    return 1
+
+
+def one_answer_less(tables: dict[str, tiny.Rows]) -> int:
+    """Let one model answer a prompt less, with the score counting it right."""
+    row = tables["held_out_answers"].pop()
+    score = next(s for s in tables["held_out_scores"] if (s["model"], s["subject"]) == (row["model"], row["direction"]))
+    score.update(answers=score["answers"] - 1, correct=score["correct"] - 1)
+    return 1
+
+
 OTHER = "f" * 64
 VIOLATIONS: dict[str, list[Break]] = {
     "eligible_code_files__rows_are_accounted_for": [
@@ -233,6 +248,12 @@ VIOLATIONS: dict[str, list[Break]] = {
     "verdicts__correct_rate_is_steady": [right_less_often_than_before],
     "training_sets__samples_fit_the_length": [endless_completions],
     "training_sets__texts_are_distinct": [same_texts],
+    "held_out_scores__functions_were_not_trained_on": [trained_on_held_out],
+    "held_out_scores__answers_are_accounted_for": [
+        without("held_out_answers"),
+        changed("held_out_scores", correct=9),
+        one_answer_less,
+    ],
 }
 CASES = [(name, number) for name, breaks in VIOLATIONS.items() for number in range(len(breaks))]
 

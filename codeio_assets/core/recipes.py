@@ -73,6 +73,38 @@ class DataRecipe(_Part):
         return self
 
 
+class Lora(_Part):
+    """Low-rank adapters on all linear layers instead of all weights; they are merged into the finished checkpoint."""
+
+    rank: int = Field(16, ge=1)
+    alpha: float = Field(32.0, gt=0, description="scale; the update counts alpha / rank times")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class AuditLimits(_Part):
+    """What the token audit of a stage may find; a stage beyond a limit is refused before its first step."""
+
+    max_truncated_ratio: float = Field(0.1, ge=0, le=1, description="rows that are cut at max_length")
+    max_lost_ratio: float = Field(0.1, ge=0, le=1, description="completion tokens that are cut off")
+    max_untrainable_ratio: float = Field(0.1, ge=0, le=1, description="rows whose prompt alone fills max_length")
+    max_without_end_ratio: float = Field(0.1, ge=0, le=1, description="rows whose end of turn is not learnt")
+    max_padding_ratio: float = Field(1.0, ge=0, le=1, description="positions that hold no sample")
+    max_epochs: float | None = Field(None, gt=0, description="how often a row may be seen; null sets no limit")
+
+
+class Evaluation(_Part):
+    """How base model and checkpoints are compared on the held-out side; decides nothing about them."""
+
+    tasks_per_direction: int = Field(100, ge=0, description="held-out prompts to answer, per direction")
+    loss_rows: int = Field(100, ge=0, description="held-out rows whose loss is taken, per direction and kind")
+    max_new_tokens: int = Field(1024, ge=1)
+    max_length: int = Field(4096, ge=8, description="tokens per row for the loss, prompt included")
+    batch_size: int = Field(8, ge=1, description="prompts that are answered at once by transformers")
+    generation: Literal["transformers", "vllm"] = Field(
+        "transformers", description="vllm starts a server per model, as chat.vllm of codeio.yaml says"
+    )
+
+
 class StageRecipe(_Part):
     """One stage of supervised fine-tuning. Exactly one of `epochs` and `max_steps` is given."""
 
@@ -91,6 +123,8 @@ class StageRecipe(_Part):
         "error", description="what becomes of rows whose prompt alone fills max_length"
     )
     gradient_checkpointing: bool = False
+    liger_kernel: bool = Field(False, description="fused loss and layers on GPUs; needs the package liger-kernel")
+    lora: Lora | None = Field(None, description="adapters instead of all weights; null trains all")
     checkpoint_every_steps: int = Field(50, ge=1)
     keep_last_checkpoints: int = Field(2, ge=2, description="one may be half written when a run is killed")
     validation_rows: int = Field(256, ge=0, description="held-out rows used for the loss before and after")
@@ -143,6 +177,8 @@ class Recipe(_Part):
     data: DataRecipe = Field(default_factory=lambda: DataRecipe.model_validate({}))
     format: SampleFormat = "query_code_to_cot"
     stages: dict[StageNumber, StageRecipe] = Field(min_length=1)
+    limits: AuditLimits = Field(default_factory=lambda: AuditLimits.model_validate({}))
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
     launch: str = Field("cpu", pattern=r"^[a-z0-9][a-z0-9_]*$", description="file under training/launch")
 
     @field_validator("stages", mode="before")
@@ -154,8 +190,8 @@ class Recipe(_Part):
         return {numbers.get(key, key): value for key, value in cast("dict[Any, Any]", stages).items()}
 
     def substance(self) -> dict[str, Any]:
-        """Return what decides rows and weights as JSON: all fields but those that only inform."""
-        return self.model_dump(mode="json", exclude={"description", "reported"})
+        """Return what decides rows and weights as JSON: all fields but those that only inform, limit or measure."""
+        return self.model_dump(mode="json", exclude={"description", "reported", "limits", "evaluation"})
 
     def stage(self, number: int) -> StageRecipe:
         """Return a stage.

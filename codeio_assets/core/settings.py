@@ -210,6 +210,15 @@ class Split(Part):
         return self
 
 
+class Training(Part):
+    """Where and how training runs on this machine; decides nothing about the weights."""
+
+    trackers: Names = Field((), description="besides TensorBoard: wandb, mlflow, ... as transformers names them")
+    devices: str | None = Field(None, pattern=r"^[0-9A-Za-z,-]*$", description="CUDA_VISIBLE_DEVICES of training")
+    launch_options: Names = Field((), description="options of accelerate launch that win over the launch file")
+    refuse_too_large: bool = Field(True, description="false only warns when the memory estimate exceeds what is free")
+
+
 class Settings(Part):
     """The content of codeio.yaml."""
 
@@ -220,6 +229,7 @@ class Settings(Part):
     phrases: Phrases = Field(default_factory=lambda: Phrases.model_validate({}))
     split: Split = Field(default_factory=lambda: Split.model_validate({}))
     quality: Quality = Field(default_factory=lambda: Quality.model_validate({}))
+    training: Training = Field(default_factory=lambda: Training.model_validate({}))
 
 
 _Model = TypeVar("_Model", bound=Part)

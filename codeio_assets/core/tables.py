@@ -13,6 +13,13 @@ from codeio_assets.core.quality_settings import FLAWS
 from codeio_assets.core.reasons import REASONS
 from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
 from codeio_assets.core.status_table import StageStatus
+from codeio_assets.core.training_tables import (
+    Checkpoint,
+    HeldOutAnswer,
+    HeldOutScore,
+    TokenAuditEntry,
+    TrainingLogEntry,
+)
 
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
 SPLITS = ["train", "validation", "test"]
@@ -237,33 +244,6 @@ class TrainingSample(Table):
     final_status: str = pa.Field(nullable=True, description="status of the last verdict")
 
 
-class Checkpoint(Table):
-    """One row per finished checkpoint of a stage: where it is, what it is, and its loss on held-out rows."""
-
-    checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
-    recipe: str
-    stage: int = pa.Field(isin=[1, 2])
-    path: str
-    parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
-    base_model: str
-    steps: int = pa.Field(ge=1)
-    train_rows: int = pa.Field(ge=1)
-    validation_rows: int = pa.Field(ge=0)
-    tokens_seen: int = pa.Field(ge=1)
-    loss_before: float = pa.Field(nullable=True, description="mean loss per completion token, held-out rows")
-    loss_after: float = pa.Field(nullable=True)
-    audit_json: str = pa.Field(str_matches=r"^\{", description="token audit")
-
-
-class TrainingLogEntry(Table):
-    """One row per logged optimiser step of a stage."""
-
-    step: int = pa.Field(ge=0, unique=True)
-    recipe: str
-    stage: int = pa.Field(isin=[1, 2])
-    loss: float = pa.Field(description="mean training loss since the last entry")
-
-
 class FunnelStep(Table):
     """One row per step of the funnel from raw file to training token."""
 
@@ -346,9 +326,13 @@ TABLES: dict[str, type[Table]] = {
     "training_sets_rejections": _rejections("training_sets"),
     "sft_stage1_checkpoint": Checkpoint,
     "sft_stage1_training_log": TrainingLogEntry,
+    "sft_stage1_token_audit": TokenAuditEntry,
     "sft_stage2_checkpoint": Checkpoint,
     "sft_stage2_training_log": TrainingLogEntry,
     "shard_reports": FunnelStep,
+    "sft_stage2_token_audit": TokenAuditEntry,
+    "held_out_scores": HeldOutScore,
+    "held_out_answers": HeldOutAnswer,
     "quality_report": FunnelStep,
     "status": StageStatus,
     "model_usage": ModelUsage,

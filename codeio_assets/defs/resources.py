@@ -13,6 +13,5 @@ defs = dg.Definitions(
         "warehouse": WarehouseResource(),
         "chat_server": ChatServerResource(),
         "sandbox": SandboxResource(),
-        "pipes": dg.PipesSubprocessClient(),
     },
 )

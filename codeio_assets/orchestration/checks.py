@@ -41,8 +41,9 @@ def tables_of(asset: str) -> list[str]:
         "eligible_code_files": ["near_duplicate_groups"],
         "unified_functions": ["transform_attempts"],
         "revised_predictions": ["revised_verdicts"],
-        "sft_stage1_checkpoint": ["sft_stage1_training_log"],
-        "sft_stage2_checkpoint": ["sft_stage2_training_log"],
+        "sft_stage1_checkpoint": ["sft_stage1_training_log", "sft_stage1_token_audit"],
+        "sft_stage2_checkpoint": ["sft_stage2_training_log", "sft_stage2_token_audit"],
+        "held_out_scores": ["held_out_answers"],
     }
     own = [asset, *side.get(asset, [])]
     return own + [name for name in (f"{asset}_rejections",) if name in TABLES]

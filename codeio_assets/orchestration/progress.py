@@ -63,7 +63,7 @@ def report_progress(
     To the log every ten seconds and at its end, as an observation of the asset every minute, to a terminal always.
     """
     shown = terminal or sys.stderr
-    log_is_due, observation_is_due = _Every(LOG_EVERY_S), _Every(OBSERVE_EVERY_S)
+    log_is_due, observation_is_due = Every(LOG_EVERY_S), Every(OBSERVE_EVERY_S)
 
     def observe(progress: Progress) -> None:
         metadata = observation_metadata(progress)
@@ -84,7 +84,7 @@ def report_progress(
 
 def log_execution(context: dg.AssetExecutionContext) -> Callable[[str], None]:
     """Return a callback that writes a line to the log of the step, at most every ten seconds."""
-    is_due = _Every(LOG_EVERY_S)
+    is_due = Every(LOG_EVERY_S)
     is_due()  # a step that is over sooner needs no progress
 
     def say(line: str) -> None:
@@ -94,7 +94,7 @@ def log_execution(context: dg.AssetExecutionContext) -> Callable[[str], None]:
     return say
 
 
-class _Every:
+class Every:
     """Says yes at most once in so many seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -102,6 +102,7 @@ class _Every:
         self._last: float | None = None
 
     def __call__(self) -> bool:
+        """Tell whether it is time again."""
         now = time.monotonic()
         if self._last is not None and now - self._last < self._seconds:
             return False

@@ -8,6 +8,8 @@ import dagster as dg
 from codeio_assets.core.settings import SettingsError
 from codeio_assets.llm.contract import ChatServerError
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.stages.scoring import HeldOutError
+from codeio_assets.training.contract import TrainingError
 
 INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
@@ -17,5 +19,5 @@ def failing_at_once() -> Generator[None]:
     """Turn errors that no retry can mend (wrong key, no sandbox, bad settings) into a failure without retries."""
     try:
         yield
-    except (ChatServerError, SandboxUnavailable, SettingsError) as error:
+    except (ChatServerError, SandboxUnavailable, SettingsError, HeldOutError, TrainingError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None

@@ -90,6 +90,11 @@ def _report_queries(project: Project, _partition: str) -> Json:
     return [path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))]
 
 
+def _evaluation(project: Project, partition: str) -> Json:
+    evaluation = project.recipes[partition].evaluation.model_dump(mode="json")
+    return [evaluation, rule_version(project.settings.judging.rule)]
+
+
 STAGES: dict[str, Stage] = {
     stage.asset: stage
     for stage in (
@@ -232,6 +237,23 @@ STAGES: dict[str, Stage] = {
             settings=_recipe,
         ),
         Stage(
+            "held_out_scores",
+            "s7_training",
+            "recipes",
+            (
+                "unified_functions",
+                "io_pairs",
+                "prediction_tasks",
+                "training_sets",
+                "sft_stage1_checkpoint",
+                "sft_stage2_checkpoint",
+            ),
+            frozenset({"huggingface", "bubblewrap", "parquet"}),
+            "4",
+            pool="gpu",
+            settings=_evaluation,
+        ),
+        Stage(
             "cot_flaws",
             "s8_reports",
             "shards",
@@ -277,6 +299,7 @@ STAGES: dict[str, Stage] = {
                 "training_sets",
                 "sft_stage1_checkpoint",
                 "sft_stage2_checkpoint",
+                "held_out_scores",
             ),
             frozenset({"duckdb", "plotly"}),
             "4",

@@ -45,15 +45,17 @@ class ChatSession:
 
 @contextmanager
 def open_session(
-    project: Project, label: str = "", say: Callable[[str], None] = lambda _line: None
+    project: Project, label: str = "", say: Callable[[str], None] = lambda _line: None, chat: Chat | None = None
 ) -> Generator[ChatSession]:
     """Open the client; `label` (the run's) names its journal segments, by which the budget of a run is kept.
+
+    `chat` takes the place of the project's settings, for a model other than theirs.
 
     Raises:
         ChatServerError: a vLLM server could not be started.
     """
-    chat = project.settings.chat
-    journal = Journal(journal_folder(project), label)
+    chat = chat or project.settings.chat
+    journal = Journal(journal_folder(project, chat), label)
     with ExitStack() as stack:
         stack.callback(journal.close)
         if chat.base_url == RECORDED and not chat.endpoints:
@@ -132,8 +134,8 @@ def meter_of(chat: Chat, journal: Path, label: str) -> Meter:
     return ledger_meter(journal, chat.model, prices_of(chat), budget, label or None)
 
 
-def journal_folder(project: Project) -> Path:
+def journal_folder(project: Project, chat: Chat | None = None) -> Path:
     """Return the journal in use: the recorded one that is replayed, or the project's own."""
-    chat = project.settings.chat
+    chat = chat or project.settings.chat
     replayed = chat.base_url == RECORDED and not chat.endpoints and chat.recorded
     return project.root / chat.recorded if replayed and chat.recorded else project.journal

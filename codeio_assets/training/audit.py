@@ -9,14 +9,14 @@ are packed in a sequence; `epochs_implied` answers that for the data at hand.
 
 import random
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from math import ceil
 from typing import Any, Literal
 
 from codeio_assets.core.canonical import Json
-from codeio_assets.core.recipes import StageRecipe
+from codeio_assets.core.recipes import AuditLimits, StageRecipe
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.samples import Sample
 
@@ -87,6 +87,40 @@ class TokenAudit:
                 f"alone fills max_length: {shown}. Raise max_length, or set untrainable_rows: drop."
             )
 
+    def ratios(self) -> dict[str, float]:
+        """Return what limits are set for, by the limit's name without `max_`."""
+        return {
+            "truncated_ratio": self.rows_truncated / max(1, self.rows),
+            "lost_ratio": self.completion_tokens_lost / max(1, self.completion_tokens),
+            "untrainable_ratio": len(self.untrainable_ids) / max(1, self.rows),
+            "without_end_ratio": self.rows_without_end / max(1, self.rows),
+            "padding_ratio": self.padding_ratio,
+            "epochs": self.epochs_implied,
+        }
+
+    def require_within(self, limits: AuditLimits) -> None:
+        """Refuse rows that a recipe's limits exclude.
+
+        Raises:
+            TrainingError: names what is beyond which limit.
+        """
+        beyond = beyond_limits(self.ratios(), limits)
+        if beyond:
+            raise TrainingError(
+                f"the token audit is beyond the recipe's limits: {'; '.join(beyond)}. Raise max_length, choose other "
+                f"rows, or raise the limit."
+            )
+
+
+def beyond_limits(ratios: Mapping[str, float], limits: AuditLimits) -> list[str]:
+    """Return what of `TokenAudit.ratios` is beyond a recipe's limits, for people."""
+    allowed: dict[str, float | None] = limits.model_dump()
+    return [
+        f"{name} is {value:.4g}, max_{name} {limit:.4g}"
+        for name, value in ratios.items()
+        if (limit := allowed[f"max_{name}"]) is not None and value > limit
+    ]
+
 
 def count_tokens(samples: Iterable[Sample], tokenizer: Any) -> list[RowTokens]:
     """Count the tokens of each row through the chat template, as TRL does for prompt/completion conversations."""
@@ -94,12 +128,17 @@ def count_tokens(samples: Iterable[Sample], tokenizer: Any) -> list[RowTokens]:
     return [_row_tokens(sample, tokenizer, ends) for sample in samples]
 
 
-def _row_tokens(sample: Sample, tokenizer: Any, ends: set[int]) -> RowTokens:
+def rendered(sample: Sample, tokenizer: Any) -> tuple[list[int], int]:
+    """Return a sample's tokens through the chat template, and how many of them are the prompt."""
     prompt: list[int] = tokenizer.apply_chat_template(sample.prompt, add_generation_prompt=True, return_dict=True)[
         "input_ids"
     ]
     whole: list[int] = tokenizer.apply_chat_template([*sample.prompt, *sample.answer], return_dict=True)["input_ids"]
-    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
+    return whole, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
+
+
+def _row_tokens(sample: Sample, tokenizer: Any, ends: set[int]) -> RowTokens:
+    whole, shared = rendered(sample, tokenizer)
     # templates may end a turn with the end token and a newline
     return RowTokens(sample.sample_id, shared, len(whole) - shared, not ends.isdisjoint(whole[shared:][-2:]))
 

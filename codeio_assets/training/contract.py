@@ -5,6 +5,7 @@ What does not: anything that imports torch (`sft`, `audit`, `base_models`), so t
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -39,6 +40,8 @@ class TrainingJob:
         cache_dir: Where converted base models are kept.
         data_versions: Snapshot of the data, for the manifest: "table/partition" -> version.
         run_info: Anything worth keeping about the run (Dagster run id, ...); decides nothing.
+        trackers: What besides TensorBoard is told of each step, as transformers names it.
+        refuse_too_large: Whether a stage that needs more memory than is free is refused, or only warned of.
     """
 
     recipe: dict[str, Json]
@@ -49,6 +52,8 @@ class TrainingJob:
     cache_dir: str = ".cache/base_models"
     data_versions: dict[str, str] = field(default_factory=dict[str, str])
     run_info: dict[str, str] = field(default_factory=dict[str, str])
+    trackers: tuple[str, ...] = ()
+    refuse_too_large: bool = True
 
     def write(self, path: Path) -> Path:
         """Write the job as JSON and return the path."""
@@ -66,9 +71,46 @@ class TrainingJob:
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             data["data_files"] = tuple(data["data_files"])
+            data["trackers"] = tuple(data.get("trackers", ()))
             return cls(**data)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise TrainingError(f"{path} is not a training job: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a training process gave up, left beside its output for whoever started it.
+
+    `final` tells that another try cannot help: the recipe, the data or the machine must change first.
+    """
+
+    text: str
+    final: bool
+
+    def write(self, output_dir: str) -> None:
+        """Leave the failure; of several processes the first one's counts."""
+        path = self.path(output_dir)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, output_dir: str) -> Self | None:
+        """Return the failure that was left, or None when the process ended without a word."""
+        try:
+            return cls(**json.loads(cls.path(output_dir).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @classmethod
+    def clear(cls, output_dir: str) -> None:
+        """Forget an earlier failure."""
+        cls.path(output_dir).unlink(missing_ok=True)
+
+    @staticmethod
+    def path(output_dir: str) -> Path:
+        """Return the file of the failure."""
+        return Path(f"{output_dir}.failure.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +163,14 @@ class TrainingResult:
             TrainingError: the folder is no finished checkpoint.
         """
         return cls.from_json({**read_manifest(output_dir)["result"], "status": "reused"})
+
+
+def sentence(message: Mapping[str, Any]) -> str:
+    """Return a message of a training process in one line for people."""
+    if message["kind"] == "note":
+        return str(message["text"])
+    shown = {name: value for name, value in message.items() if name not in {"kind", "train_losses"}}
+    return f"{message['kind']}: {json.dumps(shown)}"
 
 
 def read_manifest(output_dir: Path) -> dict[str, Json]:

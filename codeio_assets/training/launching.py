@@ -6,6 +6,9 @@ What does not: starting it, which Dagster Pipes or a person does.
 
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from codeio_assets.training.contract import TrainingError
 
@@ -23,17 +26,36 @@ def build_command(launch: str, job_path: Path, overrides: tuple[str, ...] = ()) 
     Raises:
         TrainingError: there is no such configuration.
     """
+    config = str(_file(launch))
+    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config, *overrides]
+    return [*accelerate, "--module", "codeio_assets.training.sft", "--job", str(job_path)]
+
+
+def gpus_per_machine(launch: str) -> int:
+    """Return how many GPUs a launch configuration takes on each machine; 0 for those that run on CPUs.
+
+    Raises:
+        TrainingError: there is no such configuration.
+    """
+    config: dict[str, Any] = yaml.safe_load(_file(launch).read_text(encoding="utf-8"))
+    return 0 if config["use_cpu"] else config["num_processes"] // config["num_machines"]
+
+
+def _file(launch: str) -> Path:
     config = FOLDER / f"{launch}.yaml"
     if not config.is_file():
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
         raise TrainingError(f"there is no launch configuration {launch!r}. Set the recipe's launch to: {known}.")
-    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *overrides]
-    return [*accelerate, "--module", "codeio_assets.training.sft", "--job", str(job_path)]
+    return config
 
 
-def training_environment() -> dict[str, str]:
-    """Return the variables that training runs with, besides those it inherits: nothing is sent, no bars in logs."""
-    return {
+def training_environment(devices: str | None = None) -> dict[str, str]:
+    """Return the variables that training runs with, besides those it inherits: nothing is sent, no bars in logs.
+
+    `devices` names the GPUs that it may see, as CUDA_VISIBLE_DEVICES does; None leaves that to what is inherited.
+    """
+    visible = {} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}
+    return visible | {
         "ACCELERATE_LOG_LEVEL": "ERROR",
         "TQDM_DISABLE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -4,7 +4,6 @@ What lives here: the trainer callback, and where messages go (Dagster Pipes, or 
 What does not: what Dagster makes of them (`defs`).
 """
 
-import json
 import math
 import os
 import resource
@@ -21,10 +20,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.training.checkpoint import COMPLETE_FILE
-from codeio_assets.training.contract import TrainingError
+from codeio_assets.training.contract import TrainingError, sentence
 
 Report = Callable[[dict[str, Json]], None]
-"""Takes a message: `kind` is audit, step, evaluation, note or result; the rest are its numbers."""
+"""Takes a message: `kind` is memory, audit, step, evaluation, note or result; the rest are its numbers."""
 
 
 @contextmanager
@@ -41,24 +40,12 @@ def reporting() -> Generator[Report]:
         return
     pipes: dagster_pipes.PipesContext
     with dagster_pipes.open_dagster_pipes() as pipes:  # pyright: ignore[reportUnknownMemberType]
-
-        def send(message: dict[str, Json]) -> None:
-            pipes.report_custom_message(message)
-            pipes.log.info(_sentence(message))
-
-        yield send
+        yield pipes.report_custom_message
 
 
 def _print_message(message: dict[str, Json]) -> None:
-    sys.stdout.write(_sentence(message) + "\n")
+    sys.stdout.write(sentence(message) + "\n")
     sys.stdout.flush()
-
-
-def _sentence(message: dict[str, Json]) -> str:
-    if message["kind"] == "note":
-        return str(message["text"])
-    numbers = {key: value for key, value in message.items() if key not in {"kind", "train_losses"}}
-    return f"{message['kind']}: {json.dumps(numbers)}"
 
 
 def peak_memory_bytes() -> int:

@@ -1,4 +1,6 @@
-"""The training script: `python -m codeio_assets.training.sft --job job.json`, by hand, by accelerate, or by Dagster.
+"""The training script, by hand, by accelerate, or by Dagster.
+
+`python -m codeio_assets.training.sft recipes/demo.yaml --data rows.parquet --output out/stage1`, or `--job job.json`.
 
 What lives here: the command line, messages for people, exit codes. What does not: training (`trainer`).
 
@@ -10,30 +12,71 @@ import os
 import sys
 from pathlib import Path
 
-from codeio_assets.training.contract import TrainingError, TrainingJob
+from codeio_assets.core.recipes import RecipeError, load_recipe
+from codeio_assets.training.contract import Failure, TrainingError, TrainingJob
 from codeio_assets.training.launching import training_environment
 
-QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 MEMORY_ADVICE = (
-    "out of memory: {reason}. Lower max_length or per_device_batch_size, set gradient_checkpointing: true, or use "
-    "more devices."
+    "out of memory: {reason}. Lower max_length or per_device_batch_size, set gradient_checkpointing: true, add "
+    "lora, or use more devices."
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job; return the exit code."""
-    parser = argparse.ArgumentParser(prog="codeio_assets.training.sft", description=__doc__)
-    parser.add_argument("--job", type=Path, required=True, help="a training job as JSON (contract.TrainingJob)")
-    options = parser.parse_args(arguments)
+    """Run one job; return the exit code. A failure is left beside the output too, for whoever started this."""
+    options = _parser().parse_args(arguments)
+    output_dir = ""
     try:
-        run(options.job)
+        job = _job(options)
+        output_dir = job.output_dir
+        run(job)
     except TrainingError as error:
         sys.stderr.write(f"training failed: {error}\n")
+        _leave(Failure(str(error), final=True), output_dir)
         return 1
+    except Exception as error:
+        _leave(Failure(f"{type(error).__name__}: {error}", final=False), output_dir)
+        raise
     return 0
 
 
-def run(job_path: Path) -> None:
+def _leave(failure: Failure, output_dir: str) -> None:
+    if output_dir:
+        failure.write(output_dir)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="codeio_assets.training.sft", description=__doc__)
+    parser.add_argument("recipe", type=Path, nargs="?", help="a recipe file; then --data and --output are needed")
+    parser.add_argument("--job", type=Path, help="a training job as JSON (contract.TrainingJob), instead of a recipe")
+    parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--data", nargs="+", default=[], help="Parquet files of the table training_sets")
+    parser.add_argument("--output", help="folder of the finished checkpoint")
+    parser.add_argument("--parent", help="the stage-1 checkpoint that stage 2 starts from")
+    parser.add_argument("--tracker", action="append", default=[], help="besides TensorBoard; may be repeated")
+    return parser
+
+
+def _job(options: argparse.Namespace) -> TrainingJob:
+    if options.job:
+        return TrainingJob.read(options.job)
+    if not (options.recipe and options.data and options.output):
+        raise TrainingError("give --job, or a recipe file with --data and --output.")
+    try:
+        recipe = load_recipe(options.recipe)
+    except (RecipeError, OSError) as error:
+        raise TrainingError(str(error)) from error
+    return TrainingJob(
+        recipe=recipe.model_dump(mode="json"),
+        stage=options.stage,
+        data_files=tuple(options.data),
+        output_dir=options.output,
+        parent=options.parent,
+        trackers=tuple(options.tracker),
+    )
+
+
+def run(job: TrainingJob) -> None:
     """Run one job and report its result.
 
     Raises:
@@ -41,7 +84,6 @@ def run(job_path: Path) -> None:
     """
     for name, value in training_environment().items():
         os.environ.setdefault(name, value)
-    job = TrainingJob.read(job_path)
     # torch and TRL take seconds to import: a bad job file should not
     from codeio_assets.training.progress import reporting
     from codeio_assets.training.trainer import run_job

@@ -9,7 +9,7 @@ callback (`progress`), what a finished checkpoint consists of (`checkpoint`).
 
 import os
 import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -20,15 +20,14 @@ from accelerate import PartialState
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from transformers.utils.import_utils import is_flash_attn_2_available
-from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.core.recipes import Recipe, StageRecipe
 from codeio_assets.training import checkpoint
-from codeio_assets.training.audit import TokenAudit, accumulation_steps, audit, count_tokens
+from codeio_assets.training.audit import TokenAudit, audit, count_tokens
 from codeio_assets.training.base_models import ORIGIN_FILE, resolve_base_model
-from codeio_assets.training.chat import end_of_turn, ensure_chat_template
+from codeio_assets.training.chat import ensure_chat_template
 from codeio_assets.training.contract import (
     CARD_FILE,
     MANIFEST_VERSION,
@@ -36,17 +35,14 @@ from codeio_assets.training.contract import (
     TrainingJob,
     TrainingResult,
 )
+from codeio_assets.training.memory import MemoryEstimate
 from codeio_assets.training.model_card import model_card
 from codeio_assets.training.packing import samples_are_isolated
+from codeio_assets.training.preflight import check_memory, model_shape, on_cpu
 from codeio_assets.training.progress import Progress, Report, peak_memory_bytes
 from codeio_assets.training.samples import data_sha256, read_samples, stage_rows, write_conversations
-
-CHECKPOINTING = next(
-    # the second name is that of older transformers; delete it when they are no longer supported
-    name
-    for name in ("activation_checkpointing", "gradient_checkpointing")
-    if name in {field.name for field in fields(SFTConfig)}
-)
+from codeio_assets.training.trl_settings import adapters, trainer_settings
+from codeio_assets.training.verification import first_words
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,7 @@ class Loaded:
     tokenizer: Any
     source: str
     chat_template: str
+    memory: MemoryEstimate
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,12 @@ def run_job(job: TrainingJob, report: Report) -> TrainingResult:
         return done
     with plan.state.main_process_first():
         resume = checkpoint.prepare_work(plan.work, plan.key)
-    loaded = load(plan)
+    loaded = load(plan, report)
     data = prepare_data(plan, loaded)
     data.audit.require_trainable(plan.stage.untrainable_rows)
+    data.audit.require_within(plan.recipe.limits)
     if plan.state.is_main_process:
+        report({"kind": "memory", **loaded.memory.as_json()})
         report({"kind": "audit", **data.audit.as_json()})
     progress = Progress(report)
     trainer = build_trainer(plan, loaded, data, progress, resuming=resume is not None)
@@ -127,7 +126,6 @@ def make_plan(job: TrainingJob) -> Plan:
     recipe = Recipe.model_validate(job.recipe)
     parent_sha256 = checkpoint.check_parent(job, recipe)
     data_hash = data_sha256(job)
-    use_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
     return Plan(
         job=job,
         recipe=recipe,
@@ -135,12 +133,16 @@ def make_plan(job: TrainingJob) -> Plan:
         key=checkpoint.job_key(job, recipe, data_hash, parent_sha256),
         data_sha256=data_hash,
         parent_sha256=parent_sha256,
-        state=PartialState(cpu=use_cpu or not torch.cuda.is_available()),
+        state=PartialState(cpu=on_cpu()),
     )
 
 
-def load(plan: Plan) -> Loaded:
-    """Load the parent checkpoint or the base model, in float32: bfloat16 would swallow small updates."""
+def load(plan: Plan, report: Report) -> Loaded:
+    """Load the parent checkpoint or the base model, in float32: bfloat16 would swallow small updates.
+
+    Raises:
+        TrainingError: it cannot be loaded, does not fit into memory, or cannot keep packed samples apart.
+    """
     job, recipe = plan.job, plan.recipe
     with plan.state.main_process_first():
         source = job.parent or resolve_base_model(recipe.base_model, Path(job.cache_dir), recipe.revision)
@@ -150,6 +152,7 @@ def load(plan: Plan) -> Loaded:
     if plan.stage.packing and plan.state.device.type == "cuda" and is_flash_attn_2_available():
         options["attn_implementation"] = "flash_attention_2"
     try:
+        memory = _checked_memory(plan, source, options, report)
         model = models.from_pretrained(source, dtype=torch.float32, **options)
         options.pop("attn_implementation", None)
         tokenizer = tokenizers.from_pretrained(source, **options)
@@ -162,7 +165,18 @@ def load(plan: Plan) -> Loaded:
             f"{model.config._attn_implementation!r}. Set packing: false, or install flash-attn."
         )
     origin = ensure_chat_template(tokenizer)
-    return Loaded(model, tokenizer, source, origin)
+    return Loaded(model, tokenizer, source, origin, memory)
+
+
+def _checked_memory(plan: Plan, source: str, options: dict[str, Any], report: Report) -> MemoryEstimate:
+    plain = {name: value for name, value in options.items() if name == "revision"}
+    shape = model_shape(source, plain, plan.stage.lora)
+    memory, problem = check_memory(shape, plan.stage, plan.state.num_processes)
+    if problem and plan.job.refuse_too_large:
+        raise TrainingError(f"{problem} Where the estimate is wrong, set training.refuse_too_large: false.")
+    if problem:
+        report({"kind": "note", "text": f"warning: {problem}"})
+    return memory
 
 
 def prepare_data(plan: Plan, loaded: Loaded) -> Data:
@@ -197,9 +211,20 @@ def _open(plan: Plan, split: str, rows: list[Any]) -> Dataset:
 
 def build_trainer(plan: Plan, loaded: Loaded, data: Data, progress: Progress, resuming: bool = False) -> SFTTrainer:
     """Return TRL's trainer for a plan."""
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(plan.output.with_name(f"{plan.output.name}.tensorboard"))
+    settings = trainer_settings(
+        plan.stage,
+        loaded.tokenizer,
+        output_dir=str(plan.work),
+        processes=plan.state.num_processes,
+        on_gpu=plan.state.device.type == "cuda",
+        evaluate_first=data.validation is not None and not resuming,
+        trackers=plan.job.trackers,
+    )
     trainer = SFTTrainer(
         model=loaded.model,
-        args=trainer_settings(plan, loaded, evaluate_first=data.validation is not None and not resuming),
+        args=settings,
+        peft_config=adapters(plan.stage.lora),
         train_dataset=data.train,
         eval_dataset=data.validation,
         processing_class=loaded.tokenizer,
@@ -207,47 +232,6 @@ def build_trainer(plan: Plan, loaded: Loaded, data: Data, progress: Progress, re
     )
     trainer.remove_callback(PrinterCallback)  # `progress` tells the same, once
     return trainer
-
-
-def trainer_settings(plan: Plan, loaded: Loaded, evaluate_first: bool) -> SFTConfig:
-    """Translate a stage's recipe to TRL's settings; whatever is not named here keeps TRL's default."""
-    stage = plan.stage
-    on_gpu = plan.state.device.type == "cuda"
-    end = end_of_turn(loaded.tokenizer)
-    length: dict[str, Any] = {"max_steps": stage.max_steps} if stage.max_steps else {"num_train_epochs": stage.epochs}
-    checkpointing: dict[str, Any] = {CHECKPOINTING: stage.gradient_checkpointing}
-    floor = {"min_lr": stage.min_learning_rate} if stage.min_learning_rate else None
-    return SFTConfig(
-        output_dir=str(plan.work),
-        **length,
-        per_device_train_batch_size=stage.per_device_batch_size,
-        per_device_eval_batch_size=stage.per_device_batch_size,
-        gradient_accumulation_steps=accumulation_steps(stage, plan.state.num_processes),
-        learning_rate=stage.learning_rate,
-        lr_scheduler_type=stage.lr_schedule,
-        lr_scheduler_kwargs=floor,
-        warmup_steps=stage.warmup_steps,
-        max_length=stage.max_length,
-        packing=stage.packing,
-        packing_strategy="bfd",
-        eval_packing=False,
-        completion_only_loss=True,
-        eos_token=end if end != loaded.tokenizer.eos_token else None,
-        seed=stage.seed,
-        data_seed=stage.seed,
-        bf16=on_gpu,
-        use_cpu=not on_gpu,
-        dataloader_pin_memory=on_gpu,
-        **checkpointing,
-        eval_on_start=evaluate_first,
-        save_steps=stage.checkpoint_every_steps,
-        save_total_limit=stage.keep_last_checkpoints,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="all" if stage.packing else "non_padding",
-        report_to="none",
-        disable_tqdm=True,
-    )
 
 
 def require_same_tokens(trainer: SFTTrainer, summary: TokenAudit) -> None:
@@ -270,7 +254,7 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
     """Write the checkpoint beside its final place, then put it there."""
     final = plan.work / "final"
     shutil.rmtree(final, ignore_errors=True)
-    trainer.save_model(str(final))  # all processes take part when the model is sharded
+    _save(plan, loaded, trainer, final)
     history = cast("list[dict[str, Json]]", trainer.state.log_history)
     result = TrainingResult(
         status="trained",
@@ -298,7 +282,18 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
     return _publish(plan, loaded, result, final)
 
 
+def _save(plan: Plan, loaded: Loaded, trainer: SFTTrainer, final: Path) -> None:
+    """Write the weights and the tokenizer; adapters are merged, so that every checkpoint is a whole model."""
+    if plan.stage.lora is None:
+        trainer.save_model(str(final))  # all processes take part when the model is sharded
+    elif plan.state.is_main_process:
+        adapted: Any = trainer.accelerator.unwrap_model(trainer.model)
+        adapted.merge_and_unload().save_pretrained(str(final))
+        loaded.tokenizer.save_pretrained(str(final))
+
+
 def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) -> TrainingResult:
+    generated = first_words(final)
     (final / CARD_FILE).write_text(model_card(plan.recipe, result, loaded.chat_template), encoding="utf-8")
     files = checkpoint.hash_files(final)
     identity = checkpoint.checkpoint_sha256(files)
@@ -325,6 +320,8 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
         "versions": checkpoint.versions(),
         "code_sha256": checkpoint.code_sha256(),
         "hardware": _hardware(plan.state),
+        "memory_estimate": loaded.memory.as_json(),
+        "generated": generated,
         "result": result.as_json(),
         "files": files,
         "run": plan.job.run_info,

@@ -41,7 +41,10 @@ MAY_IMPORT_DAGSTER = {"defs", "orchestration", "resources", "definitions"}
 HEAVY = {"torch", "transformers", "trl", "vllm", "accelerate", "datasets", "gguf", "peft", "safetensors"}
 MAY_IMPORT_HEAVY = {"training", "sources"}
 """Parts that may import heavy packages inside functions."""
-TRAINING_PROCESS = {"training/packing.py", "training/progress.py", "training/trainer.py"}
+TRAINING_PROCESS = {
+    *("training/packing.py", "training/preflight.py", "training/progress.py", "training/trainer.py"),
+    "training/trl_settings.py",
+}
 """Modules that only the training process imports, and may therefore do so at their top."""
 IMPURE = {
     "asyncio", "http", "httpx", "multiprocessing", "openai", "random", "requests", "secrets", "socket", "ssl",

@@ -93,6 +93,7 @@ def test_scarce_things_have_pools() -> None:
         "revised_predictions": "chat_server",
         "sft_stage1_checkpoint": "gpu",
         "sft_stage2_checkpoint": "gpu",
+        "held_out_scores": "gpu",
     }
 
 

@@ -23,6 +23,7 @@ WRITER = {
     "near_duplicate_groups": "eligible_code_files",
     "sft_stage1_training_log": "sft_stage1_checkpoint",
     "sft_stage2_training_log": "sft_stage2_checkpoint",
+    "held_out_answers": "held_out_scores",
 }
 
 # Per shard and file: what became of it. A function has two pairs, so four tasks; the four letters are the verdicts of
@@ -291,6 +292,7 @@ def _recipe(shards: dict[str, dict[str, Rows]], chats: Rows) -> dict[str, Rows]:
         "sft_stage1_training_log": _log(1),
         "sft_stage2_checkpoint": [_checkpoint(2)],
         "sft_stage2_training_log": _log(2),
+        **_evaluation([task for task in tasks if task["function_id"] == functions[0]]),
     }
 
 
@@ -348,3 +350,53 @@ def _checkpoint(stage: int) -> dict[str, Any]:
 
 def _log(stage: int) -> Rows:
     return [{"step": step, "recipe": RECIPE, "stage": stage, "loss": 3.0 - step / 10} for step in range(1, 7)]
+
+
+def _evaluation(tasks: Rows) -> dict[str, Rows]:
+    """Return answers of base and stage 1 to the held-out tasks: stage 1 has all right, the base none."""
+    models = {"base": None, "stage1": content_id(checkpoint=1)}
+    answers = [
+        {
+            "answer_id": content_id(model=model, task=task["task_id"]),
+            "recipe": RECIPE,
+            "model": model,
+            "checkpoint_sha256": checkpoint,
+            **{name: task[name] for name in ("task_id", "function_id", "source", "direction")},
+            "response": "{}",
+            "finish_reason": "stop",
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "status": "correct" if checkpoint else "no_answer",
+            "predicted_json": None,
+            "executed_output_json": None,
+            "error_type": None,
+            "rule_version": "default-1",
+        }
+        for model, checkpoint in models.items()
+        for task in tasks
+    ]
+    scores = [_score(answers, model, subject) for model in models for subject in ("input", "output")]
+    return {"held_out_scores": scores, "held_out_answers": answers}
+
+
+def _score(answers: Rows, model: str, subject: str) -> dict[str, Any]:
+    own = [row for row in answers if (row["model"], row["direction"]) == (model, subject)]
+    correct = sum(row["status"] == "correct" for row in own)
+    return {
+        "score_id": content_id(model=model, subject=subject),
+        "recipe": RECIPE,
+        "model": model,
+        "checkpoint_sha256": own[0]["checkpoint_sha256"],
+        "subject": subject,
+        "answers": len(own),
+        "without_value": len(own) - correct,
+        "correct": correct,
+        "accuracy": correct / len(own),
+        "accuracy_low": 0.0,
+        "accuracy_high": 1.0,
+        "loss_rows": len(own),
+        "loss_tokens": 20,
+        "loss": 1.5,
+        "loss_low": 1.0,
+        "loss_high": 2.0,
+    }

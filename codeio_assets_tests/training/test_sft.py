@@ -44,7 +44,7 @@ def built(job):
 
     plan = trainer.make_plan(job)
     plan.work.mkdir(parents=True)
-    loaded = trainer.load(plan)
+    loaded = trainer.load(plan, print)
     data = trainer.prepare_data(plan, loaded)
     return trainer.build_trainer(plan, loaded, data, Progress(print)), data
 
@@ -139,7 +139,7 @@ def test_a_finished_stage_is_a_whole_checkpoint(stage1) -> None:
     assert [step for step, _ in result.train_losses] == [1, 2, 3, 4]
     log = [json.loads(line) for line in (folder / "training_log.jsonl").read_text().splitlines()]
     assert [entry["learning_rate"] for entry in log if "loss" in entry] == [0.01] * 4
-    assert [message["kind"] for message in messages] == ["audit", "evaluation", *["step"] * 4, "evaluation"]
+    assert [message["kind"] for message in messages] == ["memory", "audit", "evaluation", *["step"] * 4, "evaluation"]
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     prompt = tokenizer.apply_chat_template(
@@ -273,7 +273,7 @@ def test_a_killed_run_goes_on_to_the_same_end(make_job, tmp_path: Path) -> None:
     messages: list = []
     resumed = run(job, messages)
     assert resumed.resumed_from_step >= 3
-    assert messages[1] == {"kind": "note", "text": f"resuming from checkpoint-{resumed.resumed_from_step}"}
+    assert messages[2] == {"kind": "note", "text": f"resuming from checkpoint-{resumed.resumed_from_step}"}
     assert (resumed.steps, resumed.tokens_seen) == (whole.steps, whole.tokens_seen)
     assert losses(resumed) == pytest.approx(losses(whole), rel=1e-4)
     assert (resumed.loss_before, resumed.loss_after) == pytest.approx((whole.loss_before, whole.loss_after), rel=1e-4)
@@ -307,5 +307,13 @@ def test_dagster_sees_each_step_through_pipes(make_job, tmp_path: Path) -> None:
         return invocation.get_materialize_result()
 
     assert dg.materialize([checkpoint], resources={"pipes": dg.PipesSubprocessClient()}).success
-    assert [message["kind"] for message in seen] == ["audit", "evaluation", "step", "step", "evaluation", "result"]
+    assert [message["kind"] for message in seen] == [
+        "memory",
+        "audit",
+        "evaluation",
+        "step",
+        "step",
+        "evaluation",
+        "result",
+    ]
     assert seen[-1]["checkpoint_sha256"] == TrainingResult.read(Path(job.output_dir)).checkpoint_sha256

@@ -1,0 +1,108 @@
+"""The tables of training: checkpoints, their logs and token audits, and how models do on the held-out side.
+
+What does not live here: the list of all tables (`core.tables`).
+"""
+
+import pandera.polars as pa
+
+from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+
+EVALUATED = ["base", "stage1", "stage2"]
+SUBJECTS = [*DIRECTIONS, "instruction"]
+
+
+class Checkpoint(Table):
+    """One row per finished checkpoint of a stage: where it is, what it is, and its loss on held-out rows."""
+
+    checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
+    recipe: str
+    stage: int = pa.Field(isin=[1, 2])
+    path: str
+    parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
+    base_model: str
+    steps: int = pa.Field(ge=1)
+    train_rows: int = pa.Field(ge=1)
+    validation_rows: int = pa.Field(ge=0)
+    tokens_seen: int = pa.Field(ge=1)
+    loss_before: float = pa.Field(nullable=True, description="mean loss per completion token, held-out rows")
+    loss_after: float = pa.Field(nullable=True)
+    audit_json: str = pa.Field(str_matches=r"^\{", description="token audit")
+
+
+class TrainingLogEntry(Table):
+    """One row per logged optimiser step of a stage."""
+
+    step: int = pa.Field(ge=0, unique=True)
+    recipe: str
+    stage: int = pa.Field(isin=[1, 2])
+    loss: float = pa.Field(description="mean training loss since the last entry")
+    learning_rate: float = pa.Field(nullable=True, ge=0)
+    grad_norm: float = pa.Field(nullable=True, ge=0, description="before clipping")
+    tokens_per_s: float = pa.Field(nullable=True, ge=0)
+    memory_bytes: int = pa.Field(nullable=True, ge=0, description="most memory held so far by the first process")
+
+
+class TokenAuditEntry(Table):
+    """One row per trained stage of a recipe: what its rows come to in tokens, counted before the first step."""
+
+    audit_id: str = pa.Field(unique=True, **ID, description="sha256 over the recipe, the stage and the counts")
+    recipe: str
+    stage: int = pa.Field(isin=[1, 2])
+    rows: int = pa.Field(ge=1)
+    prompt_tokens: int = pa.Field(ge=0)
+    completion_tokens: int = pa.Field(ge=0, description="before truncation")
+    max_row_tokens: int = pa.Field(ge=0)
+    rows_truncated: int = pa.Field(ge=0, description="longer than max_length")
+    completion_tokens_lost: int = pa.Field(ge=0, description="cut off by max_length")
+    trainable_tokens: int = pa.Field(ge=1, description="what the loss is computed on, per epoch")
+    rows_untrainable: int = pa.Field(ge=0, description="the prompt alone fills max_length; left out")
+    rows_without_end: int = pa.Field(ge=0, description="the end of the turn is cut off or missing")
+    packing: bool
+    sequences: int = pa.Field(ge=1, description="what an epoch consists of: rows, or packs of rows")
+    samples_per_sequence: float = pa.Field(ge=0)
+    padding_ratio: float = pa.Field(ge=0, le=1, description="positions that hold no sample")
+    steps: int = pa.Field(ge=1)
+    epochs_implied: float = pa.Field(ge=0, description="how often a row is seen on average")
+
+
+class HeldOutScore(Table):
+    """One row per (recipe, model, subject): accuracy and loss on the held-out side, with 95% confidence intervals."""
+
+    score_id: str = pa.Field(unique=True, **ID, description="sha256 over recipe, model, checkpoint and subject")
+    recipe: str
+    model: str = pa.Field(isin=EVALUATED)
+    checkpoint_sha256: str = pa.Field(nullable=True, description="null for the base model")
+    subject: str = pa.Field(isin=SUBJECTS, description="what is predicted, or instruction data")
+    answers: int = pa.Field(ge=0, description="prompts answered")
+    without_value: int = pa.Field(ge=0, description="answers with no readable value; they count as not correct")
+    correct: int = pa.Field(ge=0, description="by execution")
+    accuracy: float = pa.Field(nullable=True, ge=0, le=1)
+    accuracy_low: float = pa.Field(nullable=True, ge=0, le=1, description="Wilson")
+    accuracy_high: float = pa.Field(nullable=True, ge=0, le=1)
+    loss_rows: int = pa.Field(ge=0)
+    loss_tokens: int = pa.Field(ge=0, description="completion tokens that the loss is the mean of")
+    loss: float = pa.Field(nullable=True, description="nats per completion token")
+    loss_low: float = pa.Field(nullable=True)
+    loss_high: float = pa.Field(nullable=True)
+
+
+class HeldOutAnswer(Table):
+    """One row per (recipe, model, held-out task): what the model answered, and its verdict by execution."""
+
+    answer_id: str = pa.Field(unique=True, **ID, description="sha256 over recipe, model, checkpoint and task")
+    recipe: str
+    model: str = pa.Field(isin=EVALUATED)
+    checkpoint_sha256: str = pa.Field(nullable=True)
+    task_id: str = pa.Field(**ID)
+    function_id: str = pa.Field(**ID)
+    source: str
+    direction: str = pa.Field(isin=DIRECTIONS)
+    response: str
+    finish_reason: str = pa.Field(description="stop, length, prompt_too_long")
+    prompt_tokens: int = pa.Field(ge=0)
+    completion_tokens: int = pa.Field(ge=0)
+    status: str = pa.Field(isin=VERDICT_STATUSES)
+    predicted_json: str = pa.Field(nullable=True)
+    executed_output_json: str = pa.Field(nullable=True)
+    error_type: str = pa.Field(nullable=True)
+    rule_version: str
