@@ -13,8 +13,8 @@ import dagster as dg
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.orchestration import metadata as keys
-from codeio_assets.orchestration.partitions import PARTITION_TAG
 from codeio_assets.orchestration.webhook import VARIABLE, post, webhook_url, without_secrets
+from codeio_assets.resources.run_tags import PARTITION_TAG
 
 RUNS_PER_LOOK = 100
 TOLD_PER_LOOK = 20

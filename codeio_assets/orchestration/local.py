@@ -85,30 +85,25 @@ def _bring_up_to_date(
     return made
 
 
-def _job_name(stage: Stage) -> str:
-    return f"make_{stage.asset}"
-
-
 @cache
 def _definitions() -> dg.Definitions:
-    """Return the code location with a job per stage; loading it takes a second, so it happens once."""
+    """Return the code location; loading it takes a second, so it happens once."""
     from codeio_assets.definitions import defs
 
-    jobs = [
-        dg.define_asset_job(_job_name(stage), dg.AssetSelection.assets(*committed_assets(stage)), config=QUIET)
-        for stage in STAGES.values()
-    ]
-    return dg.Definitions.merge(defs(), dg.Definitions(jobs=jobs))
+    return defs()
 
 
 def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> None:
     started = time.monotonic()
-    resolved = _definitions().resolve_job_def(_job_name(stage))
+    # The graph's own job, as when somebody materialises in the UI, so that the UI can run it again.
+    graph = _definitions().resolve_implicit_global_asset_job_def()
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
-        result = resolved.execute_in_process(
+        result = graph.execute_in_process(
             instance=instance,
             partition_key=None if stage.partitioned == "none" else partition,
+            asset_selection=[dg.AssetKey(asset) for asset in committed_assets(stage)],
+            run_config=QUIET,
             raise_on_error=False,
             tags=process_tags(),
         )

@@ -6,8 +6,6 @@ from codeio_assets.project import Project
 
 code_shards = dg.DynamicPartitionsDefinition(name="code_shards")
 recipes = dg.StaticPartitionsDefinition(sorted(Project.find().recipes))
-PARTITION_TAG = "dagster/partition"
-"""Run tag with the partition key; dagster puts it there."""
 ALL_SHARDS = dg.AllPartitionMapping()
 UNPARTITIONED = "all"
 """Partition key in the store of assets without partitions."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import dagster as dg
 
-from codeio_assets.orchestration.partitions import PARTITION_TAG, UNPARTITIONED
+from codeio_assets.orchestration.partitions import UNPARTITIONED
 from codeio_assets.orchestration.stages import STAGES, Stage
 from codeio_assets.project import Project
+from codeio_assets.resources.run_tags import PARTITION_TAG
 from codeio_assets.stages.overview import Expected, Overview, Problem, overview
 from codeio_assets.store import Warehouse
 
