@@ -58,7 +58,7 @@ def shards() -> None:
 
 @app.command()
 def status() -> None:
-    """Show which partitions of which assets are up to date, out of date, or missing."""
+    """Show how far the data set is, what it cost, what is wrong with it, and what is out of date."""
     from codeio_assets.orchestration.local import show_status
 
     show_status(Project.find(), _say)

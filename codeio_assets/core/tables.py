@@ -13,6 +13,7 @@ import polars as pl
 from codeio_assets.core.quality_tables import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.reasons import REASONS
 from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+from codeio_assets.core.status_table import StageStatus
 from codeio_assets.core.training_tables import (
     Checkpoint,
     HeldOutAnswer,
@@ -288,6 +289,7 @@ TABLES: dict[str, type[Table]] = {
     "shard_reports": FunnelStep,
     "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,
+    "status": StageStatus,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,
     "function_costs": FunctionCost,

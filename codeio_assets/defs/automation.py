@@ -33,7 +33,14 @@ train_job = dg.define_asset_job(
     description="One recipe from training set to stage-2 checkpoint, over all shards that are there.",
 )
 report_job = dg.define_asset_job(
-    "report", selection=["quality_report"], description="The quality report over everything that is there."
+    "report",
+    selection=["quality_report", "status"],
+    description="The quality report and the status over everything that is there.",
+)
+status_job = dg.define_asset_job(
+    "status",
+    selection=["status"],
+    description="How far the data set is, what it cost, what is wrong with it. Takes seconds, calls no model.",
 )
 
 
@@ -50,4 +57,4 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])
+defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job, status_job], sensors=[new_code_files])

@@ -19,7 +19,9 @@ from codeio_assets.orchestration.own_runs import fail_dead_runs, process_tags
 from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
 from codeio_assets.orchestration.stages import STAGES, Stage, committed_assets
+from codeio_assets.orchestration.status import project_status
 from codeio_assets.project import Project
+from codeio_assets.stages.overview import to_markdown
 from codeio_assets.store import Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -65,7 +67,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     made = sum(_bring_up_to_date(project, "shards", key, say) for key in keys)
     made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("instruction_data",))
     made += sum(_bring_up_to_date(project, "recipes", recipe, say) for recipe in recipes)
-    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report",))
+    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report", "status"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
@@ -83,30 +85,25 @@ def _bring_up_to_date(
     return made
 
 
-def _job_name(stage: Stage) -> str:
-    return f"make_{stage.asset}"
-
-
 @cache
 def _definitions() -> dg.Definitions:
-    """Return the code location with a job per stage; loading it takes a second, so it happens once."""
+    """Return the code location; loading it takes a second, so it happens once."""
     from codeio_assets.definitions import defs
 
-    jobs = [
-        dg.define_asset_job(_job_name(stage), dg.AssetSelection.assets(*committed_assets(stage)), config=QUIET)
-        for stage in STAGES.values()
-    ]
-    return dg.Definitions.merge(defs(), dg.Definitions(jobs=jobs))
+    return defs()
 
 
 def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> None:
     started = time.monotonic()
-    resolved = _definitions().resolve_job_def(_job_name(stage))
+    # The graph's own job, as when somebody materialises in the UI, so that the UI can run it again.
+    graph = _definitions().resolve_implicit_global_asset_job_def()
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
-        result = resolved.execute_in_process(
+        result = graph.execute_in_process(
             instance=instance,
             partition_key=None if stage.partitioned == "none" else partition,
+            asset_selection=[dg.AssetKey(asset) for asset in committed_assets(stage)],
+            run_config=QUIET,
             raise_on_error=False,
             tags=process_tags(),
         )
@@ -165,15 +162,15 @@ def _loss(loss: float | None) -> str:
 
 
 def show_status(project: Project, say: Say) -> None:
-    """Say for each asset how many partitions are up to date, out of date, missing."""
+    """Say the status at one look, as the asset `status` shows it, and which partitions are out of date."""
+    dagster_home(project)
+    checks = _definitions().get_repository_def().asset_graph.asset_check_keys
+    with dg.DagsterInstance.get() as instance:
+        say(f"{to_markdown(project_status(project, instance, checks))}\n")
     warehouse = Warehouse(project.warehouse)
     for stage in STAGES.values():
-        partitions = {
-            "shards": project.shards.keys(),
-            "recipes": sorted(project.recipes),
-            "none": [UNPARTITIONED],
-        }[stage.partitioned]
-        current = sum(is_current(stage, key, project, warehouse) for key in partitions)
-        made = sum(warehouse.manifest(stage.asset, key) is not None for key in partitions)
-        stale, missing = made - current, len(partitions) - made
-        say(f"{stage.asset:<24}{current:>5} up to date{stale:>5} out of date{missing:>5} missing")
+        present = {"shards": project.shards.keys(), "recipes": list(project.recipes), "none": [UNPARTITIONED]}
+        made = sorted({*present[stage.partitioned]} & {*warehouse.partitions(stage.asset)})
+        stale = [key for key in made if not is_current(stage, key, project, warehouse)]
+        if stale:
+            say(f"out of date: {stage.asset}, {len(stale)} partition(s): {', '.join(stale[:5])}")

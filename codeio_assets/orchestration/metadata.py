@@ -4,6 +4,7 @@ Source: https://docs.dagster.io/guides/build/assets/metadata-and-tags (standard 
 """
 
 import json
+import re
 from typing import Any
 
 import dagster as dg
@@ -41,7 +42,10 @@ FAILURES = "codeio/failures"
 RATES = "codeio/rates"
 PREFIX = "codeio/"
 
-PREVIEW_ROWS = 5
+PREVIEW_ROWS = 3
+CELL_CHARS = 90
+ID_CHARS = 12
+ID_FORM = re.compile(r"[0-9a-f]{64}")
 PREVIEW_CHARS = 160
 
 
@@ -65,9 +69,27 @@ def model_schema(model: type[Table]) -> dg.TableSchema:
     )
 
 
-def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.TableMetadataValue:
-    """Return the first rows as a table, long texts cut."""
-    return table_value(frame.head(rows).to_dicts(), list(frame.columns))
+def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
+    """Return the first rows as Markdown, a column per row: tables are wide, and ids and texts are long."""
+    shown = frame.head(rows)
+    lines = [
+        f"| column |{''.join(f' row {number} |' for number in range(1, len(shown) + 1))}",
+        f"|---|{'---|' * len(shown)}",
+    ]
+    for column in shown.columns:
+        cells = "".join(f" {_markdown_cell(value)} |" for value in shown[column].to_list())
+        lines.append(f"| `{column}` |{cells}")
+    return dg.MetadataValue.md("\n".join(lines) if len(shown) else "no rows")
+
+
+def _markdown_cell(value: Any) -> str:
+    """Return a value as inline code that no content can break out of."""
+    text = " ".join(str("" if value is None else value).replace("`", "'").replace("|", "¦").split())
+    if ID_FORM.fullmatch(text):
+        text = f"{text[:ID_CHARS]}…"
+    elif len(text) > CELL_CHARS:
+        text = f"{text[: CELL_CHARS - 1]}…"
+    return f"`{text}`" if text else ""
 
 
 def table_value(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:

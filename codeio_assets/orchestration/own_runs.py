@@ -10,7 +10,8 @@ import socket
 import dagster as dg
 import psutil
 
-PROCESS_TAG = "codeio/process"
+PROCESS_TAG = ".dagster/codeio_process"
+"""Of the prefix that the UI hides."""
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import polars as pl
@@ -123,9 +124,9 @@ def publish(
 def report_links(path: Path, result: StageResult) -> dict[str, dg.MetadataValue]:
     """Return where a report is, as a path and as an address for a browser, and what it says in short."""
     return {
-        keys.REPORT: dg.MetadataValue.path(str(path)),
-        keys.REPORT_URL: dg.MetadataValue.url(path.as_uri()),
         keys.SUMMARY: dg.MetadataValue.md(str(result.info["summary"])),
+        keys.REPORT_URL: dg.MetadataValue.url(report_url(path)),
+        keys.REPORT: dg.MetadataValue.path(str(path)),
     }
 
 
@@ -140,6 +141,17 @@ def audit_metadata(path: Path, result: StageResult, per_finding: int = 3) -> dic
         keys.AUDITED: dg.MetadataValue.path(str(path)),
         keys.EXAMPLES: keys.table_value(examples.to_dicts(), columns),
     }
+
+
+def report_url(path: Path) -> str:
+    """Return a report's address: below `CODEIO_REPORTS_URL` where something serves the folder of reports, else a file.
+
+    Browsers open no file from a page of a web server, so `make dev` serves the folder.
+    """
+    served, reports = os.environ.get("CODEIO_REPORTS_URL"), Project.find().report.parent
+    if not served or not path.is_relative_to(reports):
+        return path.as_uri()
+    return f"{served.rstrip('/')}/{quote(path.relative_to(reports).as_posix())}"
 
 
 def publish_companion(
@@ -164,21 +176,25 @@ def publish_companion(
 def materialization_metadata(
     table: str, result: StageResult, manifest: Manifest, warehouse: Warehouse
 ) -> dict[str, dg.MetadataValue]:
-    """Return rows, account, reasons, schema, path, version, preview, and the stage's own numbers."""
+    """Return what a person looks for, first things first: account, preview, the stage's own numbers, where it is."""
     ratio = result.items_out / result.items_in if result.items_in else 0.0
     rows_key = keys.ROW_COUNT if manifest.partition == UNPARTITIONED else keys.PARTITION_ROW_COUNT
     own = {f"{keys.PREFIX}{name}": _value(value) for name, value in result.info.items()}
-    return own | {
+    account = {
         rows_key: dg.MetadataValue.int(manifest.tables[table].rows),
         keys.ITEMS_IN: dg.MetadataValue.int(result.items_in),
         keys.ITEMS_OUT: dg.MetadataValue.int(result.items_out),
         keys.ACCEPTED_RATIO: dg.MetadataValue.float(round(ratio, 4)),
         keys.DROPPED_BY_REASON: dg.MetadataValue.json(result.dropped_by_reason),
+        keys.PREVIEW: keys.preview(_head(warehouse.root / manifest.tables[table].file)),
+    }
+    return {
+        **account,
+        **{name: value for name, value in own.items() if name not in account},
         keys.COLUMN_SCHEMA: dg.MetadataValue.table_schema(keys.column_schema(table)),
         keys.TABLE_NAME: dg.MetadataValue.text(table),
         keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
         keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
-        keys.PREVIEW: keys.preview(_head(warehouse.root / manifest.tables[table].file)),
     }
 
 

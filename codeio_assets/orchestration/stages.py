@@ -13,6 +13,7 @@ from codeio_assets.core.assembly import recipe_parameters
 from codeio_assets.core.canonical import Json, sha256_hex
 from codeio_assets.core.comparison import rule_version
 from codeio_assets.core.verdicts import FEEDBACK_VERSION
+from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.partitions import ALL_SHARDS, code_shards, recipes
 from codeio_assets.project import Project
 from codeio_assets.stages.labelling import PROMPTS
@@ -326,6 +327,7 @@ STAGES: dict[str, Stage] = {
             "4",
             settings=_report_queries,
         ),
+        Stage("status", "s8_reports", "none", ("quality_report",), frozenset({"duckdb", "markdown"}), "4"),
     )
 }
 """Asset name -> stage, in flow order. `revised_verdicts` is written together with `revised_predictions`."""
@@ -337,8 +339,18 @@ def committed_assets(stage: Stage) -> list[str]:
 
 
 def dependencies(stage: Stage) -> list[dg.AssetDep]:
-    """Return the stage's upstream assets with the mapping from its partitions to theirs."""
-    return [dg.AssetDep(name, partition_mapping=_mapping(stage, STAGES[name])) for name in stage.upstream]
+    """Return the upstream assets that the graph draws, with the mapping from the stage's partitions to theirs.
+
+    What a stage reads besides lies upstream of these anyway; with an edge for each, nobody can follow the flow.
+    """
+    beyond = {name for direct in stage.upstream for name in _ancestors(direct)}
+    drawn = [name for name in stage.upstream if name not in beyond]
+    return [dg.AssetDep(name, partition_mapping=_mapping(stage, STAGES[name])) for name in drawn]
+
+
+def _ancestors(asset: str) -> set[str]:
+    upstream = STAGES[asset].upstream
+    return {*upstream}.union(*(_ancestors(name) for name in upstream))
 
 
 def _mapping(stage: Stage, upstream: Stage) -> dg.PartitionMapping | None:
@@ -358,6 +370,7 @@ def spec(asset: str) -> dict[str, Any]:
         "owners": [OWNER],
         "code_version": stage.code_version,
         "tags": {"codeio/paper_section": stage.section},
+        "metadata": _definition_metadata(asset),
     }
     if stage.pool:
         arguments["pool"] = stage.pool
@@ -379,4 +392,10 @@ def multi_spec(asset: str, description: str) -> dg.AssetSpec:
         owners=[OWNER],
         code_version=stage.code_version,
         tags={"codeio/paper_section": stage.section},
+        metadata=_definition_metadata(asset),
     )
+
+
+def _definition_metadata(table: str) -> dict[str, Any]:
+    """Return the columns and the name of an asset's table, which the UI shows before anything is made."""
+    return {keys.COLUMN_SCHEMA: keys.column_schema(table), keys.TABLE_NAME: table}

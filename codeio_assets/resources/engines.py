@@ -10,12 +10,19 @@ import dagster as dg
 
 from codeio_assets.project import Project
 from codeio_assets.resources.chat_server import ChatSession, open_session
+from codeio_assets.resources.run_tags import PARTITION_TAG, run_tags
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 from codeio_assets.store import Warehouse
 
 
 class ProjectResource(dg.ConfigurableResource):
     """The project of this code location: settings, sources, recipes, paths."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Tag the run with what it is about, before its first step: runs that fail are looked for as well."""
+        if context.run and context.instance:
+            tags = run_tags(Project.find(), context.run.tags.get(PARTITION_TAG))
+            context.instance.add_run_tags(context.run.run_id, tags)
 
     def get(self) -> Project:
         """Read the project anew, so that edits count from the next run on."""

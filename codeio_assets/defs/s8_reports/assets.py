@@ -1,14 +1,16 @@
-"""s8: flaws of the chains of thought, the quality reports, and the audit of published data."""
+"""s8: flaws of the chains of thought, the quality reports, the status at one look, and the audit of published data."""
 
 import dagster as dg
 
 from codeio_assets.orchestration.publishing import Stopwatch, audit_metadata, publish, report_links
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
+from codeio_assets.orchestration.status import project_status
 from codeio_assets.reports import build_report, build_shard_report
 from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
 from codeio_assets.sources.published import published_path, read_published
 from codeio_assets.stages.auditing import Case, audit_published
+from codeio_assets.stages.overview import as_result, to_markdown
 from codeio_assets.stages.reviewing import review_cots
 
 
@@ -77,3 +79,19 @@ def quality_report(
     watch, here = Stopwatch(), project.get()
     result = build_report(here, warehouse.get())
     return publish(context, result, watch, extra=report_links(here.report, result))
+
+
+@dg.asset(**spec("status"))
+def status(
+    context: dg.AssetExecutionContext, project: ProjectResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """One row per asset: partitions made, failed and missing. The metadata has the whole status at one look.
+
+    How far the data set is, what it cost, what is wrong with it: failed shards, failing checks, the funnel, tokens and
+    cost, reasons for dropping. Takes seconds at any size; `codeio status` prints the same.
+    """
+    watch = Stopwatch()
+    checks = context.repository_def.asset_graph.asset_check_keys
+    found = project_status(project.get(), context.instance, checks)
+    extra: dict[str, dg.MetadataValue] = {"codeio/status": dg.MetadataValue.md(to_markdown(found))}
+    return publish(context, as_result(found), watch, extra=extra)

@@ -1,0 +1,20 @@
+"""Tags of a run that tell what it is about, so that the list of runs can be filtered: source, model, base model.
+
+What does not live here: the partition, which dagster makes a tag of by itself.
+"""
+
+from codeio_assets.project import Project
+
+PARTITION_TAG = "dagster/partition"
+
+
+def run_tags(project: Project, partition: str | None) -> dict[str, str]:
+    """Return the tags of a run over a partition, a shard or a recipe; none for a run without one."""
+    if partition is None:
+        return {}
+    if partition in project.recipes:
+        return {"codeio/base_model": project.recipes[partition].base_model}
+    source, _, number = partition.rpartition("-")
+    if not number.isdigit():
+        return {}
+    return {"codeio/source": source, "codeio/model": project.settings.chat.model}
