@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -75,6 +75,12 @@ bench-assembly: setup ## a training set and every report query at 35K, 350K and 
 
 bench-checks: setup ## the schema checks on 1M rows of the largest tables; ARGS=50000 for less
 	@$(BIN)/python tools/bench_checks.py $(ARGS)
+
+bench-training: setup ## tokens/s and useful tokens, packed and not, beside plain TRL; ARGS="--steps 8"
+	@$(BIN)/python tools/bench_training.py $(ARGS)
+
+trial-training: setup ## SmolLM2-135M, 100 steps per stage, on the demo data and ../shared/data/instruct; hours
+	@$(BIN)/python tools/trial_training.py $(ARGS)
 
 soak: setup ## 10,000 programs, 5% of them hostile, through codeio run
 	@$(BIN)/python -m codeio_assets_tests.batch.soak $(ARGS)

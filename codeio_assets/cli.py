@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codeio_assets import cli_data, cli_execution, cli_llm
+from codeio_assets import cli_data, cli_execution, cli_llm, cli_models
 from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
@@ -20,11 +20,13 @@ from codeio_assets.llm.contract import ChatServerError
 from codeio_assets.project import Project
 from codeio_assets.sandbox.contract import SandboxUnavailable
 from codeio_assets.store import StoreError, Warehouse
+from codeio_assets.training.contract import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(cli_execution.app)
 app.add_typer(cli_llm.app)
 app.add_typer(cli_data.app)
+app.add_typer(cli_models.app, name="models")
 EXPECTED = (
     BadInput,
     SettingsError,
@@ -33,6 +35,7 @@ EXPECTED = (
     StoreError,
     SandboxUnavailable,
     ChatServerError,
+    TrainingError,
     KeyError,
 )
 

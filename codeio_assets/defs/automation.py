@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.gpu import recipe_runs
 from codeio_assets.orchestration.partitions import code_shards, recipes
 from codeio_assets.orchestration.stages import STAGES
 from codeio_assets.project import Project
@@ -30,7 +31,8 @@ train_job = dg.define_asset_job(
     "train",
     selection=[*PER_RECIPE, "instruction_data"],
     partitions_def=recipes,
-    description="One recipe from training set to stage-2 checkpoint, over all shards that are there.",
+    config=recipe_runs,
+    description="One recipe from training set to scored checkpoints, over all shards that are there.",
 )
 report_job = dg.define_asset_job(
     "report",

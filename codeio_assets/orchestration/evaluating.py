@@ -13,6 +13,7 @@ import dagster as dg
 import polars as pl
 
 from codeio_assets.core.model_settings import Chat, ModelCall
+from codeio_assets.core.recipes import Recipe
 from codeio_assets.orchestration.plots import Interval, interval_plot
 from codeio_assets.orchestration.training import run_process
 from codeio_assets.project import Project
@@ -39,7 +40,7 @@ def evaluate_recipe(
     """
     recipe = project.recipes[context.partition_key]
     models = evaluated_models(recipe.name, project, warehouse)
-    rows = choose_held_out(warehouse.read("training_sets", recipe.name), recipe.evaluation)
+    rows = choose_held_out(held_out_rows(project, warehouse, recipe), recipe.evaluation)
     findings = [*_findings(context, project, rows, models)]
     if recipe.evaluation.generation == "vllm":
         findings += _ask_servers(context, project, rows.filter("ask"), models)
@@ -63,6 +64,12 @@ def evaluated_models(recipe: str, project: Project, warehouse: Warehouse) -> lis
             raise StoreError(f"sft_stage{stage}_checkpoint[{recipe}] is missing; materialise it first")
         models.append(EvaluatedModel(f"stage{stage}", rows[0]["path"], None, rows[0]["checkpoint_sha256"]))
     return models
+
+
+def held_out_rows(project: Project, warehouse: Warehouse, recipe: Recipe) -> pl.DataFrame:
+    """Return enough held-out rows of a recipe's training set to choose from."""
+    wanted = max(recipe.evaluation.tasks_per_direction, recipe.evaluation.loss_rows)
+    return warehouse.sql(project.sql("evaluation/held_out_rows.sql"), partition=recipe.name, wanted=wanted)
 
 
 def held_out_tasks(warehouse: Warehouse, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:

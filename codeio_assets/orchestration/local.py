@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -152,9 +153,32 @@ def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
             for row in warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts():
                 say(f"  {recipe} stage {stage}: {_loss(row['loss_before'])} before, {_loss(row['loss_after'])} after")
                 say(f"    {row['path']}")
+    say("\nHeld-out functions: greedy answers judged by execution, and nats per completion token")
+    for recipe in recipes:
+        for line in score_lines(warehouse.read("held_out_scores", recipe).to_dicts()):
+            say(f"  {recipe} {line}")
     say(f"\nTables  {warehouse.root / 'warehouse.duckdb'}")
     say(f"Report  {project.report}")
     say("UI      make dev, then http://127.0.0.1:3000")
+
+
+def score_lines(scores: list[dict[str, Any]]) -> list[str]:
+    """Return a line per model: what of each subject was correct, with its interval, and the loss."""
+    lines: list[str] = []
+    for model in dict.fromkeys(row["model"] for row in sorted(scores, key=lambda row: row["model"])):
+        own = sorted((row for row in scores if row["model"] == model), key=lambda row: row["subject"])
+        lines.append(f"{model:<8}{'; '.join(_score(row) for row in own)}")
+    return lines
+
+
+def _score(row: dict[str, Any]) -> str:
+    parts = [row["subject"]]
+    if row["answers"]:
+        interval = f"{row['accuracy_low']:.0%} to {row['accuracy_high']:.0%}"
+        parts.append(f"{row['correct']} of {row['answers']} ({interval})")
+    if row["loss"] is not None:
+        parts.append(f"loss {row['loss']:.4f}")
+    return " ".join(parts)
 
 
 def _loss(loss: float | None) -> str:

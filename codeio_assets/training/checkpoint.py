@@ -28,6 +28,8 @@ from codeio_assets.training.contract import (
 JOB_KEY_FILE = "job_key"
 COMPLETE_FILE = "complete"
 """Stands in a resumable checkpoint once all its other files are written."""
+PIN_FILE = "pinned"
+"""Stands in a checkpoint that is kept for good; holds the reason."""
 NOT_PART_OF_IDENTITY = {MANIFEST_FILE, LOG_FILE, CARD_FILE}
 PACKAGES = ("codeio-assets", "torch", "transformers", "trl", "accelerate", "datasets", "safetensors", "tokenizers")
 
@@ -166,7 +168,7 @@ def write_manifest(folder: Path, manifest: dict[str, Json]) -> None:
 
 
 def publish(temporary: Path, output_dir: Path) -> None:
-    """Give a complete folder its final name, in place of an older checkpoint if there is one."""
+    """Give a complete folder its final name, in place of an older checkpoint; a pinned one steps aside."""
     for path in temporary.rglob("*"):
         if path.is_file():
             _sync(path)
@@ -174,7 +176,11 @@ def publish(temporary: Path, output_dir: Path) -> None:
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     old = output_dir.with_name(f"{output_dir.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    if output_dir.exists():
+    if (output_dir / PIN_FILE).is_file():
+        output_dir.rename(
+            output_dir.with_name(f"{output_dir.name}@{read_manifest(output_dir)['checkpoint_sha256'][:12]}")
+        )
+    elif output_dir.exists():
         output_dir.rename(old)
     temporary.rename(output_dir)
     _sync(output_dir.parent)

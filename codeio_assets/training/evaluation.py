@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -174,9 +175,14 @@ class _Asked:
                 continue
             ids = torch.tensor([kept], device=self.model.device)
             with torch.inference_mode():
-                logits = self.model(input_ids=ids, use_cache=False).logits[0, prompt - 1 : -1].float()
+                logits = self._logits(ids, count + 1)[0, :-1].float()
                 loss = cross_entropy(logits, ids[0, prompt:], reduction="sum").item()
             yield {"item_id": row["item_id"], "loss_sum": loss, "tokens": count}
+
+    def _logits(self, ids: Any, last: int) -> Any:
+        """Return the logits of the last positions; most architectures need not compute the others."""
+        only = {"logits_to_keep": last} if "logits_to_keep" in signature(self.model.forward).parameters else {}
+        return self.model(input_ids=ids, use_cache=False, **only).logits[:, -last:]
 
     def answers(self, rows: list[dict[str, Any]], job: EvaluationJob) -> Iterator[dict[str, Json]]:
         """Yield an answer per row, prompts of like length together."""

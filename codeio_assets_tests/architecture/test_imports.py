@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli_execution": {"core", "sandbox", "batch"},
     "cli_llm": {"core", "project", "stages", "resources", "store", "llm"},
     "cli_data": {"core", "project", "stages", "store"},
+    "cli_models": {"core", "project", "store", "training"},
     "cli": {
         *("core", "project", "sources", "stages", "orchestration", "batch"),
-        *("cli_data", "cli_execution", "cli_llm"),
+        *("cli_data", "cli_execution", "cli_llm", "cli_models"),
         *ENGINES,
     },
 }

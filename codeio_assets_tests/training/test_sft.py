@@ -13,10 +13,13 @@ import pytest
 
 from codeio_assets.training import sft
 from codeio_assets.training.checkpoint import COMPLETE_FILE
-from codeio_assets.training.contract import TrainingError, TrainingResult, read_manifest
+from codeio_assets.training.contract import Failure, TrainingError, TrainingResult, read_manifest
+from codeio_assets.training.inspection import manifest_problems
 from codeio_assets.training.launching import build_command
 from codeio_assets_tests.training.conftest import default_rows, training_row, write_rows
 
+PEFT_NAMES = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+"""peft 0.21 asks transformers 5.24 by an older name."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -147,6 +150,9 @@ def test_a_finished_stage_is_a_whole_checkpoint(stage1) -> None:
     )
     assert model.generate(**prompt, max_new_tokens=2, do_sample=False).shape[1] > prompt["input_ids"].shape[1]
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert manifest_problems(folder, result.checkpoint_sha256) == []
+    assert manifest["generated"]["tokens"] > 0
+    assert manifest["memory_estimate"]["total_bytes"] > 0
 
 
 def test_a_finished_job_is_not_trained_again_unless_it_is_damaged_or_changed(stage1, make_job) -> None:
@@ -171,6 +177,102 @@ def test_seeds_reproduce_and_accumulation_equals_a_large_batch(stage1, make_job)
     assert losses(again) == losses(result)
     assert losses(large) == pytest.approx(losses(result), rel=1e-4)
     assert losses(other) != pytest.approx(losses(result), rel=1e-4)
+
+
+@PEFT_NAMES
+def test_adapters_are_merged_into_a_whole_checkpoint_that_stage_2_starts_from(make_job, tiny_model: Path) -> None:
+    from safetensors.torch import load_file
+
+    lora = {"rank": 4, "alpha": 64.0}
+    job = make_job(lora=lora, max_steps=4)
+    result = run(job)
+    folder = Path(job.output_dir)
+    assert result.loss_after < result.loss_before
+    before, after = load_file(tiny_model / "model.safetensors"), load_file(folder / "model.safetensors")
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed == {name for name in before if "_proj" in name}
+    assert not list(folder.glob("adapter*"))
+    second = make_job(2, parent=job.output_dir, max_steps=1)
+    second.recipe["stages"]["1"].update(job.recipe["stages"]["1"])
+    assert run(second).steps == 1
+
+
+@PEFT_NAMES
+def test_adapters_reproduce_and_are_refused_where_they_cannot_be_merged(make_job, monkeypatch) -> None:
+    whole = run(make_job(lora={}, out="whole"))
+    again = run(make_job(lora={}, out="again"))
+    assert losses(again) == losses(whole)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setattr("codeio_assets.training.preflight.shard_count", lambda _: 8)
+    with pytest.raises(TrainingError, match="lora cannot be merged from a sharded model"):
+        built(make_job(lora={}, out="sharded"))
+
+
+def test_a_stage_that_needs_more_memory_than_is_free_is_refused_or_warned_of(make_job, monkeypatch) -> None:
+    monkeypatch.setattr("codeio_assets.training.preflight.free_memory", lambda: (2**20, "this machine"))
+    job = make_job(max_steps=1)
+    with pytest.raises(TrainingError, match=r"needs about .* and this machine has 0\.0 GiB free.*refuse_too_large"):
+        run(job)
+    messages: list = []
+    assert run(replace(job, refuse_too_large=False), messages).steps == 1
+    assert messages[0]["text"].startswith("warning: the stage needs about")
+
+
+def test_a_launch_for_gpus_is_refused_where_there_are_none(make_job, monkeypatch) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    with pytest.raises(TrainingError, match=r"wants GPUs.*CUDA_VISIBLE_DEVICES is ''.*Set launch: cpu"):
+        run(make_job())
+
+
+def test_an_audit_beyond_the_limits_stops_the_job_before_its_first_step(make_job) -> None:
+    job = make_job(max_length=40, untrainable_rows="drop")
+    with pytest.raises(TrainingError, match=r"beyond the recipe's limits: truncated_ratio is .*max_truncated_"):
+        run(job)
+    assert not Path(job.output_dir).exists()
+
+
+def test_steps_are_in_tensorboard_and_in_the_log(stage1, make_job) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    job = make_job(max_steps=2, out="tracked")
+    run(job)
+    events = EventAccumulator(f"{job.output_dir}.tensorboard")
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2]
+    log = [json.loads(line) for line in (Path(job.output_dir) / "training_log.jsonl").read_text().splitlines()]
+    steps = [entry for entry in log if "loss" in entry]
+    assert all(entry["tokens_per_s"] > 0 and entry["memory_bytes"] > 0 and entry["grad_norm"] > 0 for entry in steps)
+
+
+def test_no_more_than_the_last_k_checkpoints_are_kept(make_job, monkeypatch: pytest.MonkeyPatch) -> None:
+    from codeio_assets.training import trainer
+
+    kept: list[list[str]] = []
+
+    def look(plan, *_) -> None:
+        kept.append(sorted(path.name for path in plan.work.glob("checkpoint-*")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "finish", look)
+    with pytest.raises(KeyboardInterrupt):
+        run(make_job(max_steps=6, checkpoint_every_steps=1, keep_last_checkpoints=3))
+    assert kept == [["checkpoint-4", "checkpoint-5", "checkpoint-6"]]
+
+
+def test_a_recipe_file_can_be_trained_by_hand(make_job, rows_file: Path, tmp_path: Path, capsys) -> None:
+    import yaml
+
+    recipe = make_job(max_steps=1).recipe
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**recipe, "stages": {1: recipe["stages"]["1"]}}))
+    output = tmp_path / "by_hand"
+    assert sft.main([str(file), "--data", str(rows_file), "--output", str(output)]) == 0
+    assert TrainingResult.read(output).recipe == "tiny"
+    assert sft.main([str(file)]) == 1
+    assert "give --job, or a recipe file with --data and --output" in capsys.readouterr().err
 
 
 def test_stage_2_starts_from_stage_1_and_cools_down(stage1, make_job) -> None:
@@ -238,6 +340,9 @@ def test_a_loss_that_is_no_number_is_one_clear_line(make_job, tiny_model: Path, 
     assert sft.main(["--job", str(job.write(tmp_path / "job.json"))]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("training failed: loss is nan at step 1. Lower the learning rate")
+    failure = Failure.read(job.output_dir)
+    assert failure is not None
+    assert (failure.final, failure.text[:18]) == (True, "loss is nan at ste")
     assert not Path(job.output_dir).exists()
 
 

@@ -1,0 +1,7 @@
+"""Checks of s7: what must hold of a checkpoint."""
+
+import dagster as dg
+
+from codeio_assets.orchestration.checkpoint_checks import checkpoint_checks
+
+defs = dg.Definitions(asset_checks=[*checkpoint_checks(1), *checkpoint_checks(2)])
