@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from codeio_assets.core.assembly import recipe_parameters
-from codeio_assets.core.canonical import Json, sha256_hex
+from codeio_assets.core.canonical import Json
 from codeio_assets.core.comparison import rule_version
 from codeio_assets.core.verdicts import FEEDBACK_VERSION
 from codeio_assets.orchestration import metadata as keys
+from codeio_assets.orchestration import stage_settings as decides
 from codeio_assets.orchestration.partitions import ALL_SHARDS, code_shards, recipes
 from codeio_assets.project import Project
-from codeio_assets.stages.labelling import PROMPTS
 
 OWNER = "team:codeio"
 FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
@@ -46,71 +45,18 @@ class Stage:
         return {"shards": code_shards, "recipes": recipes, "none": None}[self.partitioned]
 
 
-def _source(project: Project, partition: str) -> Json:
-    return project.source(partition.rsplit("-", 1)[0]).model_dump(mode="json")
-
-
-def _labels(project: Project, partition: str) -> Json:
-    filters = project.source(partition.rsplit("-", 1)[0]).filters
-    if not filters.ask_a_model:
-        return None
-    prompts = [project.prompt(name).sha256 for name in PROMPTS]
-    return {"filters": filters.model_dump(mode="json"), "model": project.settings.chat.model, "prompts": prompts}
-
-
-def _chat(*names: str) -> Callable[[Project, str], Json]:
-    def settings(project: Project, _partition: str) -> Json:
-        chat = project.settings.chat
-        prompts = [project.prompt(name).sha256 for name in names]
-        return {"model": chat.model, "prompts": prompts, "chat": _decoding(chat.model_dump(mode="json"))}
-
-    return settings
-
-
-def _decoding(chat: dict[str, Any]) -> Json:
-    return {name: chat[name] for name in ("transform", "transform_attempts", "predict", "revision_turns")}
-
-
-def _recipe(project: Project, partition: str) -> Json:
-    settings = project.settings
-    recipe = project.recipes[partition].substance()
-    return {"recipe": recipe, "phrases": settings.phrases.model_dump(), "split": settings.split.model_dump()}
-
-
-def _training_set(project: Project, partition: str) -> Json:
-    recipe, settings = project.recipes[partition], project.settings
-    transforms = sorted((project.root / "sql" / "transforms").glob("*.sql"))
-    return {
-        "parameters": recipe_parameters(recipe, settings.phrases, settings.split),
-        "mixes": {str(number): dict(stage.mix) for number, stage in recipe.stages.items()},
-        "sql": [path.read_text("utf-8") for path in transforms],
-    }
-
-
-def _published(project: Project, _partition: str) -> Json:
-    setting = project.settings.quality.published
-    path = project.root / setting if setting else None
-    content = path.read_bytes() if path is not None and path.is_file() else None
-    return {"file": sha256_hex(content) if content is not None else None, "limits": _limits(project)}
-
-
-def _limits(project: Project) -> Json:
-    return project.settings.sandbox.model_dump(exclude={"workers"})
-
-
-def _report_queries(project: Project, _partition: str) -> Json:
-    return [path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))]
-
-
-def _evaluation(project: Project, partition: str) -> Json:
-    evaluation = project.recipes[partition].evaluation.model_dump(mode="json")
-    return [evaluation, rule_version(project.settings.judging.rule)]
-
-
 STAGES: dict[str, Stage] = {
     stage.asset: stage
     for stage in (
-        Stage("raw_code_files", "s1_raw_code", "shards", (), frozenset({"python", "parquet"}), "2.1", settings=_source),
+        Stage(
+            "raw_code_files",
+            "s1_raw_code",
+            "shards",
+            (),
+            frozenset({"python", "parquet"}),
+            "2.1",
+            settings=decides.source,
+        ),
         Stage(
             "file_labels",
             "s1_raw_code",
@@ -119,7 +65,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"openai", "bubblewrap", "parquet"}),
             "2.1",
             pool="chat_server",
-            settings=_labels,
+            settings=decides.labels,
         ),
         Stage(
             "eligible_code_files",
@@ -129,7 +75,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"python", "parquet"}),
             "2.1",
             code_version="2",
-            settings=_source,
+            settings=decides.source,
         ),
         Stage(
             "unified_functions",
@@ -140,7 +86,7 @@ STAGES: dict[str, Stage] = {
             "2.1",
             pool="chat_server",
             code_version="2",
-            settings=_chat("transform", "transform_repair"),
+            settings=decides.chat("transform", "transform_repair"),
         ),
         Stage(
             "io_pairs",
@@ -150,11 +96,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"bubblewrap", "parquet"}),
             "2.2",
             pool="sandbox",
-            settings=lambda project, partition: {
-                "sampling": project.settings.sampling.model_dump(),
-                "sandbox": _limits(project),
-                "pairs_per_function": project.source(partition.rsplit("-", 1)[0]).pairs_per_function,
-            },
+            settings=decides.pairs,
         ),
         Stage(
             "prediction_tasks",
@@ -175,7 +117,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"openai", "parquet"}),
             "2.3",
             pool="chat_server",
-            settings=_chat(),
+            settings=decides.chat(),
         ),
         Stage(
             "verdicts",
@@ -195,7 +137,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"openai", "bubblewrap", "parquet"}),
             "2.4",
             pool="chat_server",
-            settings=_chat("revise"),
+            settings=decides.chat("revise"),
         ),
         Stage(
             "instruction_data",
@@ -226,7 +168,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"duckdb", "parquet"}),
             "2.4",
             code_version="2",
-            settings=_training_set,
+            settings=decides.training_set,
         ),
         Stage(
             "sft_stage1_checkpoint",
@@ -236,7 +178,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"huggingface", "pytorch"}),
             "3.1",
             pool="gpu",
-            settings=_recipe,
+            settings=decides.recipe,
         ),
         Stage(
             "sft_stage2_checkpoint",
@@ -246,7 +188,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"huggingface", "pytorch"}),
             "3.1",
             pool="gpu",
-            settings=_recipe,
+            settings=decides.recipe,
         ),
         Stage(
             "held_out_scores",
@@ -263,7 +205,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"huggingface", "bubblewrap", "parquet"}),
             "4",
             pool="gpu",
-            settings=_evaluation,
+            settings=decides.evaluation,
         ),
         Stage(
             "cot_flaws",
@@ -291,7 +233,7 @@ STAGES: dict[str, Stage] = {
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
-            settings=_report_queries,
+            settings=decides.report_queries,
         ),
         Stage(
             "published_data_audit",
@@ -301,7 +243,7 @@ STAGES: dict[str, Stage] = {
             frozenset({"bubblewrap", "parquet"}),
             "2.3",
             pool="sandbox",
-            settings=_published,
+            settings=decides.published,
         ),
         Stage(
             "quality_report",
@@ -325,7 +267,7 @@ STAGES: dict[str, Stage] = {
             ),
             frozenset({"duckdb", "plotly"}),
             "4",
-            settings=_report_queries,
+            settings=decides.report_queries,
         ),
         Stage("status", "s8_reports", "none", ("quality_report",), frozenset({"duckdb", "markdown"}), "4"),
     )

@@ -10,7 +10,7 @@ from codeio_assets.sandbox import Sandbox
 from codeio_assets.sandbox.contract import STATUSES
 from codeio_assets.sources.published import published_path, read_published
 from codeio_assets.stages.auditing import Case, audit_published
-from codeio_assets.stages.sampling import SUSPECTS
+from codeio_assets.stages.sampling import variants_by_cause
 
 PLAIN = "def main_solution(a): return a + 1"
 RANDOM = "import random\n\ndef main_solution(a): return random.randint(0, 10**9)"
@@ -56,7 +56,7 @@ def test_every_pair_is_a_row_with_its_findings(sandbox: Sandbox) -> None:
 
 
 def test_every_result_is_explained() -> None:
-    causes = {cause for cause, _ in SUSPECTS} | (set(STATUSES) - {"ok", "exception", "infrastructure"})
+    causes = {cause for cause, _ in variants_by_cause()} | (set(STATUSES) - {"ok", "exception", "infrastructure"})
     rest = {"reproduces", "missing_import", "error", "argument_mutation", "global_state_or_other_code"}
     assert causes | rest == set(AUDIT_RESULTS)
 
