@@ -15,26 +15,31 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from codeio_assets.core.recipes import Lora, StageRecipe
 from codeio_assets.training.contract import TrainingError
+from codeio_assets.training.launching import gpus_per_machine
 from codeio_assets.training.memory import MemoryEstimate, ModelShape, estimate, too_large
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
 def on_cpu() -> bool:
-    """Tell whether training runs on a CPU: by its launch, or because a run by hand finds no GPU.
+    """Tell whether training runs on a CPU: by its launch, or because there is no GPU."""
+    by_launch = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+    return by_launch or not torch.cuda.is_available()
+
+
+def require_devices(launch: str) -> None:
+    """Refuse to train on a CPU what was launched for GPUs; a run by hand takes what there is.
 
     Raises:
         TrainingError: the launch wants GPUs and there are none.
     """
-    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}:
-        return True
-    if torch.cuda.is_available():
-        return False
-    if "ACCELERATE_MIXED_PRECISION" in os.environ:  # set by `accelerate launch`, whatever its value
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ  # set by `accelerate launch`, whatever its value
+    if launched and gpus_per_machine(launch) and not torch.cuda.is_available():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         seen = f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""
-        raise TrainingError(f"the launch wants GPUs, and torch sees none here{seen}. Set launch: cpu, or give it GPUs.")
-    return True
+        raise TrainingError(
+            f"launch {launch} wants GPUs, and torch sees none here{seen}. Set launch: cpu, or add them."
+        )
 
 
 def shard_count(processes: int) -> int:

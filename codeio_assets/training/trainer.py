@@ -38,7 +38,7 @@ from codeio_assets.training.contract import (
 from codeio_assets.training.memory import MemoryEstimate
 from codeio_assets.training.model_card import model_card
 from codeio_assets.training.packing import samples_are_isolated
-from codeio_assets.training.preflight import check_memory, model_shape, on_cpu
+from codeio_assets.training.preflight import check_memory, model_shape, on_cpu, require_devices
 from codeio_assets.training.progress import Progress, Report, peak_memory_bytes
 from codeio_assets.training.samples import data_sha256, read_samples, stage_rows, write_conversations
 from codeio_assets.training.trl_settings import adapters, trainer_settings
@@ -124,6 +124,7 @@ def run_job(job: TrainingJob, report: Report) -> TrainingResult:
 def make_plan(job: TrainingJob) -> Plan:
     """Check a job's recipe, data and parent, and work out its identity."""
     recipe = Recipe.model_validate(job.recipe)
+    require_devices(recipe.launch)
     parent_sha256 = checkpoint.check_parent(job, recipe)
     data_hash = data_sha256(job)
     return Plan(

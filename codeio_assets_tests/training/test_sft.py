@@ -220,11 +220,14 @@ def test_a_stage_that_needs_more_memory_than_is_free_is_refused_or_warned_of(mak
 
 
 def test_a_launch_for_gpus_is_refused_where_there_are_none(make_job, monkeypatch) -> None:
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
-    with pytest.raises(TrainingError, match=r"wants GPUs.*CUDA_VISIBLE_DEVICES is ''.*Set launch: cpu"):
-        run(make_job())
+    job = make_job(max_steps=1)
+    wanting = replace(job, recipe={**job.recipe, "launch": "gpu_8_fsdp2"})
+    with pytest.raises(TrainingError, match=r"gpu_8_fsdp2 wants GPUs.*CUDA_VISIBLE_DEVICES is ''.*Set launch: cpu"):
+        run(wanting)
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
+    assert run(wanting).steps == 1
 
 
 def test_an_audit_beyond_the_limits_stops_the_job_before_its_first_step(make_job) -> None:
