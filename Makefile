@@ -35,8 +35,8 @@ demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... ask
 test: setup ## all tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: setup ## ruff, and whether the README table is fresh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check
+lint: setup ## ruff, and whether what is made from the code in README and docs is fresh
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -50,12 +50,15 @@ defs: setup
 snapshot: setup ## accept a changed graph
 	@$(BIN)/python -m pytest codeio_assets_tests/defs --snapshot-update
 
-docs: setup ## regenerate the tables of the README and of docs/recipes.md
-	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py
+docs: setup ## regenerate the tables of the README and of docs/recipes.md, and docs/reference.md
+	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py && $(BIN)/python tools/reference.py
 
-dev: setup ## the Dagster UI on http://127.0.0.1:3000
-	@$(BIN)/codeio shards >/dev/null && DAGSTER_HOME=$${DAGSTER_HOME:-$(CURDIR)/var/dagster} \
-	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), reports one port above
+	@$(BIN)/codeio shards >/dev/null && home="$${CODEIO_HOME:-$${CODEIO_PROJECT:-$(CURDIR)}/var}" port="$${PORT:-3000}" && \
+	  mkdir -p "$$home/reports" && reports=$$((port + 1)) && \
+	  { $(BIN)/python -m http.server -b 127.0.0.1 -d "$$home/reports" $$reports >/dev/null 2>&1 & trap "kill $$!" EXIT; } && \
+	  DAGSTER_HOME="$${DAGSTER_HOME:-$$home/dagster}" CODEIO_REPORTS_URL=http://127.0.0.1:$$reports \
+	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
 
 record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
 	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }

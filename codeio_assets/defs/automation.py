@@ -39,11 +39,6 @@ report_job = dg.define_asset_job(
     selection=["quality_report", "status"],
     description="The quality report and the status over everything that is there.",
 )
-status_job = dg.define_asset_job(
-    "status",
-    selection=["status"],
-    description="How far the data set is, what it cost, what is wrong with it. Takes seconds, calls no model.",
-)
 
 
 @dg.sensor(job=data_job, minimum_interval_seconds=60)
@@ -59,4 +54,4 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job, status_job], sensors=[new_code_files])
+defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])

@@ -21,6 +21,10 @@ def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
 
 
+def test_the_definitions_load_as_a_whole(definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
 def test_graph_matches_the_snapshot(specs, snapshot) -> None:
     graph = {
         name: {

@@ -74,6 +74,7 @@ def _wait_until_up(server: Webserver, process: "subprocess.Popen[bytes]", log: P
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
+        assert "Error loading repository location" not in log.read_text(), log.read_text()[-3000:]
         with contextlib.suppress(OSError):
             found = server.ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
             if found["repositoriesOrError"].get("nodes"):
