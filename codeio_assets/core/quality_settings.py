@@ -59,7 +59,7 @@ DEFAULT_TOLERANCES: Final[Mapping[Flaw, Tolerance]] = {
     "answer_missing": _tolerance(0.1),
     "cut_off": _tolerance(0.05),
     "refused": _tolerance(0.01, 0.5),
-    "too_short": _tolerance(0.05, 0.9),
+    "too_short": _tolerance(0.05),
     "too_long": _tolerance(0.05),
     "code_block": _tolerance(0.05),
     "copied_code": _tolerance(0.05, 0.9),

@@ -9,13 +9,13 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from codeio_assets.core.errors import MaterialisationFailed
+from codeio_assets.orchestration.code_location import code_location, known_checks
 from codeio_assets.orchestration.own_runs import fail_dead_runs, process_tags
 from codeio_assets.orchestration.partitions import UNPARTITIONED, code_shards
 from codeio_assets.orchestration.publishing import is_current
@@ -86,18 +86,10 @@ def _bring_up_to_date(
     return made
 
 
-@cache
-def _definitions() -> dg.Definitions:
-    """Return the code location; loading it takes a second, so it happens once."""
-    from codeio_assets.definitions import defs
-
-    return defs()
-
-
 def _materialise(stage: Stage, partition: str, project: Project, say: Say) -> None:
     started = time.monotonic()
     # The graph's own job, as when somebody materialises in the UI, so that the UI can run it again.
-    graph = _definitions().resolve_implicit_global_asset_job_def()
+    graph = code_location().resolve_implicit_global_asset_job_def()
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
         result = graph.execute_in_process(
@@ -188,9 +180,8 @@ def _loss(loss: float | None) -> str:
 def show_status(project: Project, say: Say) -> None:
     """Say the status at one look, as the asset `status` shows it, and which partitions are out of date."""
     dagster_home(project)
-    checks = _definitions().get_repository_def().asset_graph.asset_check_keys
     with dg.DagsterInstance.get() as instance:
-        say(f"{to_markdown(project_status(project, instance, checks))}\n")
+        say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
     warehouse = Warehouse(project.warehouse)
     for stage in STAGES.values():
         present = {"shards": project.shards.keys(), "recipes": list(project.recipes), "none": [UNPARTITIONED]}

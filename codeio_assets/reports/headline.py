@@ -45,8 +45,8 @@ def _sentence(counts: Mapping[str, int]) -> str:
     if not tasks or not counts["answered at turn 1"]:
         return f"{made} No answer was judged yet."
     return (
-        f"{made} Execution confirmed the answers of {first:,} tasks ({percent(first / tasks)}) at turn 1 and of "
-        f"{last:,} ({percent(last / tasks)}) after revision."
+        f"{made} Execution confirmed the answers of {_counted(first, 'task')} ({percent(first / tasks)}) at turn 1 "
+        f"and of {last:,} ({percent(last / tasks)}) after revision."
     )
 
 

@@ -4,9 +4,11 @@ What does not live here: the numbers (`sql/reports`), the plots (`figures`), the
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from codeio_assets.core.canonical import Json
+from codeio_assets.core.reasons import REASONS
 from codeio_assets.core.tables import RUN_TABLES, polars_schema
 from codeio_assets.project import Project
 from codeio_assets.reports.headline import summary
@@ -41,9 +43,18 @@ def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> St
 
 
 def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: str | None = None) -> StageResult:
-    page = render_page(results, shard).encode()
+    page = render_page({**results, "rejections": _explained(results["rejections"])}, shard).encode()
     write_atomically(path, page)
     columns = polars_schema(table)
     rows = [{name: row[name] for name in columns} for row in results["funnel"].rows]
     info: dict[str, Json] = {"report_bytes": len(page), "summary": summary(results)}
     return account(table, rows, None, items_in=len(rows), info=info)
+
+
+def _explained(rejections: QueryResult) -> QueryResult:
+    """Return the rejections with what each reason means."""
+    rows = [
+        {**row, "meaning": REASONS[f"{row['stage']}_rejections"].get(row["reason"], "not registered")}
+        for row in rejections.rows
+    ]
+    return replace(rejections, columns=[*rejections.columns, "meaning"], rows=rows)

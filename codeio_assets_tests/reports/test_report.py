@@ -189,6 +189,10 @@ def test_examples_name_the_flaws_of_a_response(project: Project, tiny_warehouse:
     assert "Flaws found: answer missing, too short." in built(project, tiny_warehouse).text
 
 
+def test_reasons_are_explained(project: Project, tiny_warehouse: Warehouse):
+    assert "fewer characters than `min_chars` of its source's filters" in built(project, tiny_warehouse).text
+
+
 def test_empty_warehouse_says_what_is_missing(project: Project, tmp_path: Path):
     page = built(project, Warehouse(tmp_path / "none"))
     assert page.figures == {}

@@ -1,4 +1,4 @@
--- How many rows are left after each step, from raw file to training token, over all shards and recipes.
+-- How many rows are left after each step, from raw file to training token.
 -- A share compares with the step before, and only where both count the same kind of thing. A task is answered when its
 -- response holds a readable answer; `correct after revision` counts the tasks that were right at any turn. Samples are
 -- the rows that a stage trains on, held-out rows left out; tokens are those the trainer saw.

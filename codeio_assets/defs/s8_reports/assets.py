@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.code_location import known_checks
 from codeio_assets.orchestration.publishing import Stopwatch, audit_metadata, publish, report_links
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.orchestration.stages import spec
@@ -91,7 +92,6 @@ def status(
     cost, reasons for dropping. Takes seconds at any size; `codeio status` prints the same.
     """
     watch = Stopwatch()
-    checks = context.repository_def.asset_graph.asset_check_keys
-    found = project_status(project.get(), context.instance, checks)
+    found = project_status(project.get(), context.instance, known_checks())
     extra: dict[str, dg.MetadataValue] = {"codeio/status": dg.MetadataValue.md(to_markdown(found))}
     return publish(context, as_result(found), watch, extra=extra)
