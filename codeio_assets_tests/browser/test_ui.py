@@ -1,0 +1,155 @@
+"""What a person does first, by clicking: look at the graph, make one shard, backfill, read checks and the report."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.store import Warehouse
+from codeio_assets_tests.e2e.webserver import Webserver
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+FIRST, SECOND = "puzzles_and_games-0000", "puzzles_and_games-0001"
+RUNS = """{ runsOrError(limit: 50) { ... on Runs { results { runId status tags { key value } } } } }"""
+BACKFILLS = (
+    """{ partitionBackfillsOrError(limit: 5) { ... on PartitionBackfills { results { status numPartitions } } } }"""
+)
+
+LAUNCH = """mutation($run: ExecutionParams!) { launchPipelineExecution(executionParams: $run) {
+  __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
+
+
+def runs(server: Webserver, partition: str) -> list[str]:
+    found = server.ask(RUNS)["runsOrError"]["results"]
+    return [run["status"] for run in found if {"key": "dagster/partition", "value": partition} in run["tags"]]
+
+
+def wait_for(what: str, holds: Any, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(1)
+
+
+def choose_partitions(page: Any, keys: list[str]) -> None:
+    """In the dialog of partitions, choose exactly these."""
+    page.get_by_text("Select a partition or create one").click()
+    for key in keys:
+        page.get_by_text(key, exact=True).locator("visible=true").last.click()
+    page.get_by_text("Partition selection").click(force=True)  # closes the list
+    page.get_by_text(f"{len(keys)} partition").first.wait_for()
+
+
+def test_the_graph_shows_the_groups_in_flow_order(server: Webserver, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server.url}/asset-groups")
+    groups = sorted({stage.group for stage in STAGES.values()})
+    tops = [page.get_by_text(group, exact=True).first.bounding_box()["y"] for group in groups if _seen(page, group)]
+    assert len(tops) == len(groups)
+    assert tops == sorted(tops)
+    screenshot("graph")
+
+
+def _seen(page: Any, text: str) -> bool:
+    page.get_by_text(text, exact=True).first.wait_for()
+    return True
+
+
+def test_one_shard_is_made_by_clicking(server: Webserver, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server.url}/assets/raw_code_files")
+    page.get_by_text("One row per raw code file of a shard").first.wait_for()
+    page.get_by_text("file_id", exact=True).first.wait_for()  # columns, before anything was made
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("dialog").wait_for()
+    choose_partitions(page, [FIRST])
+    page.get_by_role("dialog").get_by_role("button", name="Launch").click()
+    wait_for("the run", lambda: "SUCCESS" in runs(server, FIRST))
+    page.goto(f"{server.url}/assets/raw_code_files?view=partitions&partition={FIRST}")
+    page.get_by_text("codeio/items_in").first.wait_for()
+    screenshot("partition")
+    page.goto(f"{server.url}/runs")
+    page.get_by_text("codeio/source: puzzles_and_games").first.wait_for()
+
+
+def test_a_backfill_is_launched_by_clicking(server: Webserver, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server.url}/assets/raw_code_files")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("dialog").wait_for()
+    choose_partitions(page, [FIRST, SECOND])
+    page.get_by_role("dialog").get_by_role("button", name="Launch").click()
+    wait_for("the backfill", lambda: _backfilled(server))
+    assert set(runs(server, SECOND)) == {"SUCCESS"}
+    page.goto(f"{server.url}/runs?tab=backfills")
+    screenshot("backfill")
+
+
+def _backfilled(server: Webserver) -> bool:
+    found = server.ask(BACKFILLS)["partitionBackfillsOrError"]["results"]
+    return any(one["status"] == "COMPLETED_SUCCESS" and one["numPartitions"] == 2 for one in found)
+
+
+def test_checks_pass_and_fail_where_they_should(server: Webserver, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server.url}/assets/raw_code_files?view=checks")
+    page.get_by_text("Passed").first.wait_for()
+    break_a_row(server, FIRST)
+    check = {"assetKey": {"path": ["raw_code_files"]}, "name": "schema_matches"}
+    selector = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "codeio_assets",
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [],
+        "assetCheckSelection": [check],
+    }
+    metadata = {"tags": [{"key": "dagster/partition", "value": FIRST}]}
+    started = server.ask(LAUNCH, run={"selector": selector, "mode": "default", "executionMetadata": metadata})
+    assert started["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess", started
+    page.goto(f"{server.url}/assets/raw_code_files?view=checks")
+    page.get_by_text("Failed").first.wait_for()
+    page.get_by_text("codeio/failures").first.wait_for()
+    screenshot("check_failed")
+
+
+def break_a_row(server: Webserver, shard: str) -> None:
+    """Commit a shard with a row that its schema forbids."""
+    warehouse = Warehouse(_home(server) / "warehouse")
+    files = warehouse.read("raw_code_files", shard)
+    broken = files.with_columns(size_bytes=pl.when(pl.int_range(pl.len()) == 0).then(-1).otherwise("size_bytes"))
+    warehouse.write("raw_code_files", shard, {"raw_code_files": broken})
+
+
+def _home(server: Webserver) -> Path:
+    return Path(server.environment["CODEIO_HOME"])
+
+
+def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot: Any) -> None:
+    page.goto(f"{server.url}/assets/status")
+    page.get_by_role("button", name="Materialize").first.click()
+    status = Warehouse(_home(server) / "warehouse")
+    wait_for("the status", lambda: status.manifest("status") is not None)
+    page.goto(f"{server.url}/assets/status?view=events")
+    page.get_by_text("Show Markdown").first.click()
+    page.get_by_text("shards complete").first.wait_for()
+    screenshot("status")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_report_opens_at_any_width(server: Webserver, page: Any, screenshot: Any, width: int) -> None:
+    if width == 1440:
+        page.goto(f"{server.url}/assets/quality_report")
+        page.get_by_role("button", name="Materialize").first.click()
+    report = _home(server) / "reports" / "quality_report.html"
+    wait_for("the report", report.exists)
+    page.set_viewport_size({"width": width, "height": 844})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    page.goto(report.as_uri())
+    page.locator("h1").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert problems == []
+    screenshot(f"report_{width}")
+    assert json.loads(page.evaluate("JSON.stringify(document.title)"))
