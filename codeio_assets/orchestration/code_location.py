@@ -1,4 +1,4 @@
-"""The code location from within: for commands that run it in their own process, and for what looks at the whole graph."""
+"""The code location from within: for commands that run it themselves, and for what looks at the whole graph."""
 
 from collections.abc import Iterable
 from functools import cache
