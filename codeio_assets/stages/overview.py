@@ -138,7 +138,7 @@ def _headline(status: Overview) -> str:
     cpu_h = sum(row["cpu_h"] for row in status.stages)
     return (
         f"**{complete:,} of {expected:,} shards complete; {_count(failed, 'partition')} failed, "
-        f"{_count(checks, 'check')} failing.** {tokens:,} tokens of answers, {money} paid, {cpu_h:,.1f} CPU hours."
+        f"{_count(checks, 'check')} failing.** {tokens:,} tokens, {money} paid, {cpu_h:,.1f} CPU hours."
     )
 
 
