@@ -1,6 +1,6 @@
-"""What all table models share: their base, the form of ids, and the words of columns that many of them have.
+"""What all table models share: the base with its strictness, ids, directions.
 
-What does not live here: the tables (`core.tables`, `core.training_tables`).
+What does not live here: the tables (`tables`, `quality_tables`).
 """
 
 from typing import Any
@@ -9,9 +9,6 @@ import pandera.polars as pa
 
 ID: dict[str, Any] = {"str_matches": r"^[0-9a-f]{64}$"}
 DIRECTIONS = ["input", "output"]
-VERDICT_STATUSES = [
-    "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
-]  # fmt: skip
 
 
 class Table(pa.DataFrameModel):

@@ -9,7 +9,9 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+from codeio_assets.core.schema import DIRECTIONS as DIRECTIONS
+from codeio_assets.core.schema import ID
+from codeio_assets.core.schema import Table as Table
 from codeio_assets.core.training_tables import (
     Checkpoint,
     HeldOutAnswer,
@@ -19,6 +21,9 @@ from codeio_assets.core.training_tables import (
 )
 
 RESPONSE_STATUSES = ["answered", "truncated", "refused", "failed"]
+VERDICT_STATUSES = [
+    "correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure",
+]  # fmt: skip
 SPLITS = ["train", "validation", "test"]
 
 

@@ -3,9 +3,12 @@
 What does not live here: the list of all tables (`core.tables`).
 """
 
+from typing import get_args
+
 import pandera.polars as pa
 
-from codeio_assets.core.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
+from codeio_assets.core.schema import DIRECTIONS, ID, Table
+from codeio_assets.core.verdicts import Status
 
 EVALUATED = ["base", "stage1", "stage2"]
 SUBJECTS = [*DIRECTIONS, "instruction"]
@@ -101,7 +104,7 @@ class HeldOutAnswer(Table):
     finish_reason: str = pa.Field(description="stop, length, prompt_too_long")
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0)
-    status: str = pa.Field(isin=VERDICT_STATUSES)
+    status: str = pa.Field(isin=list(get_args(Status)))
     predicted_json: str = pa.Field(nullable=True)
     executed_output_json: str = pa.Field(nullable=True)
     error_type: str = pa.Field(nullable=True)
