@@ -24,6 +24,8 @@ from codeio_assets.training.launching import build_command, training_environment
 
 TABLES = ("checkpoint", "training_log", "token_audit")
 LOGGED = ("learning_rate", "grad_norm", "tokens_per_s", "memory_bytes")
+EXIT_CODE_ERROR = "DagsterPipesExecutionError"
+"""What Pipes raises for an exit code; dagster 1.13 does not export the class."""
 DEAD = (
     "the training process ended without a word ({error}): it was killed from outside, most often by the kernel for "
     "want of memory, or a worker of it died. {last} Its own output is in the step's compute log. Materialised again it "
@@ -63,7 +65,9 @@ def run_process(context: dg.AssetExecutionContext, command: list[str], env: dict
     pipes = dg.PipesSubprocessClient(message_reader=StreamingReader(_remembering(observe_training(context), last)))
     try:
         pipes.run(context=context, command=command, env=env)
-    except dg.DagsterPipesExecutionError as error:
+    except Exception as error:
+        if type(error).__name__ != EXIT_CODE_ERROR:
+            raise
         raise failure_of(str(error), output_dir, last) from None
 
 

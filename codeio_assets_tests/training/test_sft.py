@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -401,27 +402,51 @@ def test_two_processes_give_the_losses_of_one(stage1, make_job, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster")  # its Pipes client uses deprecated context fields
-def test_dagster_sees_each_step_through_pipes(make_job, tmp_path: Path) -> None:
+def test_dagster_observes_steps_while_they_are_made(make_job, tmp_path: Path) -> None:
     import dagster as dg
 
+    from codeio_assets.orchestration.training import run_process
+
     job = make_job(max_steps=2)
-    path = job.write(tmp_path / "job.json")
-    seen: list = []
+    command = build_command("cpu", job.write(tmp_path / "job.json"))
 
     @dg.asset
-    def checkpoint(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> dg.MaterializeResult:
-        invocation = pipes.run(context=context, command=build_command("cpu", path), env={"OMP_NUM_THREADS": "1"})
-        seen.extend(invocation.get_custom_messages())
-        return invocation.get_materialize_result()
+    def checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        run_process(context, command, {"OMP_NUM_THREADS": "1"}, job.output_dir)
+        return dg.MaterializeResult()
 
-    assert dg.materialize([checkpoint], resources={"pipes": dg.PipesSubprocessClient()}).success
-    assert [message["kind"] for message in seen] == [
-        "memory",
-        "audit",
-        "evaluation",
-        "step",
-        "step",
-        "evaluation",
-        "result",
-    ]
-    assert seen[-1]["checkpoint_sha256"] == TrainingResult.read(Path(job.output_dir)).checkpoint_sha256
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([checkpoint], instance=instance).success
+        records = instance.fetch_observations(checkpoint.key, limit=10).records
+        seen = [record.asset_observation for record in records[::-1]]
+    assert [observation.metadata["codeio/step"].value for observation in seen] == [1, 2]
+    assert {"codeio/loss", "codeio/learning_rate", "codeio/tokens_per_s", "codeio/eta_s"} <= set(seen[0].metadata)
+    assert TrainingResult.read(Path(job.output_dir)).steps == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster")
+@pytest.mark.parametrize(
+    ("program", "said", "retried"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed from outside", True),
+        ("from codeio_assets.training.sft import main; main(['--job', JOB]) and exit(1)", "wants GPUs", False),
+    ],
+)
+def test_a_process_that_dies_is_told_from_one_that_fails(make_job, tmp_path: Path, program, said, retried) -> None:
+    import dagster as dg
+
+    from codeio_assets.orchestration.training import run_process
+
+    job = make_job()
+    job = replace(job, recipe={**job.recipe, "launch": "gpu_1"})
+    command = [sys.executable, "-c", program.replace("JOB", repr(str(job.write(tmp_path / "job.json"))))]
+
+    @dg.asset
+    def checkpoint(context: dg.AssetExecutionContext) -> None:
+        run_process(context, command, {"ACCELERATE_MIXED_PRECISION": "bf16"}, job.output_dir)
+
+    result = dg.materialize([checkpoint], raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert said in failure.user_failure_data.description
+    assert failure.error_source is not None
+    assert ("goes on from its last complete checkpoint" in failure.user_failure_data.description) is retried
