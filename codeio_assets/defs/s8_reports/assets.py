@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.publishing import Stopwatch, publish, report_links
 from codeio_assets.orchestration.stages import spec
 from codeio_assets.orchestration.status import project_status
@@ -65,5 +66,5 @@ def status(
     watch = Stopwatch()
     checks = context.repository_def.asset_graph.asset_check_keys
     found = project_status(project.get(), context.instance, checks)
-    extra: dict[str, dg.MetadataValue] = {"codeio/status": dg.MetadataValue.md(to_markdown(found))}
+    extra: dict[str, dg.MetadataValue] = {keys.STATUS: dg.MetadataValue.md(to_markdown(found))}
     return publish(context, as_result(found), watch, extra=extra)
