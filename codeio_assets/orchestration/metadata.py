@@ -40,6 +40,7 @@ FAILING_ROWS = "codeio/failing_rows"
 FAILING_RATIO = "codeio/failing_ratio"
 FAILURES = "codeio/failures"
 RATES = "codeio/rates"
+STATUS = "codeio/status"
 PREFIX = "codeio/"
 
 PREVIEW_ROWS = 3

@@ -117,8 +117,16 @@ def publish(
     metadata |= {keys.WALL_TIME_S: dg.MetadataValue.float(wall_s), keys.CPU_TIME_S: dg.MetadataValue.float(cpu_s)}
     context.log.info(f"{stage.asset}[{partition}]: {result.items_in} in, {result.items_out} out, {wall_s} s")
     return dg.MaterializeResult(
-        asset_key=stage.asset, metadata=metadata | (extra or {}), data_version=dg.DataVersion(manifest.version)
+        asset_key=stage.asset,
+        metadata=_first_things_first(metadata | (extra or {})),
+        data_version=dg.DataVersion(manifest.version),
     )
+
+
+def _first_things_first(metadata: dict[str, dg.MetadataValue]) -> dict[str, dg.MetadataValue]:
+    """Return metadata with what is for reading at its top: the UI keeps the order."""
+    readable = [name for name in (keys.STATUS, keys.SUMMARY, keys.REPORT_URL) if name in metadata]
+    return {name: metadata[name] for name in readable} | metadata
 
 
 def report_links(path: Path, result: StageResult) -> dict[str, dg.MetadataValue]:

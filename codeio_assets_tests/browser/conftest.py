@@ -12,7 +12,7 @@ from codeio_assets_tests.e2e.webserver import Webserver, webserver
 
 CHROMIUM = os.environ.get("CODEIO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 MISSING = "no Chromium here: install the package 'chromium', or name a binary in CODEIO_CHROMIUM"
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 @pytest.fixture(scope="session")

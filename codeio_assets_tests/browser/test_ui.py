@@ -29,6 +29,19 @@ def runs(server: Webserver, partition: str) -> list[str]:
     return [run["status"] for run in found if {"key": "dagster/partition", "value": partition} in run["tags"]]
 
 
+def launch(server: Webserver, assets: list[str], checks: list[Any], partition: str | None = None) -> None:
+    selector = {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "codeio_assets",
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": [asset]} for asset in assets],
+        "assetCheckSelection": checks,
+    }
+    tags = [{"key": "dagster/partition", "value": partition}] if partition else []
+    started = server.ask(LAUNCH, run={"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}})
+    assert started["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess", started
+
+
 def wait_for(what: str, holds: Any, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -96,17 +109,7 @@ def test_checks_pass_and_fail_where_they_should(server: Webserver, page: Any, sc
     page.goto(f"{server.url}/assets/raw_code_files?view=checks")
     page.get_by_text("Passed").first.wait_for()
     break_a_row(server, FIRST)
-    check = {"assetKey": {"path": ["raw_code_files"]}, "name": "schema_matches"}
-    selector = {
-        "repositoryName": "__repository__",
-        "repositoryLocationName": "codeio_assets",
-        "pipelineName": "__ASSET_JOB",
-        "assetSelection": [],
-        "assetCheckSelection": [check],
-    }
-    metadata = {"tags": [{"key": "dagster/partition", "value": FIRST}]}
-    started = server.ask(LAUNCH, run={"selector": selector, "mode": "default", "executionMetadata": metadata})
-    assert started["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess", started
+    launch(server, [], [{"assetKey": {"path": ["raw_code_files"]}, "name": "schema_matches"}], FIRST)
     page.goto(f"{server.url}/assets/raw_code_files?view=checks")
     page.get_by_text("Failed").first.wait_for()
     page.get_by_text("codeio/failures").first.wait_for()
@@ -126,12 +129,11 @@ def _home(server: Webserver) -> Path:
 
 
 def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot: Any) -> None:
-    page.goto(f"{server.url}/assets/status")
-    page.get_by_role("button", name="Materialize").first.click()
+    launch(server, ["status"], [])
     status = Warehouse(_home(server) / "warehouse")
     wait_for("the status", lambda: status.manifest("status") is not None)
-    page.goto(f"{server.url}/assets/status?view=events")
-    page.get_by_text("Show Markdown").first.click()
+    page.set_viewport_size({"width": 1440, "height": 1600})
+    page.goto(f"{server.url}/assets/status")
     page.get_by_text("shards complete").first.wait_for()
     screenshot("status")
 
@@ -139,8 +141,7 @@ def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_report_opens_at_any_width(server: Webserver, page: Any, screenshot: Any, width: int) -> None:
     if width == 1440:
-        page.goto(f"{server.url}/assets/quality_report")
-        page.get_by_role("button", name="Materialize").first.click()
+        launch(server, ["quality_report"], [])
     report = _home(server) / "reports" / "quality_report.html"
     wait_for("the report", report.exists)
     page.set_viewport_size({"width": width, "height": 844})

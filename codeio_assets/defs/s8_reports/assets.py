@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.code_location import known_checks
 from codeio_assets.orchestration.publishing import Stopwatch, audit_metadata, publish, report_links
 from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
@@ -93,5 +94,5 @@ def status(
     """
     watch = Stopwatch()
     found = project_status(project.get(), context.instance, known_checks())
-    extra: dict[str, dg.MetadataValue] = {"codeio/status": dg.MetadataValue.md(to_markdown(found))}
+    extra: dict[str, dg.MetadataValue] = {keys.STATUS: dg.MetadataValue.md(to_markdown(found))}
     return publish(context, as_result(found), watch, extra=extra)
