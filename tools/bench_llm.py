@@ -146,7 +146,11 @@ def _their_rate(
 ) -> float:
     result = prompts.with_suffix(".result.json")
     # The command `vllm` of the CPU build does not start (it looks for a distribution of that name): call what it calls.
-    run = "from argparse import ArgumentParser as P; from vllm.benchmarks.serve import add_cli_args, main; p = P(); "
+    run = (
+        "import importlib.metadata as m; names, real = m.packages_distributions(), m.metadata; "
+        "m.metadata = lambda name: real(names.get(name, [name])[0]); "
+        "from argparse import ArgumentParser as P; from vllm.benchmarks.serve import add_cli_args, main; p = P(); "
+    )
     command = [
         python, "-c", f"{run}add_cli_args(p); main(p.parse_args())", "--backend", "openai-chat",
         "--base-url", url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions",
