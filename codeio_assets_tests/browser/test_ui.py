@@ -134,6 +134,7 @@ def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot
     wait_for("the status", lambda: status.manifest("status") is not None)
     page.set_viewport_size({"width": 1440, "height": 1600})
     page.goto(f"{server.url}/assets/status")
+    page.get_by_text("Show Markdown").first.click()
     page.get_by_text("shards complete").first.wait_for()
     screenshot("status")
 
