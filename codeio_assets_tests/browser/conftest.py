@@ -1,4 +1,6 @@
-"""Headless Chromium over the real webserver and daemon; one server for all tests, as its start takes long."""
+"""Headless Chromium over the real webserver and daemon; one server for all tests, as its start takes long.
+
+Scopes end with the module: while Playwright is open its event loop runs, and no other test could start one."""
 
 import os
 import shutil
@@ -15,7 +17,7 @@ MISSING = "no Chromium here: install the package 'chromium', or name a binary in
 WAIT_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip(MISSING)
@@ -28,7 +30,7 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
     with webserver(tmp_path_factory.mktemp("browser")) as started:
         yield started
