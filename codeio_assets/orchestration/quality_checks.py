@@ -101,6 +101,7 @@ PAIR_RULES: dict[str, tuple[str, PairRule]] = {
     ),
 }
 """Check of io_pairs -> its rule in words, and why a pair breaks it."""
+CAPS_RULE = "Each function has at least `sampling.min_pairs` and at most its source's `pairs_per_function` pairs."
 PAIR_COLUMNS = ["pair_id", "function_id", "problem", "input_json", "output_json"]
 
 
@@ -135,7 +136,7 @@ def pair_failures(pairs: pl.DataFrame, functions: pl.DataFrame, problem_of: Pair
     name="functions_have_as_many_pairs_as_wanted",
     blocking=True,
     partitions_def=STAGES["io_pairs"].partitions_def,
-    description="Each function has at least `sampling.min_pairs` and at most its source's `pairs_per_function` pairs.",
+    description=CAPS_RULE,
 )
 def caps_check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Compare the pairs of each function with the settings."""
@@ -145,8 +146,7 @@ def caps_check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     most = {name: project.source(name).pairs_per_function for name in counts["source"].unique()}
     rows = counts.sort("function_id").to_dicts()
     failures = [row for row in rows if not min(least, most[row["source"]]) <= row["pairs"] <= most[row["source"]]]
-    rule = "Each function has at least `sampling.min_pairs` and at most its source's `pairs_per_function` pairs."
-    return check_result(failures, ["function_id", "source", "pairs"], len(counts), rule)
+    return check_result(failures, ["function_id", "source", "pairs"], len(counts), CAPS_RULE)
 
 
 @dg.asset_check(
