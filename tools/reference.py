@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from codeio_assets.cli import app
 from codeio_assets.core.reasons import REASONS
 from codeio_assets.core.recipes import Recipe
+from codeio_assets.core.schema import column_description
 from codeio_assets.core.settings import Settings, Sources
 from codeio_assets.core.tables import TABLES
 from codeio_assets.orchestration.stages import STAGES, committed_assets
@@ -87,7 +88,8 @@ def _tables() -> Iterator[str]:
     for name, model in TABLES.items():
         lines = [f"### {name}", "", (inspect.getdoc(model) or "").split("\n")[0], "", *_head("column", "type", "what")]
         for column, schema in model.to_schema().columns.items():
-            notes = [schema.description or "", "unique" if schema.unique else "", "nullable" if schema.nullable else ""]
+            what = column_description(column, schema.description)
+            notes = [what, "unique" if schema.unique else "", "nullable" if schema.nullable else ""]
             lines.append(_row(f"`{column}`", schema.dtype, "; ".join(filter(None, notes))))
         yield "\n".join(lines)
 

@@ -14,11 +14,15 @@ from codeio_assets.core.complexity import check_complexity
 
 @dataclass(slots=True)
 class Draws:
-    """Inputs drawn so far: accepted ones in order, and how many draws were lost to which reason."""
+    """Inputs drawn so far: accepted ones in order, and how many draws were lost to which reason.
+
+    With `any_size` the complexity rule is not asked: the values are executed and compared, and nobody predicts them.
+    """
 
     inputs: list[str] = field(default_factory=list[str])
     lost: Counter[str] = field(default_factory=Counter[str])
     first_error: str = ""
+    any_size: bool = False
 
     def add(self, status: str, value_json: str | None, error: str = "") -> None:
         """Take one generator outcome: keep a new input within the complexity rule, count anything else."""
@@ -29,7 +33,7 @@ class Draws:
         if not isinstance(value, dict):
             self.lose("input_not_an_object", f"input_generator returned {value_json[:80]}")
             return
-        problem = check_complexity(value)
+        problem = None if self.any_size else check_complexity(value)
         text = canonical_json(value)
         if problem:
             self.lose(f"input_{problem}", explain(f"input_{problem}", text))
@@ -45,13 +49,13 @@ class Draws:
             self.first_error = detail or reason
 
 
-def reject_output(status: str, value_json: str | None) -> str | None:
+def reject_output(status: str, value_json: str | None, *, any_size: bool = False) -> str | None:
     """Return why an executed input gives no pair: `output_<status>`, `output_none`, `output_<complexity>`; or None."""
     if status != "ok" or value_json is None:
         return f"output_{status}"
     if value_json == "null":
         return "output_none"
-    problem = check_complexity(json.loads(value_json))
+    problem = None if any_size else check_complexity(json.loads(value_json))
     return f"output_{problem}" if problem else None
 
 

@@ -29,9 +29,10 @@ def read_category(response: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OpenFunction:
-    """A function of a file: its name, its text, and the file with its body left open."""
+    """A function of a file: its name, its arguments, its text, and the file with its body left open."""
 
     name: str
+    arguments: tuple[str, ...]
     text: str
     file_without_body: str
 
@@ -53,7 +54,8 @@ def open_function(code: str) -> OpenFunction | None:
     first = body[0].lineno - 1
     indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
     opened = [*lines[:first], f"{indent}...  # the missing body\n", *lines[_last_line(node) :]]
-    return OpenFunction(node.name, "".join(lines[node.lineno - 1 : _last_line(node)]), "".join(opened))
+    arguments = tuple(each.arg for each in node.args.args + node.args.kwonlyargs)
+    return OpenFunction(node.name, arguments, "".join(lines[node.lineno - 1 : _last_line(node)]), "".join(opened))
 
 
 def read_function(response: str, name: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from codeio_assets.core.schema import column_description
 from codeio_assets.core.tables import TABLES, Table
 
 ROW_COUNT = "dagster/row_count"
@@ -62,7 +63,7 @@ def model_schema(model: type[Table]) -> dg.TableSchema:
             dg.TableColumn(
                 name,
                 str(column.dtype),
-                description=column.description,
+                description=column_description(name, column.description),
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
             )
             for name, column in model.to_schema().columns.items()

@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 
 from codeio_assets.core.comparison import equal_values
+from codeio_assets.core.completion import complete_code
+from codeio_assets.core.io_pairs import Draws
 from codeio_assets.core.labels import OpenFunction, open_function, program_of, read_category, read_function
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings import CategoryFilter, DifficultyFilter, ModelCall, Sampling, Source
@@ -138,7 +140,7 @@ def _draw_inputs(
             file.detail = "no top-level function with arguments that returns a value"
     asked = [(file, file.opened) for file in files if file.opened]
     requests = [
-        request(client.model, prompt.fill(name=opened.name, content=file.row["content"]), settings.call)
+        request(client.model, _draw_prompt(prompt, opened, file.row["content"]), settings.call)
         for file, opened in asked
     ]
     for (file, opened), response in zip(asked, client.complete(requests), strict=True):
@@ -148,14 +150,21 @@ def _draw_inputs(
             file.detail = f"no input_generator in a response that was {response.status}"
         else:
             program = program_of(opened.text, opened.name, file.row["content"])
-            file.reference = Candidate(file.row["file_id"], file.row["source"], program, generator)
+            generator = complete_code(generator, file.row["content"])[0]
+            draws = Draws(any_size=True)
+            file.reference = Candidate(file.row["file_id"], file.row["source"], program, generator, draws)
     candidates = [file.reference for file in files if file.reference]
-    draws = Sampling.model_validate({"draws": 4 * settings.inputs, "draws_per_round": settings.inputs})
-    draw_and_execute(candidates, sandbox, draws, tally)
+    sampling = Sampling.model_validate({"draws": 4 * settings.inputs, "draws_per_round": settings.inputs})
+    draw_and_execute(candidates, sandbox, sampling, tally)
     for file in files:
         if file.reference and not file.reference.outputs:
             file.detail = f"the original ran on no input: {file.reference.draws.first_error or 'none was drawn'}"
             file.reference = None
+
+
+def _draw_prompt(prompt: Prompt, opened: OpenFunction, content: str) -> list[tuple[str, str]]:
+    keys = ", ".join(f'"{name}"' for name in opened.arguments)
+    return prompt.fill(name=opened.name, keys=keys, content=content)
 
 
 def _completed_program(file: _File, response: ChatResponse) -> str | None:

@@ -251,7 +251,7 @@ def _outcomes(
 def _keep(candidate: Candidate, text: str, outcome: Outcome) -> None:
     """Take the outcome of one input: an output, or a reason for a loss."""
     value = outcome.value_json
-    reason = reject_output(outcome.status, value)
+    reason = reject_output(outcome.status, value, any_size=candidate.draws.any_size)
     if reason is None and value is not None:
         candidate.outputs[text] = value
         return

@@ -18,7 +18,7 @@ PLACEHOLDERS = {
     "revise": {"feedback", "answer_form"},
     "label_category": {"content"},
     "complete_function": {"name", "content"},
-    "draw_inputs": {"name", "content"},
+    "draw_inputs": {"name", "keys", "content"},
 }
 
 

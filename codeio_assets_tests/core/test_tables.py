@@ -2,6 +2,7 @@ import pandera.errors
 import polars as pl
 import pytest
 
+from codeio_assets.core.schema import COLUMNS, column_description
 from codeio_assets.core.tables import DIRECTIONS, TABLES, frame, polars_schema
 
 ID = "a" * 64
@@ -102,3 +103,14 @@ def test_a_reason_is_a_code_that_can_be_counted(reason: str, valid: bool) -> Non
 
 def test_directions_are_those_of_the_answers() -> None:
     assert sorted(DIRECTIONS) == ["input", "output"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_says_what_it_holds(table: str) -> None:
+    for name, column in TABLES[table].to_schema().columns.items():
+        assert column_description(name, column.description)
+
+
+def test_descriptions_that_tables_share_are_used() -> None:
+    columns = [column for table in TABLES.values() for column in table.to_schema().columns.items()]
+    assert set(COLUMNS) == {name for name, column in columns if not column.description}

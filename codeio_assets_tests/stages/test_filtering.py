@@ -143,6 +143,25 @@ class TestLabels:
         assert (label["function_name"], label["trials"], label["successes"]) == ("double", 4, 2)
         assert len(set(json.loads(label["request_keys_json"]))) == 1 + 4
 
+    def test_a_generator_may_use_names_of_the_file(self, sandbox: Sandbox) -> None:
+        generator = GENERATOR.replace("99", "MOST")
+
+        def script(request: ChatRequest) -> Reply:
+            asked = request.messages[-1].content
+            assert "input_generator" not in asked or 'exactly: "number"' in asked
+            return generator if "input_generator" in asked else RIGHT
+
+        label = self.label(sandbox, script, f"MOST = 9\n\n\n{FILE}", difficulty={"trials": 2, "inputs": 3})
+        assert (label["trials"], label["successes"], label["detail"]) == (2, 2, None)
+
+    def test_inputs_of_any_size_will_do(self, sandbox: Sandbox) -> None:
+        content = FILE.replace("number\n    result += number", "sum(number)\n    result *= 2")
+        generator = GENERATOR.replace("random.randint(1, 99)", "[random.randint(1, 99) for _ in range(30)]")
+        right = "```python\ndef double(number):\n    return 2 * sum(number)\n```"
+        reply = lambda request: generator if "input_generator" in request.messages[-1].content else right  # noqa: E731
+        label = self.label(sandbox, reply, content, difficulty={"trials": 1, "inputs": 2})
+        assert (label["trials"], label["successes"]) == (1, 1)
+
     @pytest.mark.parametrize(
         ("content", "reply", "detail"),
         [
