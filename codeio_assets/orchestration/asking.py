@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
+from pydantic import Field
 
 from codeio_assets.core.canonical import Json, content_id
 from codeio_assets.core.tables import frame
@@ -27,8 +28,11 @@ USAGE_TABLE = "model_usage"
 class AskingConfig(dg.Config):
     """What the launchpad offers for a step that asks a model."""
 
-    only_failed: bool = False
-    """Ask again only for requests that failed when this partition was last made; all other rows stay as they are."""
+    only_failed: bool = Field(
+        default=False,
+        description="Ask again only for requests that failed when this partition was last made; all other rows stay as "
+        "they are.",
+    )
 
 
 @dataclass

@@ -27,7 +27,7 @@ LOGGED = ("learning_rate", "grad_norm", "tokens_per_s", "memory_bytes")
 EXIT_CODE_ERROR = "DagsterPipesExecutionError"
 """What Pipes raises for an exit code; dagster 1.13 does not export the class."""
 DEAD = (
-    "the training process ended without a word ({error}): it was killed from outside, most often by the kernel for "
+    "the process ended without a word ({error}): it was killed from outside, most often by the kernel for "
     "want of memory, or a worker of it died. {last} Its own output is in the step's compute log. Materialised again it "
     "goes on from its last complete checkpoint."
 )
@@ -76,7 +76,7 @@ def failure_of(error: str, output_dir: str, last: list[Message]) -> dg.Failure:
     failure = Failure.read(output_dir)
     if failure:
         return dg.Failure(failure.text, allow_retries=not failure.final)
-    at = f"It was at step {last[0]['step']} of {last[0]['max_steps']}." if last else "It had not made a step."
+    at = f"It was at step {last[0]['step']} of {last[0]['max_steps']}." if last else "It had made no step of training."
     return dg.Failure(DEAD.format(error=error, last=at))
 
 

@@ -112,3 +112,14 @@ def test_loading_the_definitions_imports_no_heavy_library() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_everything_the_launchpad_offers_is_explained_and_has_a_default(definitions) -> None:
+    configured = 0
+    for asset in definitions.get_repository_def().assets_defs_by_key.values():
+        fields = getattr(asset.node_def.config_schema.config_type, "fields", None) or {}
+        configured += bool(fields)
+        for name, field in fields.items():
+            assert field.description, (asset.key, name)
+            assert not field.is_required, (asset.key, name)
+    assert configured >= 4

@@ -64,7 +64,7 @@ def test_a_step_becomes_an_observation_of_its_numbers() -> None:
         (Failure("out of memory: x. Lower max_length.", final=True), [STEP], "Lower max_length", False),
         (Failure("OSError: disk", final=False), [], "OSError: disk", True),
         (None, [STEP], "killed from outside.*It was at step 3 of 9.*goes on from its last complete", True),
-        (None, [], "had not made a step", True),
+        (None, [], "had made no step", True),
     ],
 )
 def test_failures_say_what_to_do_and_only_deaths_are_tried_again(left, last, said, retried, tmp_path) -> None:

@@ -1,6 +1,7 @@
 """s8: flaws of the chains of thought, the quality reports, the status at one look, and the audit of published data."""
 
 import dagster as dg
+from pydantic import Field
 
 from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.code_location import known_checks
@@ -47,8 +48,11 @@ def shard_reports(
 class AuditConfig(dg.Config):
     """What the launchpad offers for an audit."""
 
-    path: str = ""
-    """JSONL of functions with recorded pairs, relative to the project; empty: `quality.published` of codeio.yaml."""
+    path: str = Field(
+        default="",
+        description="JSONL of functions with recorded pairs, relative to the project. Empty takes `quality.published` "
+        "of codeio.yaml.",
+    )
 
 
 @dg.asset(**spec("published_data_audit"), retry_policy=INFRASTRUCTURE)
