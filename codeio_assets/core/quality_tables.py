@@ -43,7 +43,7 @@ class VerdictHistory(Table):
     direction: str = pa.Field(isin=DIRECTIONS)
     turn: int = pa.Field(ge=1)
     model_id: str
-    correct: int = pa.Field(ge=0)
+    correct: int = pa.Field(ge=0, description="verdicts that are `correct`")
     total: int = pa.Field(ge=1, description="verdicts; responses that the machine lost are left out")
     written_at: str = pa.Field(description="UTC, ISO 8601")
 
@@ -63,10 +63,10 @@ class PublishedPair(Table):
 
     pair_id: str = pa.Field(unique=True, **ID, description="sha256 over the function, its place, the pair's and input")
     function_number: int = pa.Field(ge=0, description="line of the function in its file, from 0")
-    pair_index: int = pa.Field(ge=0)
+    pair_index: int = pa.Field(ge=0, description="place of the pair within its function, from 0")
     entry: str = pa.Field(description="name of the function that is called")
     result: str = pa.Field(isin=list(AUDIT_RESULTS), description="`reproduces`, or why it does not")
-    input_json: str
+    input_json: str = pa.Field(description="keyword arguments, canonical JSON")
     output_json: str = pa.Field(description="as recorded")
     now_json: str = pa.Field(description="what the input gives now; as text, how the call ended")
     is_degenerate: bool = pa.Field(description="all pairs of the function have one output")

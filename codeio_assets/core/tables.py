@@ -100,7 +100,7 @@ class TransformAttempt(Table):
     reason: str = pa.Field(
         nullable=True, isin=list(REASONS["transform_attempts"]), description="why it gave no function; null when it did"
     )
-    detail: str = pa.Field(nullable=True)
+    detail: str = pa.Field(nullable=True, description="what was found, for a person")
     model_id: str
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0)
@@ -115,10 +115,18 @@ class UnifiedFunction(Table):
     repository: str = pa.Field(nullable=True)
     path: str
     license: str = pa.Field(nullable=True)
-    reference_code: str = pa.Field(str_contains="def main_solution")
-    io_description: str = pa.Field(str_length={"min_value": 1})
-    input_generator: str = pa.Field(str_contains="def input_generator")
-    query: str = pa.Field(str_length={"min_value": 1})
+    reference_code: str = pa.Field(
+        str_contains="def main_solution",
+        description="the unified function with what it needs; `main_solution` is its entry",
+    )
+    io_description: str = pa.Field(
+        str_length={"min_value": 1}, description="types and meaning of inputs and output, in words"
+    )
+    input_generator: str = pa.Field(
+        str_contains="def input_generator",
+        description="Python that draws a random input: a dictionary of keyword arguments",
+    )
+    query: str = pa.Field(str_length={"min_value": 1}, description="the question in words that the function answers")
     completed_names: str = pa.Field(description="definitions taken from the raw file, comma-separated")
     attempt: int = pa.Field(ge=1, description="which request gave it")
     request_key: str = pa.Field(**ID)
@@ -142,11 +150,11 @@ class PredictionTask(Table):
     """One row per (pair, direction): a prompt that asks for the output, or for a feasible input."""
 
     task_id: str = pa.Field(unique=True, **ID, description="sha256 over direction and prompt and pair")
-    pair_id: str = pa.Field(**ID)
+    pair_id: str = pa.Field(**ID, description="the pair it asks about")
     function_id: str = pa.Field(**ID)
     source: str
     direction: str = pa.Field(isin=DIRECTIONS, description="what is to be predicted")
-    prompt: str = pa.Field(str_length={"min_value": 1})
+    prompt: str = pa.Field(str_length={"min_value": 1}, description="what the model is asked, whole")
     prompt_sha256: str = pa.Field(**ID, description="hash of the prompt template")
 
 
@@ -163,7 +171,7 @@ class Prediction(Table):
     status: str = pa.Field(isin=RESPONSE_STATUSES)
     response: str = pa.Field(description="text of the answer; empty when it failed")
     reasoning: str = pa.Field(nullable=True, description="reasoning content, where the server keeps it apart")
-    finish_reason: str = pa.Field(nullable=True)
+    finish_reason: str = pa.Field(nullable=True, description="why the server stopped: `stop`, `length`, ...")
     model_id: str
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0)
@@ -192,9 +200,11 @@ class Verdict(Table):
 class InstructionSample(Table):
     """One row per chat conversation for stage 2."""
 
-    sample_id: str = pa.Field(unique=True, **ID)
+    sample_id: str = pa.Field(unique=True, **ID, description="sha256 over the messages")
     source: str
-    messages_json: str = pa.Field(str_matches=r"^\[")
+    messages_json: str = pa.Field(
+        str_matches=r"^\[", description="the conversation: a JSON list of `role` and `content`"
+    )
     split: str = pa.Field(isin=SPLITS)
 
 
@@ -203,7 +213,9 @@ class TrainingSample(Table):
 
     sample_id: str = pa.Field(**ID, description="sha256 over the stage, task or conversation, and texts")
     stage: int = pa.Field(isin=[1, 2])
-    kind: str = pa.Field(isin=["codeio", "instruction"])
+    kind: str = pa.Field(
+        isin=["codeio", "instruction"], description="`codeio` for predictions, `instruction` for chats"
+    )
     split: str = pa.Field(isin=SPLITS)
     task_id: str = pa.Field(nullable=True)
     function_id: str = pa.Field(nullable=True)
@@ -215,10 +227,10 @@ class TrainingSample(Table):
     license: str = pa.Field(nullable=True)
     prompt_json: str = pa.Field(str_matches=r"^\[", description="messages before the completion")
     completion: str = pa.Field(str_length={"min_value": 1}, description="what the loss is computed on")
-    turn_1: str = pa.Field(nullable=True)
-    feedback_1: str = pa.Field(nullable=True)
-    turn_2: str = pa.Field(nullable=True)
-    feedback_2: str = pa.Field(nullable=True)
+    turn_1: str = pa.Field(nullable=True, description="the first answer")
+    feedback_1: str = pa.Field(nullable=True, description="what the model was told about its first answer")
+    turn_2: str = pa.Field(nullable=True, description="the answer after the first feedback")
+    feedback_2: str = pa.Field(nullable=True, description="what the second answer would be told")
     final_status: str = pa.Field(nullable=True, description="status of the last verdict")
 
 
@@ -226,30 +238,30 @@ class FunnelStep(Table):
     """One row per step of the funnel from raw file to training token."""
 
     position: int = pa.Field(ge=1, unique=True)
-    step: str
+    step: str = pa.Field(description="what is counted")
     rows: int = pa.Field(ge=0)
-    share_of_previous: float = pa.Field(nullable=True)
+    share_of_previous: float = pa.Field(nullable=True, description="rows per row of the step before")
 
 
 class ModelUsage(Table):
     """One row per step of a run that sent requests to a model: what it took. Never replaced by later runs."""
 
     usage_id: str = pa.Field(unique=True, **ID, description="sha256 over run_id, asset and shard")
-    run_id: str
+    run_id: str = pa.Field(description="the Dagster run")
     asset: str
     shard: str = pa.Field(description="partition key")
     model_id: str
     ended_at: str = pa.Field(description="UTC, ISO 8601")
     requests: int = pa.Field(ge=0, description="requests that ended, replayed ones included")
     replayed: int = pa.Field(ge=0, description="answered from the journal, which costs nothing")
-    failed: int = pa.Field(ge=0)
+    failed: int = pa.Field(ge=0, description="requests that ended without a response")
     tries: int = pa.Field(ge=1, description="requests sent, retries included")
     prompt_tokens: int = pa.Field(ge=0)
     cached_tokens: int = pa.Field(ge=0, description="prompt tokens from the server's prefix cache, where it tells")
     completion_tokens: int = pa.Field(ge=0)
     cost: float = pa.Field(ge=0, description="by the price table of that time")
-    wall_time_s: float = pa.Field(ge=0)
-    currency: str
+    wall_time_s: float = pa.Field(ge=0, description="wall time in seconds")
+    currency: str = pa.Field(description="of the price table, such as USD")
 
 
 RUN_TABLES = ("model_usage", "verdict_history", "function_costs")

@@ -17,28 +17,30 @@ class Checkpoint(Table):
     checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
     recipe: str
     stage: int = pa.Field(isin=[1, 2])
-    path: str
+    path: str = pa.Field(description="its folder")
     parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
-    base_model: str
+    base_model: str = pa.Field(description="name of the model that training began from")
     steps: int = pa.Field(ge=1)
-    train_rows: int = pa.Field(ge=1)
-    validation_rows: int = pa.Field(ge=0)
-    tokens_seen: int = pa.Field(ge=1)
+    train_rows: int = pa.Field(ge=1, description="rows trained on")
+    validation_rows: int = pa.Field(ge=0, description="held-out rows that the loss is taken on")
+    tokens_seen: int = pa.Field(ge=1, description="tokens of all batches trained on")
     loss_before: float = pa.Field(nullable=True, description="mean loss per completion token, held-out rows")
-    loss_after: float = pa.Field(nullable=True)
+    loss_after: float = pa.Field(
+        nullable=True, description="mean loss per completion token after training, held-out rows"
+    )
     audit_json: str = pa.Field(str_matches=r"^\{", description="token audit")
 
 
 class TrainingLogEntry(Table):
     """One row per logged optimiser step of a stage."""
 
-    step: int = pa.Field(ge=0, unique=True)
+    step: int = pa.Field(ge=0, unique=True, description="optimiser step")
     recipe: str
     stage: int = pa.Field(isin=[1, 2])
     loss: float = pa.Field(description="mean training loss since the last entry")
-    learning_rate: float = pa.Field(nullable=True, ge=0)
+    learning_rate: float = pa.Field(nullable=True, ge=0, description="at this step")
     grad_norm: float = pa.Field(nullable=True, ge=0, description="before clipping")
-    tokens_per_s: float = pa.Field(nullable=True, ge=0)
+    tokens_per_s: float = pa.Field(nullable=True, ge=0, description="tokens trained on per second of wall time")
     memory_bytes: int = pa.Field(nullable=True, ge=0, description="most memory held so far by the first process")
 
 
@@ -51,15 +53,15 @@ class TokenAuditEntry(Table):
     rows: int = pa.Field(ge=1)
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0, description="before truncation")
-    max_row_tokens: int = pa.Field(ge=0)
+    max_row_tokens: int = pa.Field(ge=0, description="tokens of the longest row, prompt and completion")
     rows_truncated: int = pa.Field(ge=0, description="longer than max_length")
     completion_tokens_lost: int = pa.Field(ge=0, description="cut off by max_length")
     trainable_tokens: int = pa.Field(ge=1, description="what the loss is computed on, per epoch")
     rows_untrainable: int = pa.Field(ge=0, description="the prompt alone fills max_length; left out")
     rows_without_end: int = pa.Field(ge=0, description="the end of the turn is cut off or missing")
-    packing: bool
+    packing: bool = pa.Field(description="whether rows share sequences")
     sequences: int = pa.Field(ge=1, description="what an epoch consists of: rows, or packs of rows")
-    samples_per_sequence: float = pa.Field(ge=0)
+    samples_per_sequence: float = pa.Field(ge=0, description="mean rows in a sequence; 1 without packing")
     padding_ratio: float = pa.Field(ge=0, le=1, description="positions that hold no sample")
     steps: int = pa.Field(ge=1)
     epochs_implied: float = pa.Field(ge=0, description="how often a row is seen on average")
@@ -76,14 +78,14 @@ class HeldOutScore(Table):
     answers: int = pa.Field(ge=0, description="prompts answered")
     without_value: int = pa.Field(ge=0, description="answers with no readable value; they count as not correct")
     correct: int = pa.Field(ge=0, description="by execution")
-    accuracy: float = pa.Field(nullable=True, ge=0, le=1)
+    accuracy: float = pa.Field(nullable=True, ge=0, le=1, description="correct answers of all answers")
     accuracy_low: float = pa.Field(nullable=True, ge=0, le=1, description="Wilson")
-    accuracy_high: float = pa.Field(nullable=True, ge=0, le=1)
-    loss_rows: int = pa.Field(ge=0)
+    accuracy_high: float = pa.Field(nullable=True, ge=0, le=1, description="upper end of the 95% interval (Wilson)")
+    loss_rows: int = pa.Field(ge=0, description="held-out rows that the loss is taken on")
     loss_tokens: int = pa.Field(ge=0, description="completion tokens that the loss is the mean of")
     loss: float = pa.Field(nullable=True, description="nats per completion token")
-    loss_low: float = pa.Field(nullable=True)
-    loss_high: float = pa.Field(nullable=True)
+    loss_low: float = pa.Field(nullable=True, description="lower end of the 95% interval")
+    loss_high: float = pa.Field(nullable=True, description="upper end of the 95% interval")
 
 
 class HeldOutAnswer(Table):
@@ -92,17 +94,19 @@ class HeldOutAnswer(Table):
     answer_id: str = pa.Field(unique=True, **ID, description="sha256 over recipe, model, checkpoint and task")
     recipe: str
     model: str = pa.Field(isin=EVALUATED)
-    checkpoint_sha256: str = pa.Field(nullable=True)
+    checkpoint_sha256: str = pa.Field(
+        nullable=True, description="hash of the checkpoint that answered; null for the base model"
+    )
     task_id: str = pa.Field(**ID)
     function_id: str = pa.Field(**ID)
     source: str
     direction: str = pa.Field(isin=DIRECTIONS)
-    response: str
+    response: str = pa.Field(description="text of the answer")
     finish_reason: str = pa.Field(description="stop, length, prompt_too_long")
     prompt_tokens: int = pa.Field(ge=0)
     completion_tokens: int = pa.Field(ge=0)
     status: str = pa.Field(isin=VERDICT_STATUSES)
-    predicted_json: str = pa.Field(nullable=True)
-    executed_output_json: str = pa.Field(nullable=True)
+    predicted_json: str = pa.Field(nullable=True, description="the value found in the response")
+    executed_output_json: str = pa.Field(nullable=True, description="what the predicted input really gives")
     error_type: str = pa.Field(nullable=True)
     rule_version: str
