@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from codeio_assets.core.assembly import recipe_parameters
-from codeio_assets.core.recipes import Recipe
 from codeio_assets.project import Project
 from codeio_assets.stages.assembling import Assembly
 from codeio_assets.stages.comparing import changed_partitions, compare, find_snapshot, snapshots_of
@@ -18,12 +17,6 @@ app = typer.Typer()
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a file in recipes/, without .yaml")]
 
 
-def _recipe(project: Project, name: str) -> Recipe:
-    if name not in project.recipes:
-        raise KeyError(f"there is no recipe {name!r}; there are {', '.join(project.recipes)}")
-    return project.recipes[name]
-
-
 @app.command()
 def export(
     recipe: Name,
@@ -32,7 +25,7 @@ def export(
 ) -> None:
     """Write a training set as Parquet and JSONL with a dataset card; `datasets.load_dataset` opens the folder."""
     project = Project.find()
-    folder = export_training_set(Warehouse(project.warehouse), _recipe(project, recipe), project.sql, to)
+    folder = export_training_set(Warehouse(project.warehouse), project.recipe(recipe), project.sql, to)
     typer.echo(f"{recipe} in {folder}")
     if push_to:
         typer.echo(push(folder, push_to))
@@ -73,7 +66,7 @@ def diff(
 ) -> None:
     """Tell what changed between two builds of a training set and why, under the present recipe."""
     project = Project.find()
-    warehouse, of = Warehouse(project.warehouse), _recipe(project, recipe)
+    warehouse, of = Warehouse(project.warehouse), project.recipe(recipe)
     before, after = (find_snapshot(warehouse, recipe, wanted) for wanted in snapshot)
     parameters = recipe_parameters(of, project.settings.phrases, project.settings.split)
 

@@ -64,6 +64,16 @@ class Project:
             raise SettingsError(f"sources.yaml has no source {name!r} (it has {known}). Add it, or drop its shards.")
         return self.sources.sources[name]
 
+    def recipe(self, name: str) -> Recipe:
+        """Return a recipe by name.
+
+        Raises:
+            SettingsError: recipes/ has none of that name.
+        """
+        if name not in self.recipes:
+            raise SettingsError(f"there is no recipe {name!r}; recipes/ has {', '.join(self.recipes)}")
+        return self.recipes[name]
+
     def prompt(self, name: str) -> Prompt:
         """Return a prompt template, the user's own before ours."""
         own = self.settings.chat.prompts

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from codeio_assets.orchestration.everything import bring_up_to_date
 from codeio_assets.orchestration.gpu import recipe_runs
 from codeio_assets.orchestration.partitions import code_shards, recipes
 from codeio_assets.orchestration.stages import STAGES
@@ -41,6 +42,12 @@ report_job = dg.define_asset_job(
 )
 
 
+@dg.job(name="demo")
+def demo_job() -> None:
+    """Everything that is out of date, from the files of all sources to the report: what `codeio demo` does."""
+    bring_up_to_date()
+
+
 @dg.sensor(job=data_job, minimum_interval_seconds=60)
 def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Find raw files that no shard holds yet, register them as shards, and request a `data` run for each."""
@@ -54,4 +61,4 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-defs = dg.Definitions(jobs=[data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])
+defs = dg.Definitions(jobs=[demo_job, data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])

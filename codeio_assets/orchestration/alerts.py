@@ -79,7 +79,7 @@ def ended_runs(instance: dg.DagsterInstance, look: Look) -> tuple[list[dg.Dagste
 
 
 def run_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Failure]:
-    """Return the failure of a run, if it failed: the step and the first line of its error."""
+    """Return the failure of a run, if it failed: the step and the first line of its error, or how the run ended."""
     if run.status != dg.DagsterRunStatus.FAILURE:
         return []
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
@@ -87,9 +87,16 @@ def run_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Failu
     error = next((step.step_failure_data.error for step in steps if step), None)
     while error and error.cause:
         error = error.cause
-    said = error.message.strip().split("\n")[0] if error else "the run ended without an error of a step"
+    said = (error.message if error else _how_it_ended(instance, run)).strip().split("\n")[0]
     step = next((step.step_key for step in steps if step), None)
     return [_failure(run, step=step, error=said, will_retry=run.tags.get(RETRY_TAG) == "true")]
+
+
+def _how_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return what Dagster said when no step failed: a worker that died, a run that could not start."""
+    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    said = [record.event_log_entry.dagster_event for record in records]
+    return (said[-1].message if said and said[-1] else None) or "the run ended without an error of a step"
 
 
 def check_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Failure]:

@@ -58,10 +58,12 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     """Materialise what is out of date: every shard, then the recipes, then the report.
 
     Raises:
+        SettingsError, RecipeError: a file of the project is wrong, or there is no such recipe.
         MaterialisationFailed: a step or a blocking check failed; what was made before stays.
     """
     started = time.monotonic()
-    _ = project.settings, project.recipes  # a mistake in these files is told before anything is made
+    # a mistake in these files is told before anything is made
+    _ = project.settings, [project.recipe(name) for name in recipes]
     register_shards(project)
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")

@@ -68,7 +68,7 @@ def _facts(facts: Mapping[str, str | None]) -> Markup:
 
 
 def _text(text: str, name: str) -> Markup:
-    return element("pre", shortened(text, MAX_TEXT_CHARS), tabindex=0, role="region", aria_label=name)
+    return element("pre", shortened(text, MAX_TEXT_CHARS), tabindex=0, role="group", aria_label=name)
 
 
 def shortened(text: str | None, limit: int) -> Markup:

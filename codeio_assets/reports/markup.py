@@ -71,7 +71,7 @@ def data_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], label:
         for row in rows[:MAX_TABLE_ROWS]
     )
     table = element("table", element("thead", element("tr", head)), element("tbody", body))
-    scroll = element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Table: {label}")
+    scroll = element("div", table, class_="scroll", tabindex=0, role="group", aria_label=f"Table: {label}")
     if len(rows) <= MAX_TABLE_ROWS:
         return scroll
     return joined([scroll, element("p", f"The first {MAX_TABLE_ROWS} of {len(rows):,} rows.", class_="note")])

@@ -2,13 +2,15 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codeio_assets.core.tables import RUN_TABLES
 from codeio_assets.orchestration.stages import STAGES, committed_assets
 from codeio_assets.store import Warehouse
-from codeio_assets_tests.e2e.webserver import Webserver, webserver
+from codeio_assets_tests.e2e.webserver import Webserver, break_a_row, webserver
+from codeio_assets_tests.orchestration.receiver import Receiver, receiving
 
 SHARDED = [name for stage in STAGES.values() if stage.partitioned == "shards" for name in committed_assets(stage)]
 
@@ -68,7 +70,7 @@ def versions(home: Path) -> dict[str, str]:
 
 
 def test_backfill_of_all_shards_survives_a_killed_worker(tmp_path: Path) -> None:
-    with webserver(tmp_path) as server:
+    with receiving() as receiver, webserver(tmp_path, CODEIO_ALERT_WEBHOOK=receiver.url) as server:
         partitions = server.ask(
             """{ assetNodeOrError(assetKey: {path: ["raw_code_files"]}) { ... on AssetNode { partitionKeys } } }"""
         )["assetNodeOrError"]["partitionKeys"]
@@ -85,6 +87,8 @@ def test_backfill_of_all_shards_survives_a_killed_worker(tmp_path: Path) -> None
         again = launch(server, partitions[:1])
         assert wait(server, again, 300) == "COMPLETED_SUCCESS"
         assert versions(tmp_path) == first
+        assert_the_rest_is_made_by_the_job_demo(server, tmp_path)
+        assert_failures_are_told(server, tmp_path, partitions[0], receiver)
 
 
 def assert_materialised_and_checked(server: Webserver, partitions: list[str]) -> None:
@@ -109,3 +113,32 @@ def assert_execution_is_shown(server: Webserver) -> None:
         shown = {entry["label"] for entry in made["metadataEntries"]}
         wanted = ("isolation", "outcomes_by_status", "execution_cpu_s", "calls_retried")
         assert shown >= {f"codeio/{label}" for label in wanted}, name
+
+
+def assert_the_rest_is_made_by_the_job_demo(server: Webserver, home: Path) -> None:
+    before = versions(home)
+    run = server.launch("demo", config={"ops": {"bring_up_to_date": {"config": {"recipes": []}}}})
+    assert server.wait_for_run(run) == "SUCCESS"
+    made = {name for name in versions(home) if name not in before}
+    assert made == {"instruction_data/all", "quality_report/all", "status/all"}
+    assert (home / "reports" / "quality_report.html").is_file()
+
+
+def assert_failures_are_told(server: Webserver, home: Path, partition: str, receiver: Receiver) -> None:
+    run = server.launch("demo", config={"ops": {"bring_up_to_date": {"config": {"recipes": ["gone"]}}}})
+    assert server.wait_for_run(run) == "FAILURE"
+    break_a_row(home, partition)
+    rule = {"assetKey": {"path": ["raw_code_files"]}, "name": "schema_matches"}
+    server.wait_for_run(server.launch(assets=[], checks=[rule], partition=partition))
+    wanted = {"there is no recipe 'gone'", "schema_matches", "marked as failed from outside"}  # the last was killed
+    deadline = time.monotonic() + 180  # the daemon looks every half a minute
+    while missing := {what for what in wanted if not any(what in told for told in told_by(receiver))}:
+        assert time.monotonic() < deadline, (missing, receiver.got)
+        time.sleep(1)
+    check = told_by(receiver)["schema_matches"]
+    assert (check["partition"], check["failing_rows"]) == (partition, 1)
+
+
+def told_by(receiver: Receiver) -> dict[str, dict[str, Any]]:
+    failures = [failure for message in receiver.got for failure in message["failures"]]
+    return {failure.get("error") or failure["check"]: failure for failure in failures}

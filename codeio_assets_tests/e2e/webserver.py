@@ -12,10 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
+
+from codeio_assets.store import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = ROOT / ".venv" / "bin"
+
+LAUNCH = """mutation($run: ExecutionParams!) { launchPipelineExecution(executionParams: $run) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } } } }"""
+STATUS = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 
 
 class Webserver:
@@ -31,6 +39,41 @@ class Webserver:
             data = json.load(answer)
         assert "errors" not in data, data["errors"]
         return data["data"]
+
+    def launch(
+        self, job: str = "__ASSET_JOB", assets: list[str] | None = None, checks: list[Any] | None = None,
+        partition: str | None = None, config: dict[str, Any] | None = None,
+    ) -> str:  # fmt: skip
+        """Launch a run and return its id; without names, of the whole job."""
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "codeio_assets",
+            "pipelineName": job,
+            **({} if assets is None else {"assetSelection": [{"path": [asset]} for asset in assets]}),
+            **({} if checks is None else {"assetCheckSelection": checks}),
+        }
+        tags = [{"key": "dagster/partition", "value": partition}] if partition else []
+        run = {
+            "selector": selector,
+            "mode": "default",
+            "executionMetadata": {"tags": tags},
+            "runConfigData": config or {},
+        }
+        started = self.ask(LAUNCH, run=run)["launchPipelineExecution"]
+        assert started["__typename"] == "LaunchRunSuccess", started
+        return started["run"]["runId"]
+
+    def status(self, run: str) -> str:
+        """Return the status of a run."""
+        return self.ask(STATUS, id=run)["runOrError"]["status"]
+
+    def wait_for_run(self, run: str, seconds: float = 240) -> str:
+        """Return the status in which a run ends."""
+        deadline = time.monotonic() + seconds
+        while (status := self.status(run)) not in {"SUCCESS", "FAILURE", "CANCELED"}:
+            assert time.monotonic() < deadline, f"run {run} is {status} after {seconds} s"
+            time.sleep(1)
+        return status
 
     def run_workers(self) -> list[psutil.Process]:
         """Return the processes that execute runs: children of the code server."""
@@ -49,12 +92,29 @@ def _command(process: psutil.Process) -> str:
     return ""
 
 
+def break_a_row(home: Path, shard: str) -> None:
+    """Commit a shard of raw files with a row that the schema forbids."""
+    warehouse = Warehouse(home / "warehouse")
+    files = warehouse.read("raw_code_files", shard)
+    broken = files.with_columns(size_bytes=pl.when(pl.int_range(pl.len()) == 0).then(-1).otherwise("size_bytes"))
+    warehouse.write("raw_code_files", shard, {"raw_code_files": broken})
+
+
 @contextlib.contextmanager
-def webserver(home: Path) -> Iterator[Webserver]:
-    """Start `dagster dev` with shards registered, wait until it answers, and stop the whole tree at the end."""
+def webserver(home: Path, **more: str) -> Iterator[Webserver]:
+    """Start `dagster dev` with shards registered, wait until it answers, and stop the whole tree at the end.
+
+    `more` goes into its environment.
+    """
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_", "PYTEST"))
-    } | {"CODEIO_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), "CODEIO_BASE_URL": "", "CODEIO_MODEL": ""}
+    } | {
+        "CODEIO_HOME": str(home),
+        "DAGSTER_HOME": str(home / "dagster"),
+        "CODEIO_BASE_URL": "",
+        "CODEIO_MODEL": "",
+        **more,
+    }
     subprocess.run([BIN / "codeio", "shards"], env=environment, check=True, cwd=ROOT)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

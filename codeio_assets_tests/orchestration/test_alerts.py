@@ -1,10 +1,9 @@
 """What failed is posted to a receiver once, without secrets; a receiver that misbehaves breaks nothing."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import dagster as dg
@@ -14,8 +13,8 @@ from codeio_assets.defs.alerts import failed_checks, failed_runs
 from codeio_assets.orchestration import metadata as keys
 from codeio_assets.orchestration.alerts import TOLD_PER_LOOK, payload_of
 from codeio_assets.orchestration.webhook import VARIABLE, post, without_secrets
+from codeio_assets_tests.orchestration.receiver import KEY, Receiver, receiving
 
-KEY = "sk-MARKED-0123456789"
 SENSORS = {"runs": failed_runs, "checks": failed_checks}
 
 
@@ -30,35 +29,10 @@ def pairs_are_distinct() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False, metadata={keys.FAILING_ROWS: 3})
 
 
-class Receiver:
-    """A server that keeps what it is sent and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
-        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: handler.send_response(204)
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                receiver.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                receiver.answer(self)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook/{KEY}"
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.05,))
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with receiving() as made:
+        yield made
 
 
 @pytest.fixture
