@@ -365,10 +365,12 @@ def test_running_out_of_memory_gives_advice(make_job, tmp_path: Path, capsys, mo
     assert "gone.json is not a training job" in capsys.readouterr().err
 
 
-def test_a_run_killed_at_a_random_moment_goes_on_to_the_same_end(make_job, tmp_path: Path) -> None:
+@PEFT_NAMES
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 64.0}], ids=["whole", "lora"])
+def test_a_run_killed_at_a_random_moment_goes_on_to_the_same_end(make_job, tmp_path: Path, lora) -> None:
     step, delay_s = random.randint(1, 15), random.uniform(0, 0.2)
     print(f"killed {delay_s:.3f} s after checkpoint {step} is complete")  # shown when the test fails
-    options = {"max_steps": 30, "checkpoint_every_steps": 1}
+    options = {"max_steps": 30, "checkpoint_every_steps": 1, "lora": lora}
     whole = run(make_job(out="whole", **options))
     job = make_job(out="killed", **options)
     path = job.write(tmp_path / "job.json")
