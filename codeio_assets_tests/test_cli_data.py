@@ -42,5 +42,5 @@ def test_export_trace_and_diff(warehouse: Warehouse, tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_names_those_that_are_there(warehouse: Warehouse, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="there is no recipe 'gone'"):
+    with pytest.raises(SettingsError, match=r"there is no recipe 'gone'; recipes/ has codeio_"):
         say("export", "gone", "--to", str(tmp_path / "out"))

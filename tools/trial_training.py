@@ -2,7 +2,7 @@
 
 Makes a project in var/trial_training (the demo's sources, ../shared/data/instruct/gsm8k_train_chat.jsonl as instruction
 data, a recipe of 100 steps per stage) and materialises it. A second run goes on where a first was stopped.
-`make trial-training`; some two hours on two idle cores.
+`make trial-training`; about an hour on two cores.
 """
 
 import argparse

@@ -95,8 +95,9 @@ def run_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Failu
 def _how_it_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Return what Dagster said when no step failed: a worker that died, a run that could not start."""
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
-    said = [record.event_log_entry.dagster_event for record in records]
-    return (said[-1].message if said and said[-1] else None) or "the run ended without an error of a step"
+    events = (record.event_log_entry.dagster_event for record in records)
+    said = [event.message for event in events if event and event.message]
+    return said[-1] if said else "the run ended without an error of a step"
 
 
 def check_failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Failure]:

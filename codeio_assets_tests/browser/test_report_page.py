@@ -48,6 +48,7 @@ def test_nothing_stands_in_the_way_of_reading(opened: Any) -> None:
     assert opened.locator(".plot svg.main-svg").count() >= 8
     found = Axe().run(opened).response["violations"]  # contrast, names, landmarks, headings, ...
     assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
+    assert opened.title()
     assert opened.problems == []
 
 
