@@ -135,6 +135,13 @@ def test_the_report_is_made_and_opens(server: Webserver, page: Any, screenshot: 
     server.launch(assets=["quality_report"], checks=[])
     report = _home(server) / "reports" / "quality_report.html"
     wait_for("the report", report.exists)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
     page.goto(report.as_uri())
     page.get_by_role("heading", name="Quality report").wait_for()
-    screenshot("report")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+        screenshot(f"report_{width}")
+    assert problems == []
