@@ -14,9 +14,9 @@ from codeio_assets.llm.contract import (
     Sampling,
     answered_in_windows,
 )
-from codeio_assets.llm.fleet import EndpointConfig
 from codeio_assets.llm.journal import Journal, JournalReport
 from codeio_assets.llm.journal_lines import Recorded
+from codeio_assets.llm.lanes import EndpointConfig
 from codeio_assets.llm.money import Budget, Ledger, Meter, Price, ledger_meter
 from codeio_assets.llm.recorded import RecordedChatClient
 from codeio_assets.llm.tries import Backoff

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError, Progress
 from codeio_assets.llm.driver import run_to_end
-from codeio_assets.llm.fleet import EndpointConfig, Fleet, Lane, nothing_answers, shares
+from codeio_assets.llm.fleet import Fleet, nothing_answers
 from codeio_assets.llm.journal import Journal
+from codeio_assets.llm.lanes import EndpointConfig, Lane, shares
 from codeio_assets.llm.money import Meter
 from codeio_assets.llm.running import Batch, Limits
 from codeio_assets.llm.tries import Backoff, TryFailed
@@ -80,6 +81,7 @@ class OpenAIChatClient:
         deadline_s = 3 * timeout_s if deadline_s is None else deadline_s
         self._limits = Limits(timeout_s, deadline_s, max_attempts, backoff or Backoff(), patience_s)
         self._meter = meter or Meter()
+        self._homes: dict[str, str] = {}
 
     def __repr__(self) -> str:
         urls = [endpoint.base_url for endpoint in self._endpoints]
@@ -125,13 +127,15 @@ class OpenAIChatClient:
             on_progress(batch.progress())
         if missing:
             self._meter.start()
-            run_to_end(lambda report: batch.run(self._fleet, report), on_progress)
+            known = next((request for key, request in by_key.items() if key in replayed), None)
+            run_to_end(lambda report: batch.run(lambda: self._fleet(known), report), on_progress)
         answers = replayed | batch.answers
         return [answers[request.key] for request in requests]
 
-    def _fleet(self) -> Fleet:
+    def _fleet(self, known: ChatRequest | None) -> Fleet:
         lanes = [Lane(config, self._endpoint(config), float(config.concurrency)) for config in shares(self._endpoints)]
-        return Fleet(lanes, self._limits.backoff, self._limits.max_attempts, self._limits.patience_s)
+        limits = self._limits
+        return Fleet(lanes, limits.backoff, limits.max_attempts, limits.patience_s, known=known, homes=self._homes)
 
     def _endpoint(self, config: EndpointConfig) -> "Endpoint":
         from codeio_assets.llm.endpoint import Endpoint  # `openai` takes 1 s to import; a replay needs none

@@ -90,12 +90,16 @@ def folded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 class ChatRequest:
     """One chat completion; its key is the content id of model, messages and sampling.
 
+    Requests of one `affinity` (those about one function) begin alike, so one server should get them; it is no part
+    of the key.
+
     A field added later must be left out of `as_json` at its default, or every recorded key changes.
     """
 
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    affinity: str = field(default="", compare=False)
     _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
