@@ -42,7 +42,9 @@ def chat(*names: str) -> Callable[[Project, str], Json]:
     def settings(project: Project, _partition: str) -> Json:
         chat = project.settings.chat
         prompts = [project.prompt(name).sha256 for name in names]
-        return {"model": chat.model, "prompts": prompts, "chat": _decoding(chat.model_dump(mode="json"))}
+        asked = {"model": chat.model, "prompts": prompts, "chat": _decoding(chat.model_dump(mode="json"))}
+        form = chat.form.model_dump(mode="json", exclude_defaults=True, exclude={"preset"})
+        return asked | ({"form": form} if form else {})
 
     return settings
 

@@ -50,7 +50,7 @@ def predict(
     kept = _settled(previous)
     ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
     asked = [task for task in ordered if (task["task_id"], 1) not in kept]
-    requests = [request(client.model, [("user", task["prompt"])], call) for task in asked]
+    requests = [request(client.model, [("user", task["prompt"])], call, task["function_id"]) for task in asked]
     responses = client.complete(requests)
     rows = [kept[task["task_id"], 1] for task in ordered if (task["task_id"], 1) in kept]
     rows += [_prediction(task, 1, response) for task, response in zip(asked, responses, strict=True)]
@@ -181,7 +181,9 @@ def _ask_again(
             prompt,
         )
     asked = [item for item in items if (item["task_id"], turn) not in kept]
-    responses = client.complete([request(client.model, talks[item["task_id"]], call) for item in asked])
+    responses = client.complete(
+        [request(client.model, talks[item["task_id"]], call, item["function_id"]) for item in asked]
+    )
     rows = [kept[item["task_id"], turn] for item in items if (item["task_id"], turn) in kept]
     return rows + [_prediction(item, turn, response) for item, response in zip(asked, responses, strict=True)]
 

@@ -23,10 +23,12 @@ from openai import (
 )
 from pydantic import SecretStr
 
+from codeio_assets.core.settings.models import RequestForm
 from codeio_assets.llm.contract import ChatRequest, ChatServerError
 from codeio_assets.llm.live.refusals import ROW_CODES, RequestRefused
 from codeio_assets.llm.live.replies import error_text, parse_completion
 from codeio_assets.llm.live.tries import Reply, TryFailed, retry_after_s
+from codeio_assets.llm.live.wire import PLAIN, request_body
 
 NO_KEY = "none"
 """Sent to local servers, which ask for no key; the `openai` package insists on one."""
@@ -40,7 +42,7 @@ OUT_OF_FILES = (
     "limit (`ulimit -n`); a re-run asks only for what is missing"
 )
 _ADVICE = {
-    400: "it does not accept requests of this form: check model and sampling",
+    400: "it does not accept requests of this form: check model, sampling and `chat.models` (preset, omit, rename)",
     401: "it refuses the API key: set CODEIO_API_KEY",
     402: "it asks for payment: check the account",
     403: "it denies access: check the rights of the key in CODEIO_API_KEY and the model's name",
@@ -51,7 +53,8 @@ _ADVICE = {
 class Endpoint:
     """A base URL with its key; to be closed in the end."""
 
-    def __init__(self, base_url: str, api_key: SecretStr, timeout_s: float) -> None:
+    def __init__(self, base_url: str, api_key: SecretStr, timeout_s: float, form: RequestForm = PLAIN) -> None:
+        self._form = form
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s
@@ -78,7 +81,7 @@ class Endpoint:
             ChatServerError: the server refuses the key or the model, or this machine has no open files left.
         """
         try:
-            body = await self._exchange("/chat/completions", request_body(request))
+            body = await self._exchange("/chat/completions", request_body(request, self._form))
         except APIStatusError as error:
             raise self._fault(error) from None
         return parse_completion(body, request.sampling.max_tokens)
@@ -147,27 +150,6 @@ class Endpoint:
         """Return a text without the API key: some servers quote the key that they refuse."""
         secret = self._api_key.get_secret_value()
         return text.replace(secret, "***") if secret and secret != NO_KEY else text
-
-
-def request_body(request: ChatRequest) -> dict[str, Any]:
-    """Return the body of a chat completion request; parameters that are not used are not sent."""
-    sampling = request.sampling
-    payload: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_tokens": sampling.max_tokens,
-    }
-    if sampling.seed is not None:
-        payload["seed"] = sampling.seed
-    if sampling.stop:
-        payload["stop"] = list(sampling.stop)
-    if sampling.n != 1:
-        payload["n"] = sampling.n
-    if sampling.logprobs is not None:
-        payload |= {"logprobs": True, "top_logprobs": sampling.logprobs}
-    return payload
 
 
 def _model_names(body: bytes) -> list[str] | None:

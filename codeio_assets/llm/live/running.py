@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from codeio_assets.llm.contract import BudgetExhausted, ChatRequest, ChatResponse, Progress
+from codeio_assets.llm.counting import CountTokens, by_characters, with_tokens
 from codeio_assets.llm.journal.journal import Journal
 from codeio_assets.llm.live.fleet import Fleet, only_errors
 from codeio_assets.llm.live.lanes import Lane
@@ -49,7 +50,13 @@ class Batch:
     """The requests of one `complete` that the journal did not hold."""
 
     def __init__(
-        self, journal: Journal, limits: Limits, requests: list[ChatRequest], replayed: int, meter: Meter
+        self,
+        journal: Journal,
+        limits: Limits,
+        requests: list[ChatRequest],
+        replayed: int,
+        meter: Meter,
+        count_tokens: CountTokens = by_characters,
     ) -> None:
         self.answers: dict[str, ChatResponse] = {}
         self._writer = _Writer(journal)
@@ -57,8 +64,9 @@ class Batch:
         self._requests = requests
         self._replayed = replayed
         self._meter = meter
+        self._count_tokens = count_tokens
         self._failed = 0
-        self._prompt_tokens = self._cached_tokens = self._completion_tokens = self._tries = 0
+        self._prompt_tokens = self._cached_tokens = self._completion_tokens = self._tries = self._estimated = 0
         self._cost = 0.0
         self._given_up = 0
         self._started = self._answered_at = time.monotonic()
@@ -78,6 +86,7 @@ class Batch:
             cached_tokens=self._cached_tokens,
             tries=self._tries,
             cost=self._cost,
+            estimated=self._estimated,
         )
 
     async def run(self, make_fleet: Callable[[], Fleet], report: Callable[[Progress], None]) -> None:
@@ -111,6 +120,7 @@ class Batch:
             if response.status == "failed":
                 self._failed += 1
             else:
+                response = with_tokens(request, response, self._count_tokens)
                 response = await self._writer.append(request, response)
             self._count(response)
             self.answers[request.key] = response
@@ -124,6 +134,7 @@ class Batch:
         self._prompt_tokens += response.prompt_tokens
         self._cached_tokens += response.cached_tokens
         self._completion_tokens += response.completion_tokens
+        self._estimated += response.tokens_estimated
         self._cost += self._meter.add(response)
 
     async def _answer(self, fleet: Fleet, request: ChatRequest) -> ChatResponse | None:

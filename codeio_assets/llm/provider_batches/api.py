@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
+from codeio_assets.core.settings.models import RequestForm
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError
 from codeio_assets.llm.live.refusals import ROW_CODES, SERIES, RequestRefused
 from codeio_assets.llm.live.replies import error_text, parse_completion
 from codeio_assets.llm.live.tries import Reply, TryFailed
+from codeio_assets.llm.live.wire import PLAIN, request_body
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -65,7 +67,8 @@ class LineOutcome:
 class BatchApi:
     """The calls that `BatchChatClient` makes; retries of single calls are those of the `openai` package."""
 
-    def __init__(self, base_url: str, api_key: SecretStr, window: str) -> None:
+    def __init__(self, base_url: str, api_key: SecretStr, window: str, form: RequestForm = PLAIN) -> None:
+        self._form = form
         self._base_url = base_url
         self._key = api_key
         self._window = window
@@ -78,10 +81,13 @@ class BatchApi:
             ChatServerError: the provider refuses.
             ConnectionError: it cannot be reached for now.
         """
-        from codeio_assets.llm.live.endpoint import request_body
-
         lines = (
-            {"custom_id": request.key, "method": "POST", "url": "/v1/chat/completions", "body": request_body(request)}
+            {
+                "custom_id": request.key,
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": request_body(request, self._form),
+            }
             for request in requests
         )
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
