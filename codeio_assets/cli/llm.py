@@ -215,6 +215,6 @@ def _show(rows: list[Estimate], currency: str, rate: float | None) -> None:
     cost = sum(row.cost for row in rows)
     hours = f"{answer / rate / 3_600:.2f} h at {rate:,.0f} tokens/s" if rate else "hours unknown: no run of it yet"
     typer.echo(
-        f"{missing:,} requests to send, {prompt:,} prompt tokens ({cached:,} of them should be cached) and {answer:,} answer "
-        f"tokens, {cost:.2f} {currency}; {hours}"
+        f"{missing:,} requests to send, {prompt:,} prompt tokens ({cached:,} of them should be cached) and "
+        f"{answer:,} answer tokens, {cost:.2f} {currency}; {hours}"
     )

@@ -85,6 +85,18 @@ def data_version(tables: Mapping[str, TableVersion]) -> str:
     return content_id(tables={name: table.sha256 for name, table in tables.items()})
 
 
+def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the info of a commit as JSON gives it back.
+
+    Raises:
+        StoreError: it holds something that is no JSON value.
+    """
+    try:
+        return json.loads(json.dumps(dict(info)))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The info of a commit must be JSON values: {error}. Nothing was written.") from error
+
+
 class ManifestReader:
     """Reads manifests; keeps those parsed whose file has not changed since."""
 
@@ -108,6 +120,12 @@ class ManifestReader:
             StoreError: the file is damaged.
         """
         name = layout.manifest_file(asset, partition)
+        try:
+            return self._get(name, asset, partition)
+        except OSError as error:
+            raise _damaged(self._blobs, name, error.strerror or str(error)) from error
+
+    def _get(self, name: str, asset: str, partition: str) -> Manifest | None:
         signature = self._blobs.signature(name)
         if signature is None:
             return None
@@ -125,9 +143,35 @@ class ManifestReader:
         return manifest
 
     def all(self, asset: str) -> list[Manifest]:
-        """Return the manifests of all partitions of an asset, sorted by key."""
+        """Return the manifests of all partitions of an asset, sorted by key.
+
+        Raises:
+            StoreError: one is damaged.
+        """
         found = (self.get(asset, partition) for partition in self.partitions(asset))
         return [manifest for manifest in found if manifest]
+
+    def whole(self, asset: str) -> list[Manifest]:
+        """Return the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
+        found = (self._or_none(asset, partition) for partition in self.partitions(asset))
+        return [manifest for manifest in found if manifest]
+
+    def damaged(self) -> dict[tuple[str, str], StoreError]:
+        """Return (asset, partition) -> error of the manifests that cannot be read."""
+        found: dict[tuple[str, str], StoreError] = {}
+        for asset in self.assets():
+            for partition in self.partitions(asset):
+                try:
+                    self.get(asset, partition)
+                except StoreError as error:
+                    found[asset, partition] = error
+        return found
+
+    def _or_none(self, asset: str, partition: str) -> Manifest | None:
+        try:
+            return self.get(asset, partition)
+        except StoreError:
+            return None
 
     def _parse(self, name: str, data: bytes) -> Manifest:
         try:
@@ -136,7 +180,7 @@ class ManifestReader:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise _damaged(self._blobs, name, f"{where}: {first['msg']}" if where else first["msg"]) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged(self._blobs, name, str(error)) from error
 
 
