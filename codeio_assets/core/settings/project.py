@@ -7,7 +7,14 @@ What lives here: the fields, their defaults and rules, and reading the two files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from codeio_assets.core.settings.models import Chat, Part, Relative
 from codeio_assets.core.settings.models import ModelCall as ModelCall
@@ -107,6 +114,14 @@ class Source(Part):
     shard_size: int = Field(1_000, ge=1)
     max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
     filters: Filters = Field(default_factory=lambda: Filters.model_validate({}))
+    max_lost_ratio: float = Field(
+        0.5, ge=0, le=1, description="share of a shard's items that may be gone or changed; more fail the step"
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what decides no row: when a step must fail."""
+        return {name: value for name, value in serialise(self).items() if name != "max_lost_ratio"}
 
     @field_validator("glob")
     @classmethod
