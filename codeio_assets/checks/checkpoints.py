@@ -4,7 +4,6 @@ What does not live here: what is looked at (`training.inspection`), schemas and 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -90,19 +89,19 @@ def audit_problems(row: Row, limits: AuditLimits) -> list[str]:
 
 
 def _manifest(_stage: int, row: Row, _recipe: str) -> Findings:
-    return manifest_problems(Path(row["path"]), row["checkpoint_sha256"]), []
+    return manifest_problems(Project.find().checkpoints / row["path"], row["checkpoint_sha256"]), []
 
 
 def _generation(_stage: int, row: Row, _recipe: str) -> Findings:
     try:
-        return generation_problems(Path(row["path"])), []
+        return generation_problems(Project.find().checkpoints / row["path"]), []
     except TrainingError as error:
         return [str(error)], []
 
 
 def _sides(_stage: int, row: Row, _recipe: str) -> Findings:
     try:
-        both = functions_on_both_sides(trained_on(Path(row["path"])))
+        both = functions_on_both_sides(trained_on(Project.find().checkpoints / row["path"]))
     except TrainingError as error:
         return [str(error)], []
     return [f"function {function} is held out and was trained on" for function in both], []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
 
+from codeio_assets.core.method.conversations import fold_system
 from codeio_assets.core.values.canonical import Json, canonical_json, content_id
 
 ResponseStatus = Literal["answered", "truncated", "refused", "failed"]
@@ -78,13 +79,8 @@ def folded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
     For models whose chat template knows no system prompt (Gemma, Mistral 7B) and answers 400 to one.
     """
-    system = [message.content for message in messages if message.role == "system"]
-    others = [message for message in messages if message.role != "system"]
-    at = next((place for place, message in enumerate(others) if message.role == "user"), None)
-    if not system or at is None:
-        return messages
-    others[at] = Message("user", "\n\n".join([*system, others[at].content]))
-    return tuple(others)
+    turns = fold_system([(message.role, message.content) for message in messages])
+    return tuple(Message(role, text) for role, text in turns)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, slots=True)

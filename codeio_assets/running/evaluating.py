@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.llm.session import VLLM, open_session
@@ -63,14 +64,18 @@ def evaluated_models(recipe: str, project: Project, warehouse: Warehouse) -> lis
         rows = warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts()
         if not rows:
             raise StoreError(f"sft_stage{stage}_checkpoint[{recipe}] is missing; materialise it first")
-        models.append(EvaluatedModel(f"stage{stage}", rows[0]["path"], None, rows[0]["checkpoint_sha256"]))
+        folder = str(project.checkpoints / rows[0]["path"])
+        models.append(EvaluatedModel(f"stage{stage}", folder, None, rows[0]["checkpoint_sha256"]))
     return models
 
 
 def held_out_rows(project: Project, warehouse: Warehouse, recipe: Recipe) -> pl.DataFrame:
     """Return enough held-out rows of a recipe's training set to choose from."""
     wanted = max(recipe.evaluation.tasks_per_direction, recipe.evaluation.loss_rows)
-    return warehouse.sql(project.sql("evaluation/held_out_rows.sql"), partition=recipe.name, wanted=wanted)
+    rows = warehouse.sql(project.sql("evaluation/held_out_rows.sql"), partition=recipe.name, wanted=wanted)
+    if recipe.system_messages == "keep":
+        return rows
+    return rows.with_columns(pl.Series("prompt_json", map(fold_system_json, rows["prompt_json"]), dtype=pl.String))
 
 
 def held_out_tasks(warehouse: Warehouse, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:

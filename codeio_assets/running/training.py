@@ -95,6 +95,7 @@ def _job(
     manifest = warehouse.manifest("training_sets", recipe)
     if manifest is None:
         raise StoreError(f"training_sets[{recipe}] is missing; materialise it first")
+    warehouse.require_whole(warehouse.snapshot(["training_sets"], [recipe]))
     follows_stage1 = stage == 2 and 1 in project.recipes[recipe].stages
     folder = project.checkpoints / recipe
     return TrainingJob(
@@ -123,7 +124,7 @@ def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
         "checkpoint_sha256": result.checkpoint_sha256,
         "recipe": result.recipe,
         "stage": result.stage,
-        "path": result.output_dir,
+        "path": "/".join(Path(result.output_dir).parts[-2:]),
         "parent_sha256": parent,
         "base_model": job.recipe["base_model"],
         "steps": result.steps,

@@ -162,7 +162,8 @@ class TrainingResult:
         Raises:
             TrainingError: the folder is no finished checkpoint.
         """
-        return cls.from_json({**read_manifest(output_dir)["result"], "status": "reused"})
+        found = {**read_manifest(output_dir)["result"], "status": "reused", "output_dir": str(output_dir)}
+        return cls.from_json(found)
 
 
 def sentence(message: Mapping[str, Any]) -> str:

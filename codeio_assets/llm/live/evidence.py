@@ -3,6 +3,7 @@
 What does not live here: when to ask for the proof (`fleet`, `running`), what a refusal says (`refusals`).
 """
 
+import asyncio
 from dataclasses import replace
 
 from codeio_assets.llm.contract import ChatRequest
@@ -12,6 +13,8 @@ from codeio_assets.llm.live.tries import TryFailed
 
 LONG_SERIES = 64
 """After so many refusals in a row a server that answered before is asked for the proof again."""
+PROOF_WAITS_S = (0.0, 0.5, 1.5)
+"""Before each try: what passes is no proof."""
 
 
 def harmless(request: ChatRequest) -> ChatRequest:
@@ -21,16 +24,23 @@ def harmless(request: ChatRequest) -> ChatRequest:
 
 
 async def problem_of(lane: Lane, asked: ChatRequest) -> TryFailed | None:
-    """Ask once and return what is wrong with an endpoint, None when it answers.
+    """Ask up to three times and return what is wrong with an endpoint, None when it answers.
 
     Raises:
         ChatServerError: it refuses the key or the model.
     """
-    try:
-        await lane.endpoint.ask(asked)
-    except TryFailed as problem:
-        return problem
-    return None
+    problem: TryFailed | None = None
+    for wait_s in PROOF_WAITS_S:
+        await asyncio.sleep(wait_s)
+        try:
+            await lane.endpoint.ask(asked)
+        except TryFailed as failed:
+            problem = failed
+            if isinstance(failed, RequestRefused):
+                break
+        else:
+            return None
+    return problem
 
 
 async def prove(lane: Lane, asked: ChatRequest, refusal: RequestRefused) -> None:

@@ -160,7 +160,8 @@ class Fleet:
     async def serves(self, request: ChatRequest) -> bool:
         """Return whether some endpoint answers what it should."""
         asked = self._known or harmless(request)
-        return any([await problem_of(lane, asked) is None for lane in self.lanes if lane.is_up])
+        up = [lane for lane in self.lanes if lane.is_up]  # of none, `_bring_back` decides
+        return not up or any([await problem_of(lane, asked) is None for lane in up])
 
     def _place(self, waiter: _Waiter) -> Lane | None:
         lane = self._choose(waiter)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from codeio_assets.llm.live.endpoint import Endpoint
 
-SILENT_S = 15.0
+SILENT_S = 60.0
 """An endpoint whose last answer is so long ago, and that only fails since, is up but of no use."""
 QUEUE_PER_SLOT = 4
 """So many requests per slot may wait for the endpoint that knows their beginning; more spill over to another."""

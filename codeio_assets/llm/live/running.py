@@ -23,7 +23,7 @@ from codeio_assets.llm.money import Meter
 REPORT_EVERY_S = 0.02
 """A report wakes the caller's thread, which costs as much as a tenth of a request."""
 GIVEN_UP_IN_A_ROW = 25
-QUIET_S = 60.0
+QUIET_S = 300.0
 """So many requests that failed after all their tries, and no answer for so long, put the server to the proof."""
 
 
