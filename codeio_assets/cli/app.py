@@ -12,6 +12,7 @@ import typer
 
 from codeio_assets.batch.lines import BadInput
 from codeio_assets.cli import checkpoints, data, execution, llm
+from codeio_assets.cli.storage_faults import storage_fault
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -110,4 +111,12 @@ def main(run: Callable[[], Any] = app) -> None:
     except EXPECTED as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"codeio: {text}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        line = storage_fault(error)
+        if line is None:
+            raise
+        print(f"codeio: {line}", file=sys.stderr)
         raise SystemExit(2) from None
