@@ -67,7 +67,7 @@ def test_query_gives_the_same_order_whatever_the_order_of_rows(path: Path, good:
 
 
 def partition_of(check: Path) -> str:
-    return {"shards": SHARD, "recipes": tiny.RECIPE, "none": "all"}[STEPS[check.stem.split("__")[0]].partitioned]
+    return {"shard": SHARD, "recipe": tiny.RECIPE, "project": "all"}[STEPS[check.stem.split("__")[0]].per]
 
 
 @pytest.mark.parametrize("path", named(CHECKS))
