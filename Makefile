@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+LATEST := .venv-latest
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -15,13 +16,23 @@ check: lint types defs test ## lint, types, definitions, tests
 
 setup: $(VENV)/.ready isolation ## the virtual environment and what it needs
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version) if sys.version_info < (3, 11) else 0'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (some minutes the first time)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(TORCH)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[train,dev]"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "$(TORCH)" -e ".[train,dev]"
 	@touch $@
+
+constraints: ## refresh constraints.txt after a change of pyproject.toml; UPGRADE=1 takes the newest of everything
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import packaging' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check packaging
+	@$(BIN)/python tools/constraints.py "$(TORCH)" $(if $(UPGRADE),--upgrade)
+
+test-latest: isolation ## all tests with the newest of every package, in an environment of its own
+	@rm -rf $(LATEST) && $(PYTHON) -m venv $(LATEST)
+	@$(LATEST)/bin/python -m pip install -q --disable-pip-version-check "$(if $(filter file,$(origin TORCH)),torch,$(TORCH))" -e ".[train,dev]"
+	@$(LATEST)/bin/python tools/constraints.py --compare
+	@$(LATEST)/bin/python -m pytest $(ARGS)
 
 isolation: ## bubblewrap, which isolates untrusted code
 	@command -v bwrap >/dev/null || { \
@@ -35,8 +46,8 @@ demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... ask
 test: setup ## all tests; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: setup ## ruff, and whether what is made from the code in README and docs is fresh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
+lint: setup ## ruff, whether constraints.txt fits pyproject.toml, and whether what is made from the code in README and docs is fresh
+	@$(BIN)/python tools/constraints.py --check && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
