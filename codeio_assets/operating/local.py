@@ -1,7 +1,7 @@
 """Materialising through Dagster in this process: the demo, registration of shards, what is up to date.
 
 Runs are real Dagster runs in the project's own instance, so that the UI shows them. What does not live here: the
-graph (`defs`), what up to date means (`publishing.is_current`).
+graph (`defs`), what up to date means (`running.publishing.is_current`).
 """
 
 import os
