@@ -5,6 +5,8 @@ VENV := .venv
 LATEST := .venv-latest
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+# A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
+INTERRUPTIBLE := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
@@ -69,7 +71,7 @@ dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), re
 	  mkdir -p "$$home/reports" && reports=$$((port + 1)) && \
 	  { $(BIN)/python -m http.server -b 127.0.0.1 -d "$$home/reports" $$reports >/dev/null 2>&1 & trap "kill $$!" EXIT; } && \
 	  DAGSTER_HOME="$${DAGSTER_HOME:-$$home/dagster}" CODEIO_REPORTS_URL=http://127.0.0.1:$$reports \
-	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
+	  $(INTERRUPTIBLE) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
 
 record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
 	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }

@@ -41,15 +41,17 @@ MADE = {"var"}
 """Folders that are made."""
 
 
-def texts_of(file: Path) -> Iterator[str]:
-    """Yield the docstrings and comments of a module."""
+@cache
+def text_of(file: Path) -> str:
+    """Return the docstrings and comments of a module."""
     source = file.read_text("utf-8")
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.value.value
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.string
+    texts = [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline) if "#" in source else ()
+    return "\n".join([*texts, *(token.string for token in tokens if token.type == tokenize.COMMENT)])
 
 
 @cache
@@ -101,7 +103,7 @@ def rooms() -> set[str]:
 
 def dead_names(file: Path) -> Iterator[str]:
     """Yield the names in a module of the package that lead nowhere."""
-    for name in DOTTED.findall("\n".join(texts_of(file))):
+    for name in DOTTED.findall(text_of(file)):
         begins, ends = name.split(".")[0], name.split(".")[-1]
         ours = begins in {"codeio_assets", *rooms()}
         of_a_kind = ends[0].isupper() and begins not in defined(file) and not importlib.util.find_spec(begins)
@@ -138,7 +140,7 @@ def test_names_in_the_package_lead_somewhere() -> None:
 
 
 def test_paths_in_code_lead_somewhere() -> None:
-    paths = {file: [*dead_paths("\n".join(texts_of(file)))] for file in CODE}
+    paths = {file: [*dead_paths(text_of(file))] for file in CODE}
     assert not (dead := told(paths)), dead
 
 
