@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 # A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
 INTERRUPTIBLE := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
+WORKERS ?= auto
+# A file's tests run in one process, since they share what is expensive; files are handed out in the order of conftest.py.
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
@@ -34,7 +37,7 @@ test-latest: isolation ## all tests with the newest of every package, in an envi
 	@rm -rf $(LATEST) && $(PYTHON) -m venv $(LATEST)
 	@$(LATEST)/bin/python -m pip install -q --disable-pip-version-check "$(if $(filter file,$(origin TORCH)),torch,$(TORCH))" -e ".[train,dev]"
 	@$(LATEST)/bin/python tools/constraints.py --compare
-	@$(LATEST)/bin/python -m pytest $(ARGS)
+	@$(LATEST)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 isolation: ## bubblewrap, which isolates untrusted code
 	@command -v bwrap >/dev/null || { \
@@ -45,8 +48,8 @@ isolation: ## bubblewrap, which isolates untrusted code
 demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... asks a live server
 	@$(BIN)/codeio demo
 
-test: setup ## all tests; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## all tests, on all cores; ARGS=... goes to pytest, WORKERS=0 runs them one after the other
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: setup ## ruff, whether constraints.txt fits pyproject.toml, and whether what is made from the code in README and docs is fresh
 	@$(BIN)/python tools/constraints.py --check && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
