@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-LONGEST = ("e2e/test_webserver.py", "browser/test_ui.py", "training/process/test_sft.py", "e2e/test_older_project.py")
+LONGEST = (
+    "e2e/test_webserver.py",
+    "browser/test_ui.py",
+    "training/process/test_sft.py",
+    "training/test_base_models.py",
+    "e2e/test_older_project.py",
+)
 """Files that take long by themselves, longest first: begun last, they would be waited for alone."""
 HERE = Path(__file__).parent
 
