@@ -1,7 +1,7 @@
 """What a user edits besides recipes: `sources.yaml` (raw code, instruction data) and `codeio.yaml` (models, limits).
 
 What lives here: the fields, their defaults and rules, and reading the two files. What does not: the parts about models
-(`model_settings`) and data quality (`quality_settings`), looking for files (`sources`), secrets (environment only).
+(`models`) and data quality (`quality`), looking for files (`sources`), secrets (environment only).
 """
 
 from pathlib import Path, PurePosixPath
