@@ -165,6 +165,11 @@ def as_json(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} has no form that can be hashed")
 
 
+def without_comments(sql: str) -> str:
+    """Return SQL without its comment lines, which decide nothing."""
+    return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+
+
 def nothing(_project: Project, _partition: str) -> None:
     """Return that nothing but the tables decides."""
 
@@ -236,7 +241,7 @@ def assembled(project: Project, name: str) -> Assembled:
     return Assembled(
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt),
         mixes_of(recipe),
-        {f"transforms/{path.name}": path.read_text("utf-8") for path in paths},
+        {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
     )
 
 
