@@ -88,8 +88,8 @@ class Project:
 
     def prompt(self, name: str) -> Prompt:
         """Return a prompt template, the user's own before ours."""
-        own = self.settings.chat.prompts
-        return load_prompt(name, self.root / own if own else None)
+        chat = self.settings.chat
+        return load_prompt(name, self.root / chat.prompts if chat.prompts else None, chat.prompt_version)
 
     def sql(self, path: str) -> str:
         """Return the text of a file under sql/."""

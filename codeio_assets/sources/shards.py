@@ -5,13 +5,14 @@ partitions (`graph.partitions` copies the keys there).
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import NearDuplicates, Reading, Source, Sources
+from codeio_assets.core.settings.project import NearDuplicates, Reading, SettingsError, Source, Sources
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
 from codeio_assets.sources.reading import RawItem, read_items, source_files
@@ -201,8 +202,13 @@ class ShardRegistry:
 
 
 def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
-    """Yield each item of a shard with what the source holds now: None when it is gone or has changed."""
+    """Yield each item of a shard with what the source holds now: None when it is gone or has changed.
+
+    Raises:
+        SettingsError: the source cannot be read, holds nothing, or has lost too much of the shard at once.
+    """
     root = base / source.path
+    _require_source(shard, source, base)
     found: dict[tuple[str, str], RawItem] = {}
     wanted = {item.item_sha256 for item in shard.items}
     for file in dict.fromkeys(item.file for item in shard.items):
@@ -210,8 +216,35 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
         if path.exists():
             items = read_items(source, base, path)
             found |= {(file, item.item_sha256): item for item in items if item.item_sha256 in wanted}
+    lost = sum((item.file, item.item_sha256) not in found for item in shard.items)
+    if lost > 1 and lost > source.max_lost_ratio * len(shard.items):
+        raise _absent(shard, root, f"{lost} of the {len(shard.items)} items of {shard.key} are gone or have changed")
     for item in shard.items:
         yield item, found.get((item.file, item.item_sha256))
+
+
+def _require_source(shard: Shard, source: Source, base: Path) -> None:
+    """Return when a source can be read and holds something: a mount point that is empty is no empty source."""
+    root = base / source.path
+    try:
+        if source.kind == "directory":
+            with os.scandir(root) as entries:
+                next(entries, None)
+            is_empty = not source_files(shard.source, source, base)
+        else:
+            with root.open("rb") as file:
+                is_empty = not file.read(1)
+    except OSError as error:
+        raise _absent(shard, root, f"it cannot be read ({error.strerror})") from error
+    if is_empty and shard.items:
+        raise _absent(shard, root, "it holds nothing")
+
+
+def _absent(shard: Shard, root: Path, what: str) -> SettingsError:
+    return SettingsError(
+        f"source {shard.source} ({root}): {what}. The rows of {shard.key} stay as they are. Mount or restore the "
+        "source; if the change is meant, set `max_lost_ratio: 1` for it in sources.yaml and materialise again."
+    )
 
 
 def _with_tuples(item: dict[str, Any]) -> dict[str, Any]:

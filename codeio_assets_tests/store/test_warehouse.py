@@ -241,12 +241,11 @@ def test_a_damaged_manifest_is_named_and_mended_by_writing_again(warehouse: Ware
     for use in (
         lambda: warehouse.manifest(ASSET, KEY),
         lambda: warehouse.read(ASSET),
-        lambda: warehouse.sql("select 1"),
+        lambda: warehouse.sql("from io_pairs"),
     ):
         with pytest.raises(StoreError, match=re.escape(str(path))):
             use()
-    with pytest.raises(StoreError, match="damaged"):
-        warehouse.collect_garbage(grace_s=0)
+    assert not warehouse.collect_garbage(grace_s=0).removed, "what it named is not known"
     warehouse.write(ASSET, KEY, commit(2))
     assert warehouse.read(ASSET).equals(pairs(2))
 

@@ -7,7 +7,15 @@ What lives here: the fields, their defaults and rules, and reading the two files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from codeio_assets.core.settings.models import Chat, Part, Relative
@@ -102,6 +110,14 @@ class Reading(Part):
     repository: str | None = Field(None, description="stated for rows that do not name one")
     license: str | None = Field(None, description="stated for rows that do not name one")
     max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
+    max_lost_ratio: float = Field(
+        0.5, ge=0, le=1, description="share of a shard's items that may be gone or changed; more fail the step"
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what decides no row: when a step must fail."""
+        return {name: value for name, value in serialise(self).items() if name != "max_lost_ratio"}
 
     @field_validator("glob")
     @classmethod
