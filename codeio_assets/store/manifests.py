@@ -64,6 +64,38 @@ class Manifest(BaseModel):
     info: dict[str, Json]
     written_at: str
 
+    @classmethod
+    def of(
+        cls,
+        asset: str,
+        partition: str,
+        *,
+        run_id: str,
+        fingerprint: str,
+        upstream: dict[str, str],
+        info: dict[str, Json],
+    ) -> Self:
+        """Return the manifest of a partition that has no tables yet."""
+        return cls(
+            asset=asset,
+            partition=partition,
+            version=data_version({}),
+            tables={},
+            run_id=run_id,
+            fingerprint=fingerprint,
+            upstream=upstream,
+            info=info,
+            written_at="",
+        )
+
+    @property
+    def commit(self) -> str:
+        """Identity of the commit: equal tables that were committed twice have two."""
+        return content_id(
+            asset=self.asset, partition=self.partition, version=self.version, fingerprint=self.fingerprint,
+            run_id=self.run_id, written_at=self.written_at,
+        )  # fmt: skip
+
     def to_json(self) -> bytes:
         """Return the text of the manifest's file."""
         return (json.dumps(self.model_dump(), indent=1) + "\n").encode()
@@ -98,19 +130,20 @@ def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
 
 
 class ManifestReader:
-    """Reads manifests; keeps those parsed whose file has not changed since."""
+    """Reads the manifests of a folder; keeps those parsed whose file has not changed since."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, folder: str = layout.MANIFESTS) -> None:
         self._blobs = blobs
+        self._folder = folder
         self._parsed: dict[str, tuple[tuple[int, int, int], Manifest]] = {}
 
     def assets(self) -> list[str]:
         """Return the assets that have a folder of manifests."""
-        return self._blobs.names(layout.MANIFESTS)
+        return self._blobs.names(self._folder)
 
     def partitions(self, asset: str) -> list[str]:
         """Return the committed partition keys of an asset, sorted."""
-        files = self._blobs.names(f"{layout.MANIFESTS}/{layout.checked_key(asset, 'asset')}")
+        files = self._blobs.names(f"{self._folder}/{layout.checked_key(asset, 'asset')}")
         return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def get(self, asset: str, partition: str) -> Manifest | None:
@@ -119,7 +152,7 @@ class ManifestReader:
         Raises:
             StoreError: the file is damaged.
         """
-        name = layout.manifest_file(asset, partition)
+        name = layout.manifest_file(asset, partition, self._folder)
         try:
             return self._get(name, asset, partition)
         except OSError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codeio_assets.store.blobs import Blobs, sha256_of
 from codeio_assets.store.errors import StoreError
 from codeio_assets.store.manifests import TableVersion
-from codeio_assets.store.parquet import column_types
+from codeio_assets.store.parquet import changed_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,14 @@ class Verifier:
 
 
 def require_present_columns(table: str, versions: Sequence[TableVersion]) -> None:
-    """Return when files have the columns that their table has now.
+    """Return when files have the columns of their table, or lack only what may be null.
 
     Raises:
         StoreError: one has not.
     """
-    wanted = column_types(table)
     for version in versions:
-        if version.columns != wanted:
-            changed = sorted(set(version.columns.items()) ^ set(wanted.items()))
+        if changed := changed_columns(table, version.columns):
             raise StoreError(
-                f"{version.file} was written with other columns than table {table!r} has now "
-                f"({', '.join(sorted({name for name, _ in changed})) or 'another order'}): materialise partition "
-                f"{version.address.partition!r} again."
+                f"{version.file} was written with other columns than table {table!r} has now ({changed}): materialise "
+                f"partition {version.address.partition!r} again."
             )

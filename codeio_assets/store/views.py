@@ -7,7 +7,7 @@ What does not live here: which files are live (`warehouse`).
 
 import contextlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -29,17 +29,22 @@ DamagedPartitions = Mapping[str, Sequence[tuple[str, str]]]
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[TableVersion]], lost: DamagedPartitions
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[TableVersion]],
+    lost: DamagedPartitions,
+    tables: Collection[str] | None = None,
 ) -> None:
-    """Create or replace the view of every declared table, then the derived views.
+    """Create or replace the view of every table, then the derived views; or of some tables alone.
 
     The views name files from the warehouse's folder, in which the connection has its temporary folder.
 
     Raises:
         duckdb.Error: a file is gone or damaged, or a derived view does not fit the tables.
     """
-    statements = [view_of(table, files.get(table, ()), lost.get(table, ())) for table in TABLES]
-    statements += [f"create or replace view {identifier(name)} as\n{query}" for name, query in derived_views().items()]
+    shown = TABLES if tables is None else tables
+    statements = [view_of(table, files.get(table, ()), lost.get(table, ())) for table in shown]
+    derived = derived_views() if tables is None else {}
+    statements += [f"create or replace view {identifier(name)} as\n{query}" for name, query in derived.items()]
     connection.execute(";\n".join(statements))
 
 
@@ -59,7 +64,7 @@ def write_views(
     try:
         with duckdb.connect(str(temporary), config=settings) as connection:
             create_views(connection, files, lost)
-            create_comments(connection, files)
+            create_comments(connection)
         replace_durably(temporary, target)
     finally:
         for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
@@ -67,15 +72,13 @@ def write_views(
                 leftover.unlink()
 
 
-def create_comments(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[TableVersion]]) -> None:
-    """Put the tables' docstrings and column descriptions on their views; files of an older schema may lack columns."""
+def create_comments(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put the tables' docstrings and column descriptions on their views."""
     statements: list[str] = []
     for table, model in TABLES.items():
         described = [("view", identifier(table), inspect.getdoc(model))]
-        present = {name for file in files.get(table, ()) for name in file.columns} or set(column_types(table))
         for name, column in model.to_schema().columns.items():
-            if name in present:
-                described.append(("column", f"{identifier(table)}.{identifier(name)}", column.description))
+            described.append(("column", f"{identifier(table)}.{identifier(name)}", column.description))
         for kind, name, comment in described:
             if comment:
                 statements.append(_template("_comment").substitute(kind=kind, name=name, comment=literal(comment)))
@@ -103,9 +106,18 @@ def _view_of_files(table: str, files: Sequence[TableVersion]) -> str:
         columns = ", ".join(f"cast(null as {_SQL_TYPES[kind]}) as {identifier(name)}" for name, kind in types)
         return _template("_empty_table").substitute(view=identifier(table), columns=columns)
     paths = ", ".join(literal(file.file) for file in files)
+    wanted = column_types(table)
+    present = {name for file in files for name in file.columns}
     differ = any(file.columns != files[0].columns for file in files)
+    columns = [
+        identifier(name) if name in present else f"cast(null as {_SQL_TYPES[kind]}) as {identifier(name)}"
+        for name, kind in wanted.items()
+    ]
     return _template("_table").substitute(
-        view=identifier(table), files=f"[{paths}]", columns_differ="true" if differ else "false"
+        view=identifier(table),
+        columns=", ".join(columns),
+        files=f"[{paths}]",
+        columns_differ="true" if differ else "false",
     )
 
 

@@ -5,11 +5,9 @@ number of processes may write and read at once without locks; of two commits to 
 What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
-import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import duckdb
 import polars as pl
@@ -17,12 +15,14 @@ import polars as pl
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs
+from codeio_assets.store.committing import WHATEVER_IS_THERE, Committer
 from codeio_assets.store.errors import READ_ERRORS, WRONG_QUERY, StoreError
 from codeio_assets.store.garbage import GarbageReport, collect, files_of_partitions
 from codeio_assets.store.lost import lost_partitions, raise_if_lost
-from codeio_assets.store.manifests import Manifest, ManifestReader, TableVersion, data_version, json_object
-from codeio_assets.store.parquet import Tabular, column_types, columns_of, write_parquet
+from codeio_assets.store.manifests import Manifest, ManifestReader, json_object
+from codeio_assets.store.parquet import Tabular, columns_of
 from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, files_by_table, snapshot_of
+from codeio_assets.store.standing import Standing
 from codeio_assets.store.verification import Verifier, VerifyReport, require_present_columns
 from codeio_assets.store.views import create_views, write_views
 
@@ -46,6 +46,8 @@ class Warehouse:
         self._blobs = Blobs(self.root)
         self._manifests = ManifestReader(self._blobs)
         self._shelf = SnapshotShelf(self._blobs)
+        self.standing = Standing(self._blobs, self._manifests)
+        self._committer = Committer(self._blobs, self._manifests, self.standing)
         self._verifier = Verifier(self._blobs)
         self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self.root / ".spill")}
         self._settings |= {"memory_limit": memory_limit} if memory_limit else {}
@@ -63,65 +65,32 @@ class Warehouse:
         fingerprint: str = "",
         upstream: Mapping[str, str] | None = None,
         info: Mapping[str, Json] | None = None,
+        awaits_checks: bool = False,
+        replaces: Manifest | Literal["whatever is there"] | None = WHATEVER_IS_THERE,
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
+        With `awaits_checks` the commit is a candidate: it becomes live by `standing.promote`. `replaces` is the last
+        commit that the writer knows of.
+
         Raises:
+            CommitRefusedError: the partition was committed by someone else meanwhile; nothing changed.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
-        layout.manifest_file(asset, partition)
-        self._check_owner(asset, partition, tables)
-        extra = json_object(info or {})
-        versions = {name: self._write_version(name, partition, tables[name]) for name in sorted(tables)}
-        manifest = Manifest(
-            asset=asset,
-            partition=partition,
-            version=data_version(versions),
-            tables=versions,
-            run_id=run_id,
-            fingerprint=fingerprint,
-            upstream=dict(upstream or {}),
-            info=extra,
-            written_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        return self._committer.commit(
+            Manifest.of(
+                asset,
+                partition,
+                run_id=run_id,
+                fingerprint=fingerprint,
+                upstream=dict(upstream or {}),
+                info=json_object(info or {}),
+            ),
+            tables,
+            awaits_checks=awaits_checks,
+            replaces=replaces,
         )
-        self._spare_replaced(asset, partition)
-        self._blobs.put(layout.manifest_file(asset, partition), manifest.to_json())
-        return manifest
-
-    def _write_version(self, table: str, partition: str, data: Tabular) -> TableVersion:
-        columns = column_types(table)
-        with self._blobs.staged(layout.table_folder(table, partition)) as staged:
-            rows = write_parquet(table, data, staged.file)
-            version = layout.version_of(staged.file.sha256)
-            staged.publish(f"{version}.parquet")
-        return TableVersion(
-            version=version,
-            file=layout.table_file(table, partition, version),
-            rows=rows,
-            bytes=staged.file.bytes_written,
-            sha256=staged.file.sha256,
-            columns=columns,
-        )
-
-    def _check_owner(self, asset: str, partition: str, tables: Iterable[str]) -> None:
-        for other in self._manifests.assets():
-            manifest = None
-            with contextlib.suppress(StoreError):  # a damaged manifest concerns its own asset
-                manifest = None if other == asset else self._manifests.get(other, partition)
-            for name in tables:
-                if manifest and name in manifest.tables:
-                    raise StoreError(
-                        f"Table {name!r} of partition {partition!r} is written by the asset {other!r}; a table has "
-                        f"one writer, so {asset!r} cannot write it."
-                    )
-
-    def _spare_replaced(self, asset: str, partition: str) -> None:
-        """Start the grace period of the versions that are about to be replaced."""
-        with contextlib.suppress(StoreError):  # a damaged manifest is mended by replacing it
-            manifest = self._manifests.get(asset, partition)
-            for version in manifest.tables.values() if manifest else ():
-                self._blobs.touch(version.file)
 
     # -- what is committed --------------------------------------------------------------------------------------
 
@@ -189,12 +158,20 @@ class Warehouse:
             if not versions:
                 return pl.DataFrame(schema={name: schema[name] for name in wanted})
             paths = [self._blobs.path(version.file) for version in versions]
-            return pl.read_parquet(paths, columns=wanted, glob=False, hive_partitioning=False).select(wanted)
+            rows = pl.scan_parquet(paths, schema=schema, missing_columns="insert", glob=False, hive_partitioning=False)
+            return rows.select(wanted).collect()
 
         return self._with_files(lambda: self._files_of(table, partition, snapshot), load, retry=snapshot is None)
 
-    def sql(self, query: str, *, snapshot: Snapshot | None = None, **parameters: object) -> pl.DataFrame:
-        """Return the result of a query over the views of all tables; `$name` stands for a parameter.
+    def sql(
+        self,
+        query: str,
+        *,
+        snapshot: Snapshot | None = None,
+        tables: Collection[str] | None = None,
+        **parameters: object,
+    ) -> pl.DataFrame:
+        """Return the result of a query over the views of all tables, or of some; `$name` stands for a parameter.
 
         Raises:
             StoreError: a file is gone or damaged.
@@ -202,7 +179,7 @@ class Warehouse:
         """
 
         def run(files: Files) -> pl.DataFrame:
-            with self._connect(files, lost) as connection:
+            with self._connect(files, lost, tables) as connection:
                 relation = connection.sql(query, params=parameters)
                 return pl.DataFrame(relation)
 
@@ -210,8 +187,10 @@ class Warehouse:
 
         return self._with_files(lambda: self._all_files(snapshot), run, retry=snapshot is None)
 
-    def connect(self, snapshot: Snapshot | None = None) -> duckdb.DuckDBPyConnection:
-        """Return an in-memory DuckDB connection with a view per table over what is committed now, or then.
+    def connect(
+        self, snapshot: Snapshot | None = None, tables: Collection[str] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Return an in-memory DuckDB connection with a view per table, or of some, over what is live now, or then.
 
         Results larger than memory leave it as `connection.sql(query).to_arrow_reader(rows)`, which `write` takes.
 
@@ -220,13 +199,18 @@ class Warehouse:
         """
         lost = {} if snapshot else lost_partitions(self._manifests, self.writer_of)
         return self._with_files(
-            lambda: self._all_files(snapshot), lambda files: self._connect(files, lost), retry=snapshot is None
+            lambda: self._all_files(snapshot), lambda files: self._connect(files, lost, tables), retry=snapshot is None
         )
 
-    def _connect(self, files: Files, lost: dict[str, list[tuple[str, str]]] | None = None) -> duckdb.DuckDBPyConnection:
+    def _connect(
+        self,
+        files: Files,
+        lost: dict[str, list[tuple[str, str]]] | None = None,
+        tables: Collection[str] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:", config=self._settings)
         try:
-            create_views(connection, files, lost or {})
+            create_views(connection, files, lost or {}, tables)
         except BaseException:
             connection.close()
             raise
@@ -393,7 +377,7 @@ class Warehouse:
     def _live_files(self) -> set[str]:
         unknown = {partition for _, partition in self._manifests.damaged()}
         named = {version.file for version in each_file(self._all_files(None))}
-        return named | (files_of_partitions(self._blobs, unknown) if unknown else set[str]())
+        return named | self.standing.files() | (files_of_partitions(self._blobs, unknown) if unknown else set[str]())
 
     def _pinned_files(self) -> set[str]:
         files, unreadable = self._shelf.pinned_files()

@@ -5,7 +5,7 @@
 -- says `set variable codeio_warehouse = '<folder>'` first.
 create or replace view $view as
 select
-    * exclude (stored_file),
+    $columns,
     parse_path(stored_file)[-2][6:] as part
 from read_parquet(
     list_transform(
