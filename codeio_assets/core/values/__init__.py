@@ -1,0 +1,1 @@
+"""JSON values: reading them from strangers, their one text, their comparison and their size."""
