@@ -64,7 +64,7 @@ def decode_json(data: bytes | bytearray | str, bounds: Bounds = BOUNDS, *, stora
     if text.count(",") + text.count("[") + text.count("{") > bounds.max_items and _items(text) > bounds.max_items:
         raise Undecodable("too_many_items", f"holds more than {bounds.max_items:,} items")
     try:
-        value = cast("Json", json.loads(text))
+        value: Json = json.loads(text)
     except json.JSONDecodeError as error:
         raise Undecodable("not_json", f"{error.msg} (character {error.pos})") from None
     except ValueError:  # Python's limit on the digits of an integer

@@ -75,12 +75,11 @@ def test_every_text_ends_as_a_value_or_as_undecodable(data: bytes | str) -> None
     for storable in (False, True):
         try:
             value = decode_json(data, storable=storable)
-        except Undecodable as error:
-            assert str(error)
-        else:
-            assert not is_deeper(value, MAX_DEPTH)
-            text = canonical_json(value)  # what was read can be written, whoever calls
-            assert not storable or "\\ud8" not in text
+        except Undecodable:
+            continue
+        assert not is_deeper(value, MAX_DEPTH)
+        text = canonical_json(value)  # what was read can be written, whoever calls
+        assert not storable or "\\ud8" not in text
 
 
 @pytest.mark.parametrize(
