@@ -16,9 +16,9 @@ from typing import Final, cast
 from codeio_assets.core.answers import extract_answer
 from codeio_assets.core.canonical import Json
 from codeio_assets.core.comparison import equal_values
-from codeio_assets.core.literals import Unreadable, read_python
 from codeio_assets.core.quality_settings import CotRules
 from codeio_assets.core.raw_code import parse_quietly
+from codeio_assets.core.values.notations import Unreadable, read_notation
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _read_value(text: str) -> Json:
     except ValueError:
         pass
     try:
-        return read_python(text)
+        return read_notation(text)
     except Unreadable:
         return None
 
