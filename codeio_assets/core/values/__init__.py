@@ -1,1 +1,1 @@
-"""JSON values: reading them from strangers, their one text, their comparison and their size."""
+"""Values: JSON from outside, its canonical text, other notations, comparison, complexity. No rule of the method."""

@@ -2,7 +2,7 @@
 
 What lives here: bytes or text to a value, within bounds on size, depth, items and digits; every other text ends as
 `Undecodable`, never as another error. Also what makes a text storable, and counts that a server reports.
-What does not: notations that are almost JSON (`literals`), the canonical text (`canonical`), reading files and pipes.
+What does not: notations that are almost JSON (`notations`), the canonical text (`canonical`), reading files and pipes.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 MAX_DEPTH: Final = 200
 """Containers around a scalar. Python's `json` gives up some hundreds deeper, depending on who calls it."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.decoding import MAX_DIGITS, is_deeper
 
 MAX_DEPTH: Final = 100

@@ -9,7 +9,7 @@ may be one number with blanks in it, or one string.
 from collections.abc import Iterator
 from typing import Final
 
-from codeio_assets.core.canonical import Json, canonical_json
+from codeio_assets.core.values.canonical import Json, canonical_json
 from codeio_assets.core.values.notations import SCALARS, Token, Unreadable, begins_member, parse, tokens_of
 
 MAX_TOKENS: Final = 150
