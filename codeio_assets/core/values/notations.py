@@ -58,8 +58,8 @@ _ESCAPES: Final = {
     "n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f",
     "\\": "\\", "'": "'", '"': '"', "/": "/",
 }  # fmt: skip
-_OF_TWO_MEANINGS: Final = frozenset("0123456789avxuN \t\r\n")
-"""Escapes with a meaning in Python and none in JSON, and those that something was lost of (`x`, `u`, blanks)."""
+_OF_TWO_MEANINGS: Final = frozenset("0123456789avxuN \t\r\n:,;")
+"""Escapes with a meaning in Python and none in JSON, and those that something was lost of (`x`, `u`, punctuation)."""
 _MARKDOWN: Final = frozenset("_*#&%$-")
 """What Markdown and LaTeX escape, and a key never escapes for another reason."""
 _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # one character, in two \u escapes

@@ -51,13 +51,13 @@ def _run_together(tokens: list[Token], place: int) -> bool:
 def _changes(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
     """Yield the lexemes with one mark put in, left out, or put in another's place.
 
-    Each with whether it is what writers do: leave a mark out, or close with the wrong bracket. Any other change only
-    shows that the text may mean something else.
+    Each with whether it is what writers do: forget a comma or to close, or close with the wrong bracket. Any other
+    change only shows that the text may mean something else.
     """
     for place in range(len(tokens) + 1):
         before, after = tokens[:place], tokens[place:]
         for mark in _MARKS:
-            yield [*before, mark, *after], True
+            yield [*before, mark, *after], mark.kind in "}]),"
         if after and after[0].kind not in SCALARS:
             yield before + after[1:], False
             for mark in _MARKS:
