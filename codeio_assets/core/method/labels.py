@@ -45,7 +45,7 @@ def open_function(code: str) -> OpenFunction | None:
     Raises:
         SyntaxError: the file does not parse.
     """
-    lines = code.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", code)  # not splitlines, which knows more line ends than Python
     nodes = [node for node in parse_quietly(code).body if isinstance(node, ast.FunctionDef) and _can_be_judged(node)]
     node = max(nodes, key=lambda node: (_last_line(node) - node.lineno, -node.lineno), default=None)
     if node is None:
