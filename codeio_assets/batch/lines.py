@@ -82,9 +82,7 @@ def read_identified(path: Path, model: type[_Identified]) -> dict[str | int, _Id
 def _parse(path: Path, number: int, line: bytes, model: type[_Line]) -> _Line:
     try:
         value, problem = _decoded(line)
-        found = model.model_validate(value)
-        found._problem = problem
-        return found
+        return model.model_validate(value).with_problem(problem)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"] if part not in ("str", "int")) or "the line"

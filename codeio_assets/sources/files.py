@@ -73,7 +73,7 @@ def named_file(path: Path, what: str) -> Path:
         SettingsError: there is none, it is a device or a pipe, or a link leads out of its folder.
     """
     if not path.exists():
-        raise SettingsError(f"{what}: {path} does not exist. Correct `path`.")
+        raise SettingsError(f"{what}: the file {path} does not exist. Correct `path` in sources.yaml.")
     if not path.is_file():
         raise SettingsError(f"{what}: {path} is no regular file. Correct `path`.")
     real = path.resolve()
@@ -101,9 +101,14 @@ def lines_of(path: Path, max_bytes: int) -> Iterator[FileLine]:
 
 
 def _long_line(file: BinaryIO, number: int, piece: bytes) -> FileLine:
-    """Read on to the end of a line, holding one piece at a time."""
-    digest, size = hashlib.sha256(piece), len(piece)
-    while not piece.endswith(b"\n") and (piece := file.readline(CHUNK_BYTES)):
-        digest.update(piece)
-        size += len(piece)
+    """Read on to the end of a line, holding one piece at a time; blanks at its ends do not count."""
+    digest, size, held = hashlib.sha256(), 0, b""
+    piece = piece.lstrip()
+    while piece:
+        piece = held + piece
+        text = piece.rstrip()
+        held = piece[len(text) :][:CHUNK_BYTES]
+        digest.update(text)
+        size += len(text)
+        piece = b"" if piece.endswith(b"\n") else file.readline(CHUNK_BYTES)
     return FileLine(number, None, digest.hexdigest(), size)

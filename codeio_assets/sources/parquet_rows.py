@@ -37,7 +37,7 @@ def parquet_rows(path: Path, columns: Sequence[str | None], what: str) -> Iterat
                     yield {name: batch.column(place)[index].as_py() for place, name in enumerate(batch.schema.names)}
     except (pa.ArrowException, OSError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).split("\n", 1)[0][:200]
-        raise SettingsError(f"{what}: {path} is not a readable Parquet file ({reason}). Write it anew.") from error
+        raise SettingsError(f"{what}: {path}: is not a readable Parquet file ({reason}). Write it anew.") from error
 
 
 def _refuse_bomb(metadata: Any, path: Path, what: str) -> None:

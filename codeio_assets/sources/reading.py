@@ -50,7 +50,9 @@ def source_files(name: str, source: Source, base: Path) -> list[Path]:
     if source.kind == "directory":
         if not root.is_dir():
             raise SettingsError(f"source {name}: the folder {root} does not exist. Correct `path` in sources.yaml.")
-        return sorted(path for path in root.glob(source.glob) if not path.is_dir())  # devices too: they are rejected
+        return sorted(
+            path for path in root.glob(source.glob) if path.exists() and not path.is_dir()
+        )  # devices are rejected
     return [named_file(root, f"source {name}")]
 
 
@@ -77,6 +79,8 @@ def _read_file(source: Source, base: Path, path: Path) -> RawItem:
     except Refused as refused:
         size, changed = _reported(path) if refused.reason == "too_large" else (0, 0)
         identity = sha256_hex(f"{name}:{size}:{changed}" if size else f"{refused.reason}:{name}")
+        if size > source.max_bytes:
+            return _too_large(name, identity, size, source)
         return RawItem(name, identity, sha256_hex(b""), size, reason=refused.reason, detail=str(refused))
     sha256 = sha256_hex(data)
     try:
@@ -98,7 +102,7 @@ def _reported(path: Path) -> tuple[int, int]:
 
 _DECLARATION = re.compile(rb"^[ \t\f]*+#[^\r\n]*?coding[:=][ \t]*+([-\w.]++)")
 _NOTHING_BEFORE = re.compile(rb"^[ \t\f]*+(?:#[^\r\n]*+)?(?:\r\n?|\n)")
-_NOT_FOR_FILES = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7", "mbcs"})
+_NOT_FOR_FILES = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "mbcs"})
 """Encodings in which a text is not what its bytes show; a file that declares one is not worth it."""
 
 
@@ -115,7 +119,7 @@ def decode_source(data: bytes) -> str:
     if declared is None:
         return plain_text(data.decode("utf-8"))
     codec = codecs.lookup(declared[1].decode("ascii", "replace")[:40])
-    if codec.name in _NOT_FOR_FILES:
+    if codec.name.replace("_", "-") in _NOT_FOR_FILES:
         raise LookupError(f"declares the encoding {codec.name}")
     return plain_text(data.decode(codec.name))  # `decode` refuses codecs that make no text
 
