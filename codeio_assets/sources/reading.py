@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import SettingsError, Source
+from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 from codeio_assets.core.values.decoding import Undecodable, decode_json, storable_text
 from codeio_assets.sources.files import Refused, lines_of, named_file, read_within
@@ -40,7 +40,7 @@ class RawItem:
     detail: str = ""
 
 
-def source_files(name: str, source: Source, base: Path) -> list[Path]:
+def source_files(name: str, source: Reading, base: Path) -> list[Path]:
     """Return the files of a source, sorted.
 
     Raises:
@@ -56,7 +56,7 @@ def source_files(name: str, source: Source, base: Path) -> list[Path]:
     return [named_file(root, f"source {name}")]
 
 
-def read_items(source: Source, base: Path, path: Path) -> Iterator[RawItem]:
+def read_items(source: Reading, base: Path, path: Path) -> Iterator[RawItem]:
     """Yield the items of one file of a source; broken ones carry a reason and are never skipped.
 
     Reasons: `outside_source`, `not_a_file`, `too_large`, `undecodable`, `unreadable`, `broken_json`, `missing_field`.
@@ -72,7 +72,7 @@ def read_items(source: Source, base: Path, path: Path) -> Iterator[RawItem]:
         yield from _read_parquet(source, path)
 
 
-def _read_file(source: Source, base: Path, path: Path) -> RawItem:
+def _read_file(source: Reading, base: Path, path: Path) -> RawItem:
     name = storable_text(path.relative_to(base / source.path).as_posix())
     try:
         data = read_within(base / source.path, path, source.max_bytes)
@@ -130,12 +130,12 @@ def plain_text(text: str) -> str:
     return re.sub(r"\r(?!\n)", "\n", text) if "\r" in text else text
 
 
-def _too_large(name: str, identity: str, size: int, source: Source) -> RawItem:
+def _too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
     detail = f"{size:,} bytes, more than max_bytes = {source.max_bytes:,}"
     return RawItem(name, identity, identity, size, reason="too_large", detail=detail)
 
 
-def _read_jsonl(source: Source, path: Path) -> Iterator[RawItem]:
+def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
     try:
         for line in lines_of(path, source.max_bytes):
             where = f"{path.name}:{line.number}"
@@ -147,7 +147,7 @@ def _read_jsonl(source: Source, path: Path) -> Iterator[RawItem]:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}). Check the file and its rights.") from error
 
 
-def _read_line(source: Source, where: str, sha256: str, line: bytes) -> RawItem:
+def _read_line(source: Reading, where: str, sha256: str, line: bytes) -> RawItem:
     if len(line) > source.max_bytes:
         return _too_large(where, sha256, len(line), source)
     try:
@@ -158,7 +158,7 @@ def _read_line(source: Source, where: str, sha256: str, line: bytes) -> RawItem:
     return _read_row(source, where, sha256, row, len(line))
 
 
-def _read_parquet(source: Source, path: Path) -> Iterator[RawItem]:
+def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
     fields = source.fields
     wanted = fields.content, fields.path, fields.repository, fields.license
     for number, row in enumerate(parquet_rows(path, wanted, f"the source {path.name}"), start=1):
@@ -166,7 +166,7 @@ def _read_parquet(source: Source, path: Path) -> Iterator[RawItem]:
         yield _read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
 
 
-def _read_row(source: Source, where: str, sha256: str, row: Any, size: int) -> RawItem:
+def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
     fields = source.fields
     content = row.get(fields.content) if isinstance(row, dict) else None
     if not isinstance(content, str):

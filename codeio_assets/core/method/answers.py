@@ -4,8 +4,9 @@ What lives here: where in a response the answer object is. Reasoning is set apar
 member of that name, is read at once when no brace follows it; otherwise one pass over the response matches braces,
 outside strings, and the objects that have the key as a member of their own are read from the last to the first, outer
 before inner.
-What does not: what is reasoning (`reasoning`); the notations in which such an object may be written (`notations`) and
-mended (`repair`); whether the answer is right (`comparison`, `verdicts`).
+What does not: what is reasoning (`core.values.reasoning`); the notations in which such an object may be written
+(`core.values.notations`) and mended (`core.values.repair`); whether the answer is right (`core.values.comparison`,
+`verdicts`).
 
 Source: answer format of CodeI/O, sec. 2.3.
 """

@@ -1,7 +1,8 @@
 """Setting a model's reasoning apart from its answer, by the marks that models and servers put around it.
 
 What lives here: the marks, and which of them are marks and not mentions. What does not: fields of a server's message
-that hold reasoning (`llm.replies`), finding an answer (`answers`). Pipeline and commands both come here.
+that hold reasoning (`llm.live.replies`), finding an answer
+(`core.method.answers`). Pipeline and commands both come here.
 """
 
 import re
