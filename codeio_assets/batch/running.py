@@ -41,10 +41,12 @@ def run_in_order(programs: Iterable[ProgramLine], sandbox: Sandbox) -> Iterator[
         jobs = (
             Job(str(number), program.code, program.entry, tuple(canonical_json(call) for call in program.calls))
             for number, program in zip(count(), chunk, strict=False)
+            if program.problem is None
         )
         outcomes = {int(job.job_id): found for job, found in sandbox.run_many(jobs)}
         for number, program in enumerate(chunk):
-            yield program, outcomes[number]
+            unread = [Outcome("not_serialisable", message=f"the line {program.problem}")] * len(program.calls)
+            yield program, outcomes.get(number, unread)
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
