@@ -37,8 +37,8 @@ def judge(request: Request, stream: bytes, ending: Ending, limits: Limits) -> tu
     fault: Outcome | None = None
     try:
         frames, whole = split_frames(stream, request.nonce)
-        if frames and frames[0].kind == wire.BYTECODE:
-            bytecode = frames.pop(0).payload
+        if request.asks_bytecode and frames:
+            bytecode = _bytecode(frames.pop(0))
         told = [_told(frame) for frame in frames]
     except MalformedFrames:
         whole = False
@@ -53,6 +53,13 @@ def judge(request: Request, stream: bytes, ending: Ending, limits: Limits) -> tu
         told = said + [fault] * (request.turns - len(said))
     told[-1] = replace(told[-1], cpu_s=round(ending.cpu_s, 6), wall_s=round(ending.wall_s, 6))
     return told, bytecode
+
+
+def _bytecode(frame: Frame) -> bytes:
+    """Return what a leaf compiled, said in its first frame, before any of the program has run."""
+    if frame.kind != wire.BYTECODE:
+        raise MalformedFrames
+    return frame.payload
 
 
 def _ended_badly(ending: Ending, limits: Limits) -> Outcome | None:

@@ -29,6 +29,10 @@ MAX_PROGRAM_CHARACTERS = 1 << 20
 MAX_ARGUMENT_CHARACTERS = 16 << 20
 _CLOSED = "the sandbox is closed"
 _ABANDONED = "nobody waits for this job any more"
+_NO_CLOCK = (
+    "no clock can be set in the sandbox here, so nobody would see what depends on the date: this machine lets no process "
+    "change its own code (SELinux: `setsebool -P selinuxuser_execmod 1`)"
+)
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
 
@@ -97,7 +101,7 @@ class WorkerPool:
             return [call if isinstance(call, Outcome) else next(outcomes) for call in calls]
 
     def _run_calls(self, job: Job, calls: list[dict[str, Any]], abandoned: threading.Event) -> list[Outcome]:
-        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
+        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed, job.variant.elsewhere)
         size = len(calls) if job.draws or job.together else 1
         outcomes: list[Outcome] = []
         bytecode = b""
@@ -177,6 +181,9 @@ class WorkerPool:
         if abandoned.is_set():  # while the worker started, so that nobody killed it
             self._discard(worker)
             raise SandboxUnavailable(_ABANDONED)
+        if request.sets_clock and not worker.moves_clock:
+            self._discard(worker)
+            raise SandboxUnavailable(_NO_CLOCK)
         try:
             stream, ending = worker.exchange(request)
         except WorkerDied as death:

@@ -5,21 +5,26 @@ What does not live here: how many there are and what happens when one dies (`poo
 
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from codeio_assets.sandbox import bubblewrap, seccomp
 from codeio_assets.sandbox.contract import Limits, SandboxUnavailable
+from codeio_assets.sandbox.places import ELSEWHERE, HERE, Place
 from codeio_assets.sandbox.preloading import preloads
 from codeio_assets.sandbox.protocol import MEBIBYTE, Channel, Ending, Request, WorkerDied
 
 START_S = 60.0
+TELLING_S = 10.0
 COMPLAINT_CHARACTERS = 2000
 _PYTHON_FLAGS = ("-s", "-S", "-P", "-B", "-W", "ignore")
 
@@ -32,24 +37,40 @@ Launch = Callable[[Callable[[], Process]], Process]
 
 @dataclass(frozen=True, slots=True)
 class WorkerKey:
-    """What tells workers apart: the modules they have loaded, and their hash seed."""
+    """What tells workers apart: the modules they have loaded, their hash seed, and which machine they pretend to be."""
 
     kind: str
     hash_seed: int
+    elsewhere: bool = False
+
+    @property
+    def place(self) -> Place:
+        """What programs find around them."""
+        return ELSEWHERE if self.elsewhere else HERE
 
 
 class Worker:
     """A running zygote."""
 
-    def __init__(self, process: Process, channel: Channel, complaints: IO[bytes], scratch: Path | None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        channel: Channel,
+        complaints: IO[bytes],
+        scratch: Path | None,
+        zygote: int | None = None,
+    ) -> None:
         self._process, self._channel, self._complaints, self._scratch = process, channel, complaints, scratch
+        self.moves_clock = False
+        self._zygote = zygote
+        """A descriptor of the process that is another user's, and so does not end with bubblewrap."""
 
     @property
     def pid(self) -> int:
         """Process id on the host: bubblewrap's, if there is one."""
         return self._process.pid
 
-    def check_ready(self, *, isolated: bool) -> None:
+    def check_ready(self, user: int, *, isolated: bool) -> None:
         """Wait until the zygote is ready, and believe in its isolation only if it looks like it.
 
         Raises:
@@ -61,9 +82,10 @@ class Worker:
             complaint = self._complaint()
             self.stop()
             raise WorkerDied(complaint or str(death)) from None
+        self.moves_clock = facts.get("clock") is True
         root = facts.get("root")
         if isolated and not (
-            (facts.get("pid"), facts.get("uid")) == (1, bubblewrap.UID)
+            (facts.get("pid"), facts.get("uid")) == (1, user)
             and isinstance(root, list)
             and bubblewrap.ROOT_ENTRIES.issuperset(root)  # pyright: ignore[reportUnknownArgumentType]
         ):
@@ -80,6 +102,9 @@ class Worker:
 
     def kill(self) -> None:
         """End the process while another thread talks to it; that thread sees it gone, and stops it."""
+        if self._zygote is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._zygote, signal.SIGKILL)
         self._process.kill()
 
     def ask_to_stop(self) -> None:
@@ -92,8 +117,11 @@ class Worker:
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
+        if self._zygote is not None:
+            os.close(self._zygote)
+            self._zygote = None
         self._channel.close()
         self._complaints.close()
         if self._scratch is not None:
@@ -124,19 +152,26 @@ def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Lau
     theirs, commands = os.pipe()
     replies, theirs_too = os.pipe()
     filter_descriptor = _in_memory(seccomp.zygote_filter()) if isolated else None
-    passed = [descriptor for descriptor in (theirs, theirs_too, filter_descriptor) if descriptor is not None]
+    user = bubblewrap.host_user() if isolated else None
+    told, telling = os.pipe() if user is not None else (None, None)
+    passed = [each for each in (theirs, theirs_too, filter_descriptor, telling) if each is not None]
     scratch = None if isolated else Path(tempfile.mkdtemp(prefix="codeio-scratch-"))
-    line = _python_line(key, limits, theirs, theirs_too, isolated=isolated)
+    line = _python_line(key, limits, theirs, theirs_too, user, isolated=isolated)
     if filter_descriptor is not None:
-        scratch_bytes = limits.scratch_mib * MEBIBYTE
         line = [
             *bubblewrap.command(
-                bwrap, scratch_bytes=scratch_bytes, hash_seed=key.hash_seed, filter_descriptor=filter_descriptor
+                bwrap,
+                key.place,
+                scratch_bytes=limits.scratch_mib * MEBIBYTE,
+                hash_seed=key.hash_seed,
+                filter_descriptor=filter_descriptor,
+                host_user=user,
+                info_descriptor=telling,
             ),
             *line,
         ]
     complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-    environment = {} if isolated else bubblewrap.environment(key.hash_seed)
+    environment = {} if isolated else bubblewrap.environment(key.place, key.hash_seed)
     try:
         process = launch(
             lambda: subprocess.Popen(
@@ -154,17 +189,43 @@ def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Lau
         os.close(commands)
         os.close(replies)
         complaints.close()
+        if told is not None:
+            os.close(told)
         raise SandboxUnavailable(f"no worker could be started: {error}") from None
     finally:
         for descriptor in passed:
             os.close(descriptor)
-    worker = Worker(process, Channel(commands, replies), complaints, scratch)
-    worker.check_ready(isolated=isolated)
+    zygote = _process_told_of(told) if told is not None else None
+    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote)
+    worker.check_ready(key.place.user if user is None else user, isolated=isolated)
     return worker
 
 
-def _python_line(key: WorkerKey, limits: Limits, commands: int, replies: int, *, isolated: bool) -> list[str]:
+def _process_told_of(told: int) -> int | None:
+    """Return a descriptor of the process that bubblewrap started, None where it told of none."""
+    with os.fdopen(told, "rb") as file, suppress(ValueError, KeyError, OSError):
+        said = b""
+        while not said.endswith(b"}\n") and select.select([file], [], [], TELLING_S)[0]:
+            part = os.read(told, 1 << 10)
+            if not part:
+                break
+            said += part
+        return os.pidfd_open(json.loads(said)["child-pid"])
+    return None
+
+
+def _python_line(
+    key: WorkerKey, limits: Limits, commands: int, replies: int, user: int | None, *, isolated: bool
+) -> list[str]:
+    place = key.place
     settings = {
+        "elsewhere": key.elsewhere,
+        "number": key.hash_seed,
+        "variables": place.variables,
+        "zone": place.zone,
+        "user": place.user,
+        "scratch": place.scratch,
+        "become": user,
         "preload": preloads(key.kind),
         "leaf_filter": seccomp.leaf_filter().hex() if isolated else "",
         "cpu_s": limits.cpu_s,

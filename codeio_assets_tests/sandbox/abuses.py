@@ -235,8 +235,13 @@ HOST = [
     _reach("home", "os.listdir('/root')\nos.listdir('/home')"),
     _reach("hosts of the machine", "os.listdir('/etc')"),
     _reach("system state", "os.listdir('/sys')"),
-    _body("environment", "ok", "return dict(os.environ)", {}),
-    _body("environment below Python", "ok", "import ctypes\nreturn ctypes.CDLL(None).getenv(b'PATH')", 0),
+    _body(
+        "environment",
+        "ok",
+        "return dict(os.environ)",
+        {"HOME": "/tmp", "LANG": "C.UTF-8", "LOGNAME": "user", "PATH": "/usr/bin:/bin", "USER": "user"},
+    ),
+    _body("environment below Python", "ok", "import ctypes\nreturn ctypes.CDLL(None).getenv(b'PWD')", 0),
     _body(
         "what lies at the root",
         "ok",

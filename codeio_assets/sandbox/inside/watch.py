@@ -1,7 +1,8 @@
 """When a leaf must be stopped, and waiting for its end.
 
 What lives here: CPU time as the verdict, and wall time as the backstop that only counts against a leaf that waits for
-nothing: one that is starved on a busy machine keeps moving, slowly. What does not: what the leaf says (`zygote`).
+nothing: one that is starved on a busy machine keeps moving, slowly. Which of both it is, the zygote feels itself: it
+works for a moment, and sees whether it gets the CPU. What does not: what the leaf says (`zygote`).
 """
 
 import os
@@ -15,11 +16,17 @@ TICK_S = 1.0
 """The host hears from a healthy zygote at least this often."""
 SHORTEST_WAIT_S = 0.02
 SHORTEST_PAUSE_S = 0.00005
-LAST_RITES_S = 10.0
+LAST_RITES_S = 0.5
 """A leaf that has closed its pipe is at its end, and one that is not by then is stopped."""
 MOVING_RATIO = 0.002
-"""A leaf that used this share of a wall window is starved and not waiting, and gets another window."""
+"""A leaf that used this share of a wall window on a busy machine is starved, and gets another window."""
 MOST_WINDOWS = 10
+FEELING_S = 0.1
+"""How long the zygote works to feel whether the machine is busy: some turns of the scheduler."""
+BUSY_RATIO = 0.7
+"""Less than this share of the CPU, and others want it too."""
+WORKING_RATIO = 0.5
+"""A leaf that has this share of the CPU when its time is over was starved until just now, and comes to its end."""
 
 
 class Watch:
@@ -53,13 +60,32 @@ class Watch:
         if cpu_s >= self._cpu_limit_s:
             self.stopped_by = wire.BY_CPU
         elif time.monotonic() >= self._window_ends:
-            self._windows_left -= 1
-            if not self._windows_left or cpu_s - self._window_cpu_s < self._window_s * MOVING_RATIO:
-                self.stopped_by = wire.BY_WALL
-            self._window_cpu_s = cpu_s
-            self._window_ends = time.monotonic() + self._window_s
+            self._end_window(cpu_s)
         self._plan(self._cpu_limit_s - cpu_s)
         return self.stopped_by != wire.BY_ITSELF
+
+    def _end_window(self, cpu_s: float) -> None:
+        """Give a starved leaf another window, one that has just ceased to be starved its CPU time, and no other any."""
+        self._windows_left -= 1
+        moved = cpu_s - self._window_cpu_s >= self._window_s * MOVING_RATIO
+        more_s = 0.0
+        if self._windows_left > 0 and moved:
+            ours, theirs = self._feel(cpu_s)
+            if ours < BUSY_RATIO:
+                more_s = self._window_s
+            elif theirs > WORKING_RATIO:
+                more_s, self._windows_left = self._cpu_limit_s, 0
+        if not more_s:
+            self.stopped_by = wire.BY_WALL
+        self._window_cpu_s = cpu_s
+        self._window_ends = time.monotonic() + more_s
+
+    def _feel(self, cpu_s: float) -> tuple[float, float]:
+        """Work for a moment; return which share of a CPU we had meanwhile, and which the leaf."""
+        began, ours_s = time.monotonic(), time.process_time()
+        while (passed_s := time.monotonic() - began) < FEELING_S:
+            pass
+        return (time.process_time() - ours_s) / passed_s, (kernel.cpu_seconds(self.pid) - cpu_s) / passed_s
 
     def reap(self) -> tuple[int, int, resource.struct_rusage]:
         """Wait for the end of the leaf, which may have closed its pipe and gone on."""
@@ -67,6 +93,8 @@ class Watch:
         while True:
             reaped = os.wait4(self.pid, os.WNOHANG)
             if reaped[0]:
+                if self.stopped_by == wire.BY_WALL and os.WIFEXITED(reaped[1]):  # what we sent came too late
+                    self.stopped_by = wire.BY_ITSELF
                 return reaped
             if self.stopped_by == wire.BY_ITSELF:
                 if time.monotonic() > last_s:
