@@ -10,7 +10,7 @@ from typing import Any, Literal
 from codeio_assets.batch.lines import BadInput, IdentifiedLine, Line, ProgressLine, Writer, chunks, value_of
 from codeio_assets.core.method.answers import extract_answer
 from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_output, read_input_answer
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
 
@@ -80,7 +80,7 @@ def _judge_chunk(
     predicted: dict[str | int, dict[int, str]] = {}
     for number, line in enumerate(chunk):
         if line.direction == "output":
-            judged[number] = judge_output("answered", line.response, canonical_json(line.output), rule)
+            judged[number] = judge_output("answered", line.response, written_json(line.output), rule)
             continue
         answer = read_input_answer("answered", line.response, rule)
         if isinstance(answer, Judgement):
@@ -111,7 +111,7 @@ def _execute(
         todo.append(job)
     for job, outcomes in sandbox.run_many(todo):
         for number, text, outcome in zip(jobs[job.job_id], job.calls, outcomes, strict=True):
-            target = canonical_json(chunk[number].output)
+            target = written_json(chunk[number].output)
             yield (
                 number,
                 judge_input(

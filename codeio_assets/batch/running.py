@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks, value_of
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox
 
 CHUNK = 1_000
@@ -39,7 +39,7 @@ def run_in_order(programs: Iterable[ProgramLine], sandbox: Sandbox) -> Iterator[
     """Yield each program with its outcomes, in the order of the input, holding a thousand at a time."""
     for chunk in chunks(programs, CHUNK):
         jobs = (
-            Job(str(number), program.code, program.entry, tuple(canonical_json(call) for call in program.calls))
+            Job(str(number), program.code, program.entry, tuple(written_json(call) for call in program.calls))
             for number, program in zip(count(), chunk, strict=False)
         )
         outcomes = {int(job.job_id): found for job, found in sandbox.run_many(jobs)}

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from codeio_assets.sandbox.contract import SandboxUnavailable
-from codeio_assets.sandbox.places import ELSEWHERE, HERE, Place
+from codeio_assets.sandbox.places import HERE, Place
 from codeio_assets.sandbox.preloading import PACKAGES
 
 INSIDE = "/sandbox/inside"
@@ -82,7 +82,7 @@ def inside_interpreter() -> str:
     return str(executable) if sys.base_prefix == "/usr" else f"{PYTHON}/bin/{executable.name}"
 
 
-def command(  # noqa: PLR0913  (each of them is a part of the line)
+def command(
     bwrap: str,
     place: Place,
     *,

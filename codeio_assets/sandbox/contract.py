@@ -85,7 +85,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call. `value_json` is canonical JSON and present only with status `ok`.
+    """What came of one call. `value_json` is compact JSON, keys in the order of the value, and there only with `ok`.
 
     `cpu_s` and `wall_s` are those of the call's process, its start and loading the program included; of calls that
     share a process, the last has the figures. `attempts` is 2 where the machine was at fault the first time.

@@ -4,12 +4,12 @@ A leaf is believed about its own value or exception, and that only if it ended a
 used, is the zygote's word. What does not live here: reading the pipes (`protocol`), retrying (`pool`).
 """
 
-import json
 import signal
 from dataclasses import replace
 from typing import Any
 
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
+from codeio_assets.core.values.decoding import Undecodable, decode_json
 from codeio_assets.sandbox.contract import Limits, Outcome
 from codeio_assets.sandbox.inside import wire
 from codeio_assets.sandbox.protocol import MEBIBYTE, Ending, Frame, MalformedFrames, Request, split_frames
@@ -115,16 +115,13 @@ def _told(frame: Frame) -> Outcome:
 
 def _parsed(payload: bytes) -> Any:
     try:
-        return json.loads(payload.decode())
-    except (ValueError, RecursionError, MemoryError):
+        return decode_json(payload)
+    except Undecodable:
         raise MalformedFrames from None
 
 
 def _value(payload: bytes) -> Outcome:
-    try:
-        return Outcome("ok", value_json=canonical_json(_parsed(payload)))
-    except (ValueError, RecursionError, MemoryError):
-        raise MalformedFrames from None
+    return Outcome("ok", value_json=written_json(_parsed(payload)))
 
 
 def _exception(payload: bytes) -> Outcome:

@@ -21,7 +21,8 @@ from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Sandbox
 from codeio_assets.sources.shards import Shard
 from codeio_assets.steps.eligible_code_files import passing_files
-from codeio_assets.steps.io_pairs import REFERENCE, Candidate, InfrastructureError, Tally, draw_and_execute
+from codeio_assets.steps.executing import REFERENCE, executed
+from codeio_assets.steps.io_pairs import Candidate, Tally, draw_and_execute
 from codeio_assets.steps.result import Row, StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
@@ -113,10 +114,8 @@ def _try_completions(
         if program and file.reference:
             inputs = tuple(file.reference.outputs)[: settings.inputs]
             jobs[str(number)] = file, Job(str(number), program, calls=inputs, variant=REFERENCE)
-    for job, outcomes in sandbox.run_many(job for _, job in jobs.values()):
+    for job, outcomes in executed((job for _, job in jobs.values()), sandbox):
         tally.add(outcomes)
-        if any(outcome.status == "infrastructure" for outcome in outcomes):
-            raise InfrastructureError(outcomes[0].message or "the sandbox lost its worker")
         file = jobs[job.job_id][0]
         expected = file.reference.outputs if file.reference else {}
         file.successes += all(

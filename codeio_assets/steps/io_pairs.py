@@ -1,7 +1,7 @@
 """io_pairs: drawing inputs, executing them, and proving that each stored pair reproduces (CodeI/O, sec. 2.3).
 
-An input is canonical JSON before the call; every kept pair gave the same output in a second process under another hash
-seed, clock and random state. What does not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
+An input is JSON before the call, in the order in which its generator wrote it; every kept pair gave the same output in
+further processes, under other hash seeds, clocks and random states, and on what looks like another machine. What does not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
 """
 
 import re
@@ -15,16 +15,19 @@ import polars as pl
 
 from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import canonical_text, content_id, same_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
+from codeio_assets.steps.executing import (
+    CHANGED,
+    FURTHER,
+    FURTHER_WITH_CHANCE,
+    REFERENCE,
+    describe,
+    executed,
+    variants_by_cause,
+)
 from codeio_assets.steps.result import Row, StepResult, account, rejection
 
-REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
-CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
-FURTHER = tuple(replace(CHANGED, hash_seed=seed, random_seed=seed) for seed in (2, 3, 4))
-"""Two hash seeds may give a small set the same order: of 7,536 real pairs 4 passed with two and failed with a third."""
-FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in range(5, 17))
-"""A rare draw of chance, such as a choice between equals, shows under few random seeds."""
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3
 SLOWEST_SHOWN = 20
@@ -108,10 +111,6 @@ class Tally:
         ]
 
 
-class InfrastructureError(Exception):
-    """The machine, not a program, was at fault: the step must be run again."""
-
-
 def sample_pairs(
     functions: pl.DataFrame,
     sandbox: Sandbox,
@@ -177,8 +176,7 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
         for candidate in active
     )
     tally.begin("drawing inputs", len(active))
-    for job, outcomes in sandbox.run_many(jobs):
-        _refuse_infrastructure(job, outcomes)
+    for job, outcomes in executed(jobs, sandbox):
         tally.add(outcomes, job.job_id)
         candidate = by_id[job.job_id]
         for outcome in outcomes:
@@ -241,8 +239,7 @@ def _outcomes(
     ]
     found: dict[str, dict[str, Outcome]] = {}
     tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
-    for job, outcomes in sandbox.run_many(jobs) if jobs else ():
-        _refuse_infrastructure(job, outcomes)
+    for job, outcomes in executed(jobs, sandbox):
         tally.add(outcomes, job.job_id)
         found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
     return found
@@ -291,19 +288,6 @@ def _blame(unstable: list[Candidate], changed: Variant, sandbox: Sandbox, tally:
         candidate.problem = candidate.problem or ("nondeterministic", "two executions gave different outputs")
 
 
-def variants_by_cause(changed: Variant = CHANGED) -> tuple[tuple[str, Variant], ...]:
-    """Return causes of an unstable output, each with surroundings that differ from the reference in that thing alone.
-
-    What changes when nothing does has looked at how much time passes, and comes before what it could be mistaken for.
-    """
-    return (
-        ("time", replace(REFERENCE, clock_s=changed.clock_s)),
-        ("time", REFERENCE),
-        ("random", replace(REFERENCE, random_seed=changed.random_seed)),
-        ("hash_order", replace(REFERENCE, hash_seed=changed.hash_seed)),
-    )
-
-
 def _execute_alone(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
     """Replace the outputs of candidates by what each call gives in a process of its own."""
     inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
@@ -324,23 +308,10 @@ def _unstable(
         candidate
         for candidate in candidates
         if any(
-            outcome.value_json != candidate.outputs[text]
+            not same_json(outcome.value_json, candidate.outputs[text])
             for text, outcome in outcomes.get(candidate.function_id, {}).items()
         )
     ]
-
-
-def describe(outcome: Outcome) -> str:
-    """Put an outcome in words: `TypeError: ...`, or its status."""
-    if outcome.error_type:
-        return f"{outcome.error_type}: {outcome.message or ''}".rstrip(": ")
-    return outcome.status.replace("_", " ")
-
-
-def _refuse_infrastructure(job: Job, outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.status == "infrastructure":
-            raise InfrastructureError(f"job {job.job_id[:12]}: {outcome.message or 'the sandbox lost its worker'}")
 
 
 def problem_of(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:
@@ -366,15 +337,15 @@ def chosen_inputs(candidate: Candidate, cap: int) -> list[str]:
     repeated: list[str] = []
     seen: set[str] = set()
     for text, output in candidate.outputs.items():
-        (repeated if output in seen else fresh).append(text)
-        seen.add(output)
+        (repeated if canonical_text(output) in seen else fresh).append(text)
+        seen.add(canonical_text(output))
     return (fresh + repeated)[:cap]
 
 
 def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
     return [
         {
-            "pair_id": content_id(function_id=candidate.function_id, input_json=text),
+            "pair_id": content_id(function_id=candidate.function_id, input_json=canonical_text(text)),
             "function_id": candidate.function_id,
             "source": candidate.source,
             "pair_index": index,

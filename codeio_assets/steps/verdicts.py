@@ -19,7 +19,8 @@ from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox
-from codeio_assets.steps.io_pairs import REFERENCE, InfrastructureError, Tally
+from codeio_assets.steps.executing import REFERENCE, executed
+from codeio_assets.steps.io_pairs import Tally
 from codeio_assets.steps.result import Row, StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
@@ -210,11 +211,9 @@ def _execute(
     )
     done: list[tuple[Row, str, Outcome]] = []
     tally.begin("judging predicted inputs", len(by_function))
-    for job, outcomes in sandbox.run_many(jobs):
+    for job, outcomes in executed(jobs, sandbox):
         tally.add(outcomes)
         for (row, predicted), outcome in zip(by_function[job.job_id], outcomes, strict=True):
-            if outcome.status == "infrastructure":
-                raise InfrastructureError(outcome.message or "the sandbox lost its worker")
             done.append((row, predicted, outcome))
     return done
 

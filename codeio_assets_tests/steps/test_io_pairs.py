@@ -7,7 +7,8 @@ import pytest
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.sandbox import Job, Limits, Outcome, Sandbox, open_sandbox
-from codeio_assets.steps.io_pairs import CHANGED, PROBES, InfrastructureError, Tally, describe, sample_pairs
+from codeio_assets.steps.executing import CHANGED, InfrastructureError, describe
+from codeio_assets.steps.io_pairs import PROBES, Tally, sample_pairs
 from codeio_assets.steps.result import StepResult
 from codeio_assets_tests.steps.scripted import functions
 

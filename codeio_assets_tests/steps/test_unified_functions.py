@@ -7,7 +7,7 @@ from codeio_assets.core.settings.project import ModelCall
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
-from codeio_assets.steps.io_pairs import InfrastructureError
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.unified_functions import retry_failed_files, transform_files
 from codeio_assets_tests.steps.scripted import Reply, ScriptedClient, ended, files, transform_response

@@ -12,7 +12,7 @@ from codeio_assets.core.tables.data import TABLES, frame
 from codeio_assets.core.values.comparison import Rule, rule_version
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
-from codeio_assets.steps.io_pairs import InfrastructureError
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict, revise
 from codeio_assets_tests.steps.scripted import Reply, ScriptedClient, ended, functions, pairs, turn_of

@@ -110,7 +110,7 @@ def _describe_process() -> None:
 
 def _describe_interpreter() -> None:
     real_id, size, version, counts = builtins.id, sys.getsizeof, sys.version_info, gc.get_count
-    kind = namedtuple("version_info", version.__match_args__)  # noqa: PYI024  (its names come from the interpreter)
+    kind = namedtuple("version_info", version.__match_args__)
     told = kind(version[0], version[1], version[2] + 90, *version[3:])
     sys.version = sys.version.replace(f".{version[2]} ", f".{told[2]} ", 1)
     sys.version_info = told  # type: ignore[misc]

@@ -86,7 +86,7 @@ class MovedClock:
         machine = MACHINES.get(os.uname().machine)
         if machine is None:
             raise OSError(f"no moved clock for {os.uname().machine} machines")
-        libc = _library()
+        libc = library()
         data = libc.mmap(None, PAGE_BYTES, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0)
         code = libc.mmap(None, PAGE_BYTES, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0)
         self._settings = (ctypes.c_int64 * 5).from_address(data)
@@ -120,7 +120,8 @@ class MovedClock:
         return self._settings[0] + self._settings[2]
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return the C library, with the calls that change what memory may do."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)

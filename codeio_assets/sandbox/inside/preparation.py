@@ -17,7 +17,7 @@ from _sitebuiltins import Quitter, _Helper  # pyright: ignore[reportPrivateUsage
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import elsewhere, kernel, leaf, stack, surroundings, wire, zygote
+from . import elsewhere, identity, kernel, leaf, stack, surroundings, wire, zygote
 from .moved_clock import MovedClock
 
 REHEARSALS = 32
@@ -107,7 +107,9 @@ def _rehearse() -> None:
     """
     main, null = sys.modules["__main__"], os.open(os.devnull, os.O_WRONLY)
     limits = tuple((which, resource.getrlimit(which)) for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS))
-    nothing = leaf.Confinement(kernel.SyscallFilter(b""), limits, own_session=False, standard=(), clock=None)  # the kernel takes no empty filter
+    nothing = leaf.Confinement(
+        kernel.SyscallFilter(b""), limits, own_session=False, standard=(), clock=None
+    )  # the kernel takes no empty filter
     compiled = marshal.dumps(compile(REHEARSED, "<rehearsal>", "exec", 0, True))
     for turn in range(REHEARSALS):
         bytecode = b"" if turn % 2 else compiled
@@ -172,7 +174,7 @@ def _be_a_script(settings: dict[str, Any]) -> None:
 
 def _user_number() -> int:
     """Return who we really are, whatever programs are shown."""
-    import posix  # noqa: PLC0415  (past the stand-ins)
+    import posix
 
     return posix.getuid()
 
@@ -201,6 +203,8 @@ def main(arguments: list[str]) -> NoReturn:
     if settings["become"] is not None and _is_isolated(settings["scratch"]):
         _become(settings["become"], settings["user"])
     clock = _moved_clock()
+    if settings["elsewhere"]:
+        identity.scatter()
     _preload(settings["preload"])
     surroundings.take_entropy()
     _be_a_script(settings)

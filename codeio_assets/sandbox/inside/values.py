@@ -78,7 +78,7 @@ class _Plain:
         if kind is float or kind is bool or kind is _NONE:
             self.spend(1)
             return value
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             raise NotSerialisable(f"nested deeper than {MAX_DEPTH}, or contains itself")
         if kind is list or kind is tuple:
             self.spend(1)
@@ -153,7 +153,6 @@ class _Plain:
             if _class_module(base) == "numpy" and _class_name(base) in ("generic", "ndarray"):
                 return self._taken_apart(value, kind)
         return _NO_FORM
-
 
     def _taken_apart(self, value: Any, kind: Any) -> Any:
         try:

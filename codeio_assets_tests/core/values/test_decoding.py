@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.decoding import (
     MAX_DEPTH,
     TOO_DEEP,
