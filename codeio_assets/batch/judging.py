@@ -13,8 +13,11 @@ from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_out
 from codeio_assets.core.values.canonical import written_json
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
+from codeio_assets.steps.executing import REFERENCE
 
 CHUNK = 2_000
+CALLS_AT_ONCE = 16
+"""Calls whose outcomes, up to 1 MiB each, are held together."""
 """Predictions that are held at a time to bring verdicts back into the order of the input."""
 
 
@@ -106,10 +109,13 @@ def _execute(
             line = chunk[next(iter(inputs))]
             raise BadInput(f"prediction {line.id!r}: no function has the id {function_id!r}")
         function = functions[function_id]
-        job = Job(str(len(todo)), function.code, function.entry, tuple(inputs.values()))
-        jobs[job.job_id] = list(inputs)
-        todo.append(job)
-    for job, outcomes in sandbox.run_many(todo):
+        for first in range(0, len(inputs), CALLS_AT_ONCE):
+            numbers = list(inputs)[first : first + CALLS_AT_ONCE]
+            calls = tuple(inputs[number] for number in numbers)
+            job = Job(str(len(todo)), function.code, function.entry, calls, first=first, variant=REFERENCE)
+            jobs[job.job_id] = numbers
+            todo.append(job)
+    for job, outcomes in sandbox.run_many(todo):  # a fault of the machine is a verdict here, to be judged again
         for number, text, outcome in zip(jobs[job.job_id], job.calls, outcomes, strict=True):
             target = written_json(chunk[number].output)
             yield (

@@ -65,7 +65,8 @@ class Variant:
 class Job:
     """One program and what to do with it.
 
-    `calls` are keyword arguments as JSON object texts, one call each, each in a process of its own. With
+    `calls` are keyword arguments as JSON object texts, one call each, each in a process of its own; `first` is which of
+    the program's calls the first of them is, for its random state. With
     `draws` > 0 the entry is called that often without arguments in one process, re-seeded before each draw from
     (`variant.random_seed`, index), and each draw gives one outcome; `calls` is then empty.
 
@@ -80,6 +81,7 @@ class Job:
     calls: Sequence[str] = ()
     draws: int = 0
     together: bool = False
+    first: int = 0
     variant: Variant = field(default_factory=Variant)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from codeio_assets.sandbox import bubblewrap, seccomp
+from codeio_assets.sandbox import bubblewrap, cgroups, seccomp
 from codeio_assets.sandbox.contract import Limits, SandboxUnavailable
 from codeio_assets.sandbox.places import ELSEWHERE, HERE, Place
 from codeio_assets.sandbox.preloading import preloads
@@ -59,9 +59,11 @@ class Worker:
         complaints: IO[bytes],
         scratch: Path | None,
         zygote: int | None = None,
+        group: cgroups.Group | None = None,
     ) -> None:
         self._process, self._channel, self._complaints, self._scratch = process, channel, complaints, scratch
         self.moves_clock = False
+        self._group = group
         self._zygote = zygote
         """A descriptor of the process that is another user's, and so does not end with bubblewrap."""
 
@@ -100,6 +102,10 @@ class Worker:
         """
         return self._channel.exchange(request)
 
+    def ran_out_of_memory(self) -> bool:
+        """Tell whether the kernel ended something of it for the memory of all together."""
+        return self._group is not None and self._group.ran_out_of_memory()
+
     def kill(self) -> None:
         """End the process while another thread talks to it; that thread sees it gone, and stops it."""
         if self._zygote is not None:
@@ -124,6 +130,8 @@ class Worker:
             self._zygote = None
         self._channel.close()
         self._complaints.close()
+        if self._group is not None:
+            self._group.remove()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -132,44 +140,65 @@ class Worker:
         return self._complaints.read().decode(errors="replace").strip()[-COMPLAINT_CHARACTERS:]
 
 
-def start_worker(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch) -> Worker:
-    """Start a worker and wait until it is ready.
+@dataclass(frozen=True, slots=True)
+class _Walls:
+    """What is around an isolated worker; nothing of it is there without isolation."""
+
+    bwrap: str = ""
+    syscall_filter: int | None = None
+    user: int | None = None
+    told: int | None = None
+    telling: int | None = None
+    group: cgroups.Group | None = None
+
+    def around(self, line: list[str], key: WorkerKey, limits: Limits) -> list[str]:
+        """Return the command line that runs another one behind the walls."""
+        if self.syscall_filter is None:
+            return line
+        bubblewrapped = bubblewrap.command(
+            self.bwrap,
+            key.place,
+            scratch_bytes=limits.scratch_mib * MEBIBYTE,
+            hash_seed=key.hash_seed,
+            filter_descriptor=self.syscall_filter,
+            host_user=self.user,
+            info_descriptor=self.telling,
+        )
+        line = [*bubblewrapped, *line]
+        return line if self.group is None else self.group.joining(line)
+
+
+def start_worker(
+    isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, groups: Path | None = None
+) -> Worker:
+    """Start a worker and wait until it is ready, in a control group of its own if there is a place for `groups`.
 
     Raises:
         SandboxUnavailable: it does not become ready; the message says what to do.
     """
     if isolation == "none":
-        return _start(isolation, key, limits, launch)
+        return _start(key, limits, launch, _Walls())
     bwrap = bubblewrap.find_bubblewrap()
     try:
-        return _start(isolation, key, limits, launch, bwrap)
+        return _start(key, limits, launch, _build_walls(bwrap, limits, groups))
     except WorkerDied as death:
         raise bubblewrap.explain_failure(bwrap, str(death)) from None
 
 
-def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, bwrap: str = "") -> Worker:
-    isolated = isolation == "bubblewrap"
+def _build_walls(bwrap: str, limits: Limits, groups: Path | None) -> _Walls:
+    user = bubblewrap.host_user()
+    told, telling = os.pipe() if user is not None else (None, None)
+    group = cgroups.make(groups, limits) if groups is not None else None
+    return _Walls(bwrap, _in_memory(seccomp.zygote_filter()), user, told, telling, group)
+
+
+def _start(key: WorkerKey, limits: Limits, launch: Launch, walls: _Walls) -> Worker:
+    isolated = walls.syscall_filter is not None
     theirs, commands = os.pipe()
     replies, theirs_too = os.pipe()
-    filter_descriptor = _in_memory(seccomp.zygote_filter()) if isolated else None
-    user = bubblewrap.host_user() if isolated else None
-    told, telling = os.pipe() if user is not None else (None, None)
-    passed = [each for each in (theirs, theirs_too, filter_descriptor, telling) if each is not None]
+    passed = [each for each in (theirs, theirs_too, walls.syscall_filter, walls.telling) if each is not None]
     scratch = None if isolated else Path(tempfile.mkdtemp(prefix="codeio-scratch-"))
-    line = _python_line(key, limits, theirs, theirs_too, user, isolated=isolated)
-    if filter_descriptor is not None:
-        line = [
-            *bubblewrap.command(
-                bwrap,
-                key.place,
-                scratch_bytes=limits.scratch_mib * MEBIBYTE,
-                hash_seed=key.hash_seed,
-                filter_descriptor=filter_descriptor,
-                host_user=user,
-                info_descriptor=telling,
-            ),
-            *line,
-        ]
+    line = walls.around(_python_line(key, limits, theirs, theirs_too, walls.user, isolated=isolated), key, limits)
     complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
     environment = {} if isolated else bubblewrap.environment(key.place, key.hash_seed)
     try:
@@ -186,18 +215,17 @@ def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Lau
             )
         )
     except (OSError, SandboxUnavailable) as error:
-        os.close(commands)
-        os.close(replies)
+        for descriptor in (commands, replies, walls.told):
+            if descriptor is not None:
+                os.close(descriptor)
         complaints.close()
-        if told is not None:
-            os.close(told)
         raise SandboxUnavailable(f"no worker could be started: {error}") from None
     finally:
         for descriptor in passed:
             os.close(descriptor)
-    zygote = _process_told_of(told) if told is not None else None
-    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote)
-    worker.check_ready(key.place.user if user is None else user, isolated=isolated)
+    zygote = _process_told_of(walls.told) if walls.told is not None else None
+    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote, walls.group)
+    worker.check_ready(key.place.user if walls.user is None else walls.user, isolated=isolated)
     return worker
 
 

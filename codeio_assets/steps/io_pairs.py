@@ -31,6 +31,8 @@ from codeio_assets.steps.result import Row, StepResult, account, rejection
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3
 SLOWEST_SHOWN = 20
+BULK_CHARACTERS = 1 << 16
+"""A value as JSON that is longer breaks every limit of the complexity rule."""
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -232,22 +234,37 @@ def _outcomes(
     together: bool = False,
 ) -> dict[str, dict[str, Outcome]]:
     """Execute inputs of several functions; return function -> input -> outcome."""
+    by_id = {each.function_id: each for each in candidates}
     jobs = [
         Job(each.function_id, each.code, calls=tuple(texts), variant=variant, together=together and len(texts) > 1)
-        for each in candidates
+        for each in by_id.values()
         if (texts := inputs.get(each.function_id))
     ]
     found: dict[str, dict[str, Outcome]] = {}
     tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
     for job, outcomes in executed(jobs, sandbox):
         tally.add(outcomes, job.job_id)
-        found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
+        any_size = by_id[job.job_id].draws.any_size
+        light = [outcome if any_size else _without_bulk(outcome) for outcome in outcomes]
+        found[job.job_id] = dict(zip(job.calls, light, strict=True))
     return found
+
+
+def _without_bulk(outcome: Outcome) -> Outcome:
+    """Return an outcome without a value that is far too large, and with why: thousands of those would fill the memory."""
+    value = outcome.value_json
+    if value is None or len(value) <= BULK_CHARACTERS:
+        return outcome
+    reason = reject_output(outcome.status, value) or "output_missing"
+    return replace(outcome, value_json=None, error_type=reason, message=explain(reason, value))
 
 
 def _keep(candidate: Candidate, text: str, outcome: Outcome) -> None:
     """Take the outcome of one input: an output, or a reason for a loss."""
     value = outcome.value_json
+    if outcome.status == "ok" and value is None:  # it was too large to be kept
+        candidate.draws.lose(outcome.error_type or "output_missing", outcome.message or "")
+        return
     reason = reject_output(outcome.status, value, any_size=candidate.draws.any_size)
     if reason is None and value is not None:
         candidate.outputs[text] = value

@@ -19,6 +19,8 @@ Direction = Literal["input", "output"]
 
 MAX_VALUE_CHARS: Final = 1_000
 """Longer values are cut in feedback: a wrong input may produce megabytes, and the next prompt must hold them."""
+MAX_EXECUTED_CHARS: Final = 1 << 16
+"""Longer outputs of a wrong input are not stored: an input can be made that gives megabytes."""
 MAX_MESSAGE_CHARS: Final = 500
 MAX_NAME_CHARS: Final = 100
 
@@ -156,7 +158,7 @@ def _judge_executed(predicted_json: str, executed_json: str, target_json: str, r
     return Judgement(
         status=status,
         predicted_json=predicted_json,
-        executed_output_json=executed_json,
+        executed_output_json=executed_json if len(executed_json) <= MAX_EXECUTED_CHARS else None,
         error_type=None,
         feedback=feedback,
         rule_version=rule_version(rule),
