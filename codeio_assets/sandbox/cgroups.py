@@ -1,10 +1,10 @@
 """Limits on a worker with all it starts, where this machine lets us have groups of control (cgroup v2).
 
-The limits of a call are those of one process (`resource`); a group adds what only the kernel can add up: memory in files,
-pipes and page tables, and all processes and threads. What lives here: finding a place for groups, making and removing
-one. What does not: the limits of one call (`inside.preparation`).
-Source: the kernel's admin-guide/cgroup-v2; a group that holds processes can have no limited ones below it, so that the
-place is beside our own group where ours is no root.
+The limits of a call are those of one process (`resource`); a group adds what only the kernel can add up: memory in
+files, pipes and page tables, and all processes and threads. What lives here: finding a place for groups, making and
+removing one. What does not: the limits of one call (`inside.preparation`). Source: the kernel's admin-guide/cgroup-v2;
+a group that holds processes can have no limited ones below it, so that the place is beside our own group where ours is
+no root.
 """
 
 import os

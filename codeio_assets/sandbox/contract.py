@@ -50,8 +50,8 @@ class Variant:
 
     `hash_seed` picks the worker's PYTHONHASHSEED; `random_seed` seeds `random`, `numpy.random`, `os.urandom` and
     whatever else would draw entropy; `clock_s` is the time (seconds since the epoch) at which the clock starts, or
-    None for the real clock; `clock_leap_s` is how far clocks leap ahead each time that somebody looks, as if the program
-    were that slow. With `elsewhere` the program finds itself on another machine, as far as it can tell.
+    None for the real clock; `clock_leap_s` is how far clocks leap ahead each time that somebody looks, as if the
+    program were that slow. With `elsewhere` the program finds itself on another machine, as far as it can tell.
     """
 
     hash_seed: int = 0

@@ -32,8 +32,8 @@ MAX_ARGUMENT_CHARACTERS = 16 << 20
 _CLOSED = "the sandbox is closed"
 _ABANDONED = "nobody waits for this job any more"
 _NO_CLOCK = (
-    "no clock can be set in the sandbox here, so nobody would see what depends on the date: this machine lets no process "
-    "change its own code (SELinux: `setsebool -P selinuxuser_execmod 1`)"
+    "no clock can be set in the sandbox here, so nobody would see what depends on the date: this machine lets no "
+    "process change its own code (SELinux: `setsebool -P selinuxuser_execmod 1`)"
 )
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
@@ -59,7 +59,7 @@ class WorkerPool:
     @property
     def isolation(self) -> str:
         """Level in force, for people."""
-        return _NAMES[self._isolation]
+        return _NAMES[self._isolation] + "+cgroup" * (self._groups is not None)
 
     @property
     def workers(self) -> int:

@@ -1,4 +1,4 @@
-"""Executing for a step: under which surroundings, what an outcome is called, and that a fault of the machine is no data.
+"""Executing for a step: under which surroundings, and that a fault of the machine is no data.
 
 What lives here: the variants that pairs are made and confirmed under, and the one rule about outcomes that are nobody's
 fault. What does not: isolation (`sandbox`), what the outcomes decide (the steps).

@@ -1,7 +1,8 @@
 """io_pairs: drawing inputs, executing them, and proving that each stored pair reproduces (CodeI/O, sec. 2.3).
 
 An input is JSON before the call, in the order in which its generator wrote it; every kept pair gave the same output in
-further processes, under other hash seeds, clocks and random states, and on what looks like another machine. What does not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
+further processes, under other hash seeds, clocks and random states, and on what looks like another machine. What does
+not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
 """
 
 import re
@@ -251,7 +252,7 @@ def _outcomes(
 
 
 def _without_bulk(outcome: Outcome) -> Outcome:
-    """Return an outcome without a value that is far too large, and with why: thousands of those would fill the memory."""
+    """Return an outcome without a value that is far too large, and with why: many of those would fill the memory."""
     value = outcome.value_json
     if value is None or len(value) <= BULK_CHARACTERS:
         return outcome

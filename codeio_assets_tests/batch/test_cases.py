@@ -1,6 +1,7 @@
-"""Cases of execution, sampling and determinism, each with its right value: what plain Python gives, or why no pair stands.
+"""Cases of execution, sampling and determinism, each with its right value: what plain Python gives, or why no pair.
 
-The lines are in `codeio_assets_tests/cases`; each names the public report, or the kind of attack, that it was made after.
+The lines are in `codeio_assets_tests/cases`; each names the public report, or the kind of attack, that it was made
+after.
 """
 
 import json

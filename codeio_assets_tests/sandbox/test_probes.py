@@ -5,6 +5,7 @@ What lives here: the groups of `cases/sandbox_probes.jsonl` about one call; thos
 
 import fcntl
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,7 @@ RIGHT: dict[str, Check] = {
     # /dev/shm is there for `multiprocessing`, and is the working directory
     "devices-and-sysfs": gives([["full", "null", "random", "shm", "urandom", "zero"], ["/dev/shm"]]),
     "argv-and-settings": lambda outcome: value(outcome)[0] == ["/tmp/program.py"] and "preload" not in str(outcome),
-    "stack-environment-2": lambda outcome: all(
-        line.split("=")[0] in OWN_VARIABLES
-        for line in value(outcome)
-    ),
+    "stack-environment-2": lambda outcome: all(line.split("=")[0] in OWN_VARIABLES for line in value(outcome)),
     "r-out-small": finds_nothing,
     "w-out-big": ends("ok"),
     "r-out-big": finds_nothing,
@@ -111,7 +109,17 @@ RIGHT: dict[str, Check] = {
 }
 OWN_VARIABLES = {
     *("LC_ALL", "LD_BIND_NOW", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "MKL_NUM_THREADS", "OMP_NUM_THREADS"),
-    *("OPENBLAS_NUM_THREADS", "PWD", "PYTHONHASHSEED", "PYTHONCOERCECLOCALE", "HOME", "USER", "LOGNAME", "PATH", "LANG"),
+    *(
+        "OPENBLAS_NUM_THREADS",
+        "PWD",
+        "PYTHONHASHSEED",
+        "PYTHONCOERCECLOCALE",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "PATH",
+        "LANG",
+    ),
 }
 SAMPLED = {"forge-bytecode-stateful-pairs"}
 
@@ -168,17 +176,15 @@ def main_solution(path):
     time.sleep(0.5)
     return got
 """
-    import threading
-
     told: list[Outcome] = []
     call = Job("j", code, calls=[json.dumps({"path": "/usr/lib/os-release"})])
     thread = threading.Thread(target=lambda: told.extend(sandbox.run(call)))
     thread.start()
     for path in ("/usr/lib/os-release", "/dev/null"):
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     thread.join()
     for path in ("/usr/lib/os-release", "/dev/null"):
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert [outcome.value_json for outcome in told] == ["[null,null]"]

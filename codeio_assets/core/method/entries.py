@@ -1,4 +1,4 @@
-"""Where some code gets a function from that others call by name, and which arguments it takes: without running anything.
+"""Where some code gets a function from that others call by name, and which arguments it takes, without running it.
 
 What lives here: definitions, also conditional ones, lambdas, aliases; whatever else binds the name may take anything,
 which a call will show. What does not: which arguments are wanted (`transform`, `pair_rules`).

@@ -16,7 +16,8 @@ from codeio_assets.core.values.complexity import check_complexity
 class Draws:
     """Inputs drawn so far: accepted ones in order, and how many draws were lost to which reason.
 
-    An input keeps the order in which its generator wrote it, and counts as known in any order. With `any_size` the complexity rule is not asked: the values are executed and compared, and nobody predicts them.
+    An input keeps the order in which its generator wrote it, and counts as known in any order. With `any_size` the
+    complexity rule is not asked: the values are executed and compared, and nobody predicts them.
     """
 
     inputs: list[str] = field(default_factory=list[str])

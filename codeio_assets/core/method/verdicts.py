@@ -63,7 +63,7 @@ _ERROR_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict before it is a row. Values are compact JSON, keys in the order written; `error_type` is set only with `exception`."""
+    """A verdict before it is a row. Values are compact JSON, keys as written; `error_type` goes with `exception`."""
 
     status: Status
     predicted_json: str | None
@@ -95,7 +95,7 @@ def judge_output(response_status: str, response: str, target_json: str, rule: Ru
 
 
 def read_input_answer(response_status: str, response: str, rule: Rule = "default") -> str | Judgement:
-    """Return the predicted input as JSON, in the order written, to be executed; or the verdict, if there is none to execute."""
+    """Return the predicted input as JSON, to be executed in the order written; or the verdict, if there is none."""
     if response_status == "failed":
         return _judgement("infrastructure", rule)
     answer = extract_answer(response, "input")

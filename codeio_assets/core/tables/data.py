@@ -193,7 +193,9 @@ class Verdict(Table):
     turn: int = pa.Field(ge=1)
     status: str = pa.Field(isin=VERDICT_STATUSES)
     predicted_json: str = pa.Field(nullable=True, description="the value found in the response")
-    executed_output_json: str = pa.Field(nullable=True, description="what the predicted input really gives; null beyond 65,536 characters")
+    executed_output_json: str = pa.Field(
+        nullable=True, description="what the predicted input really gives; null beyond 65,536 characters"
+    )
     error_type: str = pa.Field(nullable=True)
     feedback: str = pa.Field(str_length={"min_value": 1}, description="what the next turn is told")
     rule_version: str

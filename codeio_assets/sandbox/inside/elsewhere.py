@@ -21,7 +21,6 @@ from typing import Any
 
 from .moved_clock import MovedClock
 
-FEWER_FRAMES = 37
 PROCESSES, INODES = 5_000, 70_000
 ADDRESSES = 0x5A5A5A0
 LEAP_S = 1.7

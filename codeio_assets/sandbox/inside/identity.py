@@ -26,7 +26,7 @@ _BY_VALUE = (str, bytes, int, float)
 
 
 def scatter() -> None:
-    """Change the hashes of all objects that have one by address, and put what is already in sets and tables in order."""
+    """Change the hashes of all objects that have one by address; sets and tables that are there are filled again."""
     code = CODE.get(os.uname().machine)
     if code is None:
         return

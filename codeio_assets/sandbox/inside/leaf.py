@@ -41,7 +41,6 @@ class Confinement(NamedTuple):
     syscall_filter: SyscallFilter | None
     limits: tuple[tuple[int, tuple[int, int]], ...]
     own_session: bool
-    standard: tuple[int, ...]
     clock: MovedClock | None
 
 
@@ -109,10 +108,6 @@ def confine(confinement: Confinement, results: int, into: int) -> None:
         os.setsid()
     if results != into:
         os.dup2(results, into)
-    if confinement.standard:  # those inherited would keep locks and flags for the next
-        null = os.open("/dev/null", os.O_RDWR)
-        for standard in confinement.standard:
-            os.dup2(null, standard)
     os.closerange(into + 1, OPEN_FILES)
     for which, limit in confinement.limits:
         resource.setrlimit(which, limit)

@@ -43,18 +43,19 @@ class Machine(NamedTuple):
 
 MACHINES = {
     "x86_64": Machine(
-        # fmt: off
         "4c8b0df10000004983791800741983ff00743c83ff05743783ff0b743283ff02742183ff03741cb8e40000000f0585c07801c3f7d85041ff"
         "5120598908b8ffffffffc356e874000000492b4118eb0656e8680000005e31d2b900ca9a3b48f7f14889064889560831c0c34885ff742a4c"
         "8b0d8200000057e8410000005f31d2b900ca9a3b48f7f148890789d031d2b9e8030000f7f14889470831c0c34c8b0d5500000057e8140000"
         "005f31d2b900ca9a3b48f7f14885ff7403488907c34883ec1031ff4889e6b8e40000000f0559584869c900ca9a3b4801c8490301498b4908"
         "4885c9740f4889caf0490fc149104801c84801d0c30f1f00",
-        # fmt: on
-        clock_gettime=0, gettimeofday=0x6A, time=0x9C, flush=None,
-        jump="49bb", after_address="41ffe3",  # mov r11, address; jmp r11
+        clock_gettime=0,
+        gettimeofday=0x6A,
+        time=0x9C,
+        flush=None,
+        jump="49bb",
+        after_address="41ffe3",  # mov r11, address; jmp r11
     ),
     "aarch64": Machine(
-        # fmt: off
         "490c00582a0d40f94a0100b4800300341f140071400300541f2c0071000300541f080071200200541f0c0071e0010054280e80d2010000d4"
         "4000f837c0035fd6fd7bbea9e003004be01300b92a1140f940013fd6e11340b9010000b900008012fd7bc2a8c0035fd6e17bbfa923000094"
         "2a0d40f900000acb03000014e17bbfa91e000094e17bc1a8cb0700580c08cb9a8d810b9b2c3400a900008052c0035fd6600100b429070058"
@@ -62,11 +63,14 @@ MACHINES = {
         "e17bc1a8eb0400580008cb9a410000b4200000f9c0035fd6ff4300d1000080d2e1030091280e80d2010000d4ec37c1a88b03005880350b9b"
         "2c0140f900000c8b2c0540f9ec0000b42e410091cd7d5fc8ad010c8bcd7d0fc8afffff3500000d8bc0035fd6e20300aa227b0bd542400091"
         "5f0001eba3ffff549f3b03d5e20300aa22750bd5424000915f0001eba3ffff549f3b03d5df3f03d5c0035fd61f2003d500ca9a3b00000000",
-        # fmt: on
-        clock_gettime=0, gettimeofday=0xA0, time=0xD4, flush=0x144,
-        jump="5000005800021fd6", after_address="",  # ldr x16, 8; br x16; address
+        clock_gettime=0,
+        gettimeofday=0xA0,
+        time=0xD4,
+        flush=0x144,
+        jump="5000005800021fd6",
+        after_address="",  # ldr x16, 8; br x16; address
     ),
-}  # fmt: skip
+}
 NAMES = ("clock_gettime", "gettimeofday", "time")
 
 _time_ns = time.time_ns

@@ -17,10 +17,12 @@ from _sitebuiltins import Quitter, _Helper  # pyright: ignore[reportPrivateUsage
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import elsewhere, identity, kernel, leaf, stack, surroundings, wire, zygote
+from . import kernel, leaf, stack, surroundings, wire, zygote
 from .moved_clock import MovedClock
 
 REHEARSALS = 32
+FEWER_FRAMES = 37
+"""What programs have less of the stack elsewhere, so that a result at the limit of recursion shows."""
 REHEARSED = """
 import math
 import random
@@ -94,7 +96,6 @@ def _confinement(settings: dict[str, Any], clock: MovedClock | None) -> leaf.Con
         syscall_filter=kernel.SyscallFilter(leaf_filter) if leaf_filter else None,
         limits=tuple((which, (limit, limit)) for which, limit in limits.items()),
         own_session=own_session,
-        standard=(0, 1, 2),
         clock=clock,
     )
 
@@ -108,7 +109,7 @@ def _rehearse() -> None:
     main, null = sys.modules["__main__"], os.open(os.devnull, os.O_WRONLY)
     limits = tuple((which, resource.getrlimit(which)) for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS))
     nothing = leaf.Confinement(
-        kernel.SyscallFilter(b""), limits, own_session=False, standard=(), clock=None
+        kernel.SyscallFilter(b""), limits, own_session=False, clock=None
     )  # the kernel takes no empty filter
     compiled = marshal.dumps(compile(REHEARSED, "<rehearsal>", "exec", 0, True))
     for turn in range(REHEARSALS):
@@ -204,6 +205,8 @@ def main(arguments: list[str]) -> NoReturn:
         _become(settings["become"], settings["user"])
     clock = _moved_clock()
     if settings["elsewhere"]:
+        from . import identity
+
         identity.scatter()
     _preload(settings["preload"])
     surroundings.take_entropy()
@@ -212,8 +215,10 @@ def main(arguments: list[str]) -> NoReturn:
     stderr = QuietText(io.FileIO(2, "w", closefd=False), line_buffering=True)
     root = os.listdir("/")  # noqa: PTH208  (pathlib stays out of all leaves)
     facts = json.dumps({"pid": os.getpid(), "uid": _user_number(), "root": root, "clock": clock is not None}).encode()
-    stack.take_limit(fewer=elsewhere.FEWER_FRAMES * settings["elsewhere"])
+    stack.take_limit(fewer=FEWER_FRAMES * settings["elsewhere"])
     if settings["elsewhere"]:
+        from . import elsewhere
+
         elsewhere.move(settings["number"], clock)
     _rehearse()
     limits = {"cpu_s": settings["cpu_s"], "wall_s": settings["wall_s"]}

@@ -68,7 +68,7 @@ class Watch:
         self._window_ends = time.monotonic() + self._window_s
 
     def _is_starved(self) -> bool:
-        """Work for a moment beside the leaf; if it works too, it gets about as much of a CPU as we do, be that little."""
+        """Work for a moment beside the leaf; if it works too, it gets about as much of a CPU as we."""
         began, ours_s, theirs_s = time.monotonic(), time.process_time(), kernel.cpu_seconds(self.pid)
         while time.monotonic() - began < FEELING_S:
             pass
