@@ -198,6 +198,17 @@ def _take(descriptor: int) -> int:
     return taken
 
 
+_other: dict[str, Any] = {}
+
+
+def bring(arguments: list[str]) -> None:
+    """Import what only some workers need, while this package can still be found (see `start`)."""
+    if json.loads(arguments[-1])["elsewhere"]:
+        from . import elsewhere, identity  # noqa: PLC0415  (the other workers hold nothing of it)
+
+        _other.update(elsewhere=elsewhere, identity=identity)
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Start from the command line: two descriptors and a JSON object of settings (see `workers`)."""
     commands, replies, settings = _take(int(arguments[0])), _take(int(arguments[1])), json.loads(arguments[2])
@@ -205,9 +216,7 @@ def main(arguments: list[str]) -> NoReturn:
         _become(settings["become"], settings["user"])
     clock = _moved_clock()
     if settings["elsewhere"]:
-        from . import identity
-
-        identity.scatter()
+        _other["identity"].scatter()
     _preload(settings["preload"])
     surroundings.take_entropy()
     _be_a_script(settings)
@@ -217,9 +226,7 @@ def main(arguments: list[str]) -> NoReturn:
     facts = json.dumps({"pid": os.getpid(), "uid": _user_number(), "root": root, "clock": clock is not None}).encode()
     stack.take_limit(fewer=FEWER_FRAMES * settings["elsewhere"])
     if settings["elsewhere"]:
-        from . import elsewhere
-
-        elsewhere.move(settings["number"], clock)
+        _other["elsewhere"].move(settings["number"], clock)
     _rehearse()
     limits = {"cpu_s": settings["cpu_s"], "wall_s": settings["wall_s"]}
     served = zygote.Zygote(commands, replies, _confinement(settings, clock), **limits)
