@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from codeio_assets.core.method.raw_code import parse_quietly
 
-ANYTHING = ast.parse("lambda *args, **kwargs: 0", mode="eval").body.args  # type: ignore[attr-defined]
+ANYTHING = ast.arguments([], [], ast.arg("args"), [], [], ast.arg("kwargs"), [])
 """The arguments of what cannot be told."""
 _BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While, ast.Match)
 _Binding = ast.FunctionDef | ast.expr | None

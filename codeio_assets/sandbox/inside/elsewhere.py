@@ -56,6 +56,11 @@ def _replace(module: Any, **functions: Callable[..., Any]) -> None:
         setattr(module, name, function)
 
 
+def _of_one(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a function of one argument as it is; it gives that a type."""
+    return function
+
+
 def _shift_memory(number: int) -> None:
     """Take some objects of each size, so that new ones lie elsewhere in their pool."""
     for place, size in enumerate(range(SMALLEST_OBJECT, LARGEST_OBJECT + 1, OBJECT_STEP)):
@@ -90,13 +95,13 @@ def _describe_machine() -> None:
         os,
         uname=lambda: os.uname_result(told),
         cpu_count=lambda: cpus,
-        sched_getaffinity=lambda pid, /: affinity(pid) | set(range(cpus)),
+        sched_getaffinity=_of_one(lambda pid: affinity(pid) | set(range(cpus))),
         getloadavg=lambda: (7.7, 5.5, 3.3),
         sysconf=_sysconf,
         times=lambda: os.times_result(tuple(each + LEAP_S for each in times())),
     )
     _replace(resource, getpagesize=lambda: 1 << 16, getrusage=_usage)
-    _replace(resource, getrlimit=lambda which, /: tuple(max(limit - 1, -1) for limit in limits(which)))
+    _replace(resource, getrlimit=_of_one(lambda which: tuple(max(limit - 1, -1) for limit in limits(which))))
     mmap.PAGESIZE = mmap.ALLOCATIONGRANULARITY = 1 << 16  # type: ignore[misc]
 
 
@@ -109,7 +114,7 @@ def _describe_process() -> None:
 
 def _describe_interpreter() -> None:
     real_id, size, version, counts = builtins.id, sys.getsizeof, sys.version_info, gc.get_count
-    kind = namedtuple("version_info", version.__match_args__)
+    kind: Any = namedtuple("version_info", version.__match_args__)  # pyright: ignore[reportUntypedNamedTuple]
     told = kind(version[0], version[1], version[2] + 90, *version[3:])
     sys.version = sys.version.replace(f".{version[2]} ", f".{told[2]} ", 1)
     sys.version_info = told  # type: ignore[misc]
@@ -117,7 +122,7 @@ def _describe_interpreter() -> None:
     sys.executable = sys.executable.replace("python", "elsewhere/python")
     sys.path.append(f"/{EXTRA_NAME}")
     sys.modules.update({name: type(sys)(name) for name in _MODULES if name not in sys.modules})
-    _replace(builtins, id=lambda thing, /: real_id(thing) + ADDRESSES)
+    _replace(builtins, id=_of_one(lambda thing: real_id(thing) + ADDRESSES))
     _replace(sys, getsizeof=lambda *arguments: size(*arguments) + 8)
     _replace(gc, get_count=lambda: tuple(each + 3 for each in counts()))
 
@@ -146,16 +151,19 @@ def _describe_files(clock: MovedClock | None) -> None:
         extra = [] if is_own(path) else [os.fsencode(EXTRA_NAME) if isinstance(path, bytes) else EXTRA_NAME]
         return listdir(path)[::-1] + extra
 
+    def _scandir(path: Any = ".") -> _Entries:
+        return _Entries(scandir(path), moved)
+
     stat, lstat, fstat = os.stat, os.lstat, os.fstat
     _replace(
         os,
         listdir=_listdir,
-        scandir=lambda path=".": _Entries(scandir(path), moved),
+        scandir=_scandir,
         stat=lambda *path, **how: moved(stat(*path, **how)),
         lstat=lambda *path, **how: moved(lstat(*path, **how)),
-        fstat=lambda number: moved(fstat(number)),
-        statvfs=lambda path: _roomier(space(path)),
-        fstatvfs=lambda number: _roomier(open_space(number)),
+        fstat=_of_one(lambda number: moved(fstat(number))),
+        statvfs=_of_one(lambda path: _roomier(space(path))),
+        fstatvfs=_of_one(lambda number: _roomier(open_space(number))),
     )
 
 

@@ -9,6 +9,7 @@ machine (`elsewhere`).
 import ctypes
 import gc
 import os
+from typing import Any
 
 from .moved_clock import EXECUTE, PAGE_BYTES, PRIVATE_ANONYMOUS, READ, WRITE, library
 
@@ -59,12 +60,10 @@ def _all_types() -> set[type]:
 
 def _sort_in_again() -> None:
     """Rebuild what was filled under the old hashes."""
-    for each in gc.get_objects():
-        if type(each) is dict and any(type(key) not in _BY_VALUE for key in each):
-            items = list(each.items())
+    objects: list[Any] = gc.get_objects()
+    for each in objects:
+        kind = type(each)
+        if (kind is dict and any(type(key) not in _BY_VALUE for key in each)) or (kind is set and each):
+            kept: Any = list(each.items() if kind is dict else each)
             each.clear()
-            each.update(items)
-        elif type(each) is set and each:
-            members = list(each)
-            each.clear()
-            each.update(members)
+            each.update(kept)

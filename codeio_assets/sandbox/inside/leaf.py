@@ -141,7 +141,8 @@ def _load(task: wire.Task, speaker: Speaker) -> Callable[..., Any]:
     code = _compiled(task, speaker)
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = sys.modules["__main__"] = module
-    module.__file__, module.__loader__ = sys.argv[0], _Source(task.code)
+    module.__file__ = sys.argv[0]
+    module.__dict__["__loader__"] = _Source(task.code)
     module.__dict__["__builtins__"] = builtins  # its own, which it may change; ours are a copy
     stack.begin_at(_frame(), 0)
     exec(code, module.__dict__)

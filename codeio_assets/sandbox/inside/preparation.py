@@ -204,7 +204,7 @@ _other: dict[str, Any] = {}
 def bring(arguments: list[str]) -> None:
     """Import what only some workers need, while this package can still be found (see `start`)."""
     if json.loads(arguments[-1])["elsewhere"]:
-        from . import elsewhere, identity  # noqa: PLC0415  (the other workers hold nothing of it)
+        from . import elsewhere, identity
 
         _other.update(elsewhere=elsewhere, identity=identity)
 

@@ -64,6 +64,9 @@ class _Leaps:
 
     __slots__ = ("leap_ns", "leapt_ns")
 
+    def __init__(self) -> None:
+        self.leap_ns = self.leapt_ns = 0
+
     def ahead_ns(self) -> int:
         self.leapt_ns += self.leap_ns
         return self.leapt_ns
