@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do).
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.cli import checkpoints, data, execution, llm
+from codeio_assets.cli import checkpoints, data, execution, llm, retiring
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -28,6 +29,9 @@ app.add_typer(execution.app)
 app.add_typer(llm.app)
 app.add_typer(data.app)
 app.add_typer(checkpoints.app, name="models")
+app.add_typer(retiring.app)
+app.add_typer(retiring.shards_app, name="shards")
+app.add_typer(retiring.sources_app, name="sources")
 EXPECTED = (
     BadInput,
     SettingsError,
@@ -51,14 +55,18 @@ def demo() -> None:
 
 
 @app.command()
-def shards() -> None:
-    """Register new raw files as shards, tell Dagster, and list all shards."""
-    from codeio_assets.operating.local import register_shards
+def upgrade() -> None:
+    """Bring a project of an earlier release up to date; other commands do so by themselves."""
+    from codeio_assets.operating.local import dagster_home
+    from codeio_assets.operating.upgrading import needs_upgrade
+    from codeio_assets.operating.upgrading import upgrade as bring_up_to_date
 
     project = Project.find()
-    new = set(register_shards(project))
-    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
-        print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
+    if not needs_upgrade(project):
+        print("nothing to do: the project is of this release")
+        return
+    for line in bring_up_to_date(project, dagster_home(project)).told():
+        print(line)
 
 
 @app.command()
@@ -102,8 +110,18 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def _hear_interrupts() -> None:
+    """Take SIGINT even where a background shell had it ignored.
+
+    Each run of dagster 1.13 gives SIGTERM whatever SIGINT has, so that only a kill could stop the command after it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(run: Callable[[], Any] = app) -> None:
     """Run the command line; expected failures are one line and exit code 2."""
+    _hear_interrupts()
     try:
         run()
     except MaterialisationFailed as error:

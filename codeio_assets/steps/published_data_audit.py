@@ -17,7 +17,7 @@ from codeio_assets.core.values.canonical import Json, canonical_text, content_id
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.core.values.public_rule import misjudges
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.steps.executing import REFERENCE, describe, executed, variants_by_cause
+from codeio_assets.steps.executing import REFERENCE, describe, execute, variants_by_cause
 from codeio_assets.steps.result import Row, StepResult, account
 
 CHUNK = 200
@@ -155,7 +155,7 @@ def _outcomes(cases: Sequence[Case], sandbox: Sandbox, variant: Variant) -> list
         for case in cases
         if case.pairs
     ]
-    return [(int(job.job_id), outcomes) for job, outcomes in executed(jobs, sandbox)]
+    return [(int(job.job_id), list(outcomes)) for job, outcomes in execute(jobs, sandbox)]
 
 
 def _mutating(cases: Sequence[Case], sandbox: Sandbox) -> set[int]:
@@ -172,7 +172,7 @@ def _mutating(cases: Sequence[Case], sandbox: Sandbox) -> set[int]:
     ]
     return {
         int(job.job_id)
-        for job, outcomes in executed(jobs, sandbox)
+        for job, outcomes in execute(jobs, sandbox)
         if any(outcome.value_json == "true" for outcome in outcomes)
     }
 

@@ -6,6 +6,7 @@ What does not: what the files mean (`layout`, `manifests`, `parquet`).
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -133,6 +134,31 @@ class Blobs:
         with _told_where(self.path(folder)), _temporary(self.path(folder)) as (temporary, file):
             yield StagedFile(temporary, file)
 
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens when there is none.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        path = self.path(name)
+        with _told_where(path.parent):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, name: str) -> Generator[None]:
+        """Hold an exclusive lock for the time of a block; it is let go when the process dies.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        path = self.path(name)
+        with _told_where(path.parent):
+            _make_folder(path.parent)
+            file = path.open("ab")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def touch(self, name: str) -> bool:
         """Make a file young again, which spares it for another grace period; False when there is none."""
         try:
@@ -181,7 +207,7 @@ class StagedFile:
         """Give the file its name in the same folder, durably. An equal file of that name stays, made young."""
         _sync_file(self._raw)
         target = self._path.with_name(name)
-        if _sha256_of(target) == self.file.sha256:
+        if sha256_of(target) == self.file.sha256:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(target)
                 return
@@ -285,7 +311,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sha256_of(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
+    """Return the hash of a file, 64 hex digits; None when there is none."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

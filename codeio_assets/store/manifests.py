@@ -64,6 +64,38 @@ class Manifest(BaseModel):
     info: dict[str, Json]
     written_at: str
 
+    @classmethod
+    def of(
+        cls,
+        asset: str,
+        partition: str,
+        *,
+        run_id: str,
+        fingerprint: str,
+        upstream: dict[str, str],
+        info: dict[str, Json],
+    ) -> Self:
+        """Return the manifest of a partition that has no tables yet."""
+        return cls(
+            asset=asset,
+            partition=partition,
+            version=data_version({}),
+            tables={},
+            run_id=run_id,
+            fingerprint=fingerprint,
+            upstream=upstream,
+            info=info,
+            written_at="",
+        )
+
+    @property
+    def commit(self) -> str:
+        """Identity of the commit: equal tables that were committed twice have two."""
+        return content_id(
+            asset=self.asset, partition=self.partition, version=self.version, fingerprint=self.fingerprint,
+            run_id=self.run_id, written_at=self.written_at,
+        )  # fmt: skip
+
     def to_json(self) -> bytes:
         """Return the text of the manifest's file."""
         return (json.dumps(self.model_dump(), indent=1) + "\n").encode()
@@ -85,20 +117,33 @@ def data_version(tables: Mapping[str, TableVersion]) -> str:
     return content_id(tables={name: table.sha256 for name, table in tables.items()})
 
 
-class ManifestReader:
-    """Reads manifests; keeps those parsed whose file has not changed since."""
+def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the info of a commit as JSON gives it back.
 
-    def __init__(self, blobs: Blobs) -> None:
+    Raises:
+        StoreError: it holds something that is no JSON value.
+    """
+    try:
+        return json.loads(json.dumps(dict(info)))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The info of a commit must be JSON values: {error}. Nothing was written.") from error
+
+
+class ManifestReader:
+    """Reads the manifests of a folder; keeps those parsed whose file has not changed since."""
+
+    def __init__(self, blobs: Blobs, folder: str = layout.MANIFESTS) -> None:
         self._blobs = blobs
+        self._folder = folder
         self._parsed: dict[str, tuple[tuple[int, int, int], Manifest]] = {}
 
     def assets(self) -> list[str]:
         """Return the assets that have a folder of manifests."""
-        return self._blobs.names(layout.MANIFESTS)
+        return self._blobs.names(self._folder)
 
     def partitions(self, asset: str) -> list[str]:
         """Return the committed partition keys of an asset, sorted."""
-        files = self._blobs.names(f"{layout.MANIFESTS}/{layout.checked_key(asset, 'asset')}")
+        files = self._blobs.names(f"{self._folder}/{layout.checked_key(asset, 'asset')}")
         return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def get(self, asset: str, partition: str) -> Manifest | None:
@@ -107,7 +152,13 @@ class ManifestReader:
         Raises:
             StoreError: the file is damaged.
         """
-        name = layout.manifest_file(asset, partition)
+        name = layout.manifest_file(asset, partition, self._folder)
+        try:
+            return self._get(name, asset, partition)
+        except OSError as error:
+            raise _damaged(self._blobs, name, error.strerror or str(error)) from error
+
+    def _get(self, name: str, asset: str, partition: str) -> Manifest | None:
         signature = self._blobs.signature(name)
         if signature is None:
             return None
@@ -125,9 +176,35 @@ class ManifestReader:
         return manifest
 
     def all(self, asset: str) -> list[Manifest]:
-        """Return the manifests of all partitions of an asset, sorted by key."""
+        """Return the manifests of all partitions of an asset, sorted by key.
+
+        Raises:
+            StoreError: one is damaged.
+        """
         found = (self.get(asset, partition) for partition in self.partitions(asset))
         return [manifest for manifest in found if manifest]
+
+    def whole(self, asset: str) -> list[Manifest]:
+        """Return the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
+        found = (self._or_none(asset, partition) for partition in self.partitions(asset))
+        return [manifest for manifest in found if manifest]
+
+    def damaged(self) -> dict[tuple[str, str], StoreError]:
+        """Return (asset, partition) -> error of the manifests that cannot be read."""
+        found: dict[tuple[str, str], StoreError] = {}
+        for asset in self.assets():
+            for partition in self.partitions(asset):
+                try:
+                    self.get(asset, partition)
+                except StoreError as error:
+                    found[asset, partition] = error
+        return found
+
+    def _or_none(self, asset: str, partition: str) -> Manifest | None:
+        try:
+            return self.get(asset, partition)
+        except StoreError:
+            return None
 
     def _parse(self, name: str, data: bytes) -> Manifest:
         try:
@@ -136,7 +213,7 @@ class ManifestReader:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise _damaged(self._blobs, name, f"{where}: {first['msg']}" if where else first["msg"]) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged(self._blobs, name, str(error)) from error
 
 

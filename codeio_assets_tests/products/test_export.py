@@ -3,13 +3,14 @@ from pathlib import Path
 
 import datasets
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from codeio_assets.core.settings.project import Split
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.project import Project
-from codeio_assets.steps.training_sets import assemble, pin_name
+from codeio_assets.steps.training_sets import Assembly, assemble, pin_name
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets_tests.steps.answered_tasks import PHRASES, RIGHT, WRONG, Task, fill, recipe
 
@@ -21,7 +22,7 @@ def built(warehouse: Warehouse, of: Recipe = OF, name: str = "r") -> Warehouse:
     """Commit the training set of a recipe as its asset does."""
     snapshot = warehouse.snapshot(set(warehouse.assets()) - {"training_sets"})
     warehouse.pin(pin_name(name, snapshot), snapshot)
-    result = assemble(of, warehouse, snapshot, SQL, PHRASES, Split(validation_ratio=0.3))
+    result = assemble(Assembly.of(of, warehouse, snapshot, SQL, phrases=PHRASES, split=Split(validation_ratio=0.3)))
     info = {"dropped_by_reason": result.dropped_by_reason}
     warehouse.write("training_sets", name, result.streams, upstream=snapshot.versions, info=info)
     return warehouse
@@ -46,8 +47,9 @@ def test_datasets_opens_the_folder(exported: tuple[Warehouse, Path], tmp_path: P
     sample = stage1["train"][0]
     original = rows.filter(pl.col("sample_id") == sample["sample_id"]).row(0, named=True)
     assert [dict(message) for message in sample["prompt"]] == json.loads(original["prompt_json"])
-    assert {name: sample[name] for name in ("completion", "turn_1", "feedback_2", "license", "group_id")} == {
-        name: original[name] for name in ("completion", "turn_1", "feedback_2", "license", "group_id")
+    assert sample["completion"] == [{"role": "assistant", "content": original["completion"]}]
+    assert {name: sample[name] for name in ("turn_1", "feedback_2", "license", "group_id")} == {
+        name: original[name] for name in ("turn_1", "feedback_2", "license", "group_id")
     }
 
 
@@ -55,7 +57,8 @@ def test_the_lines_are_the_same_rows(exported: tuple[Warehouse, Path]) -> None:
     _, folder = exported
     for parquet in sorted((folder / "data").rglob("*.parquet")):
         lines = folder / "jsonl" / parquet.parent.name / f"{parquet.stem}.jsonl"
-        assert pl.read_parquet(parquet, hive_partitioning=False).to_dicts() == [
+        rows = pl.read_parquet(parquet, hive_partitioning=False)
+        assert rows.with_columns(cs.string().fill_null("")).to_dicts() == [
             json.loads(line) for line in lines.read_text().splitlines()
         ]
 
