@@ -45,11 +45,14 @@ def run_programs(programs: Iterable[ProgramLine], sandbox: Sandbox, out: Writer)
 
 def _run(chunk: list[ProgramLine], sandbox: Sandbox) -> Iterator[tuple[int, int, list[Outcome]]]:
     """Yield outcomes as they come: which program, which of its calls is the first, and some of its outcomes."""
-    jobs = (
-        Job(f"{number}:{first}", program.code, program.entry, _calls(program, first), first=first)
-        for number, program in enumerate(chunk)
-        for first in _firsts(program)
-    )
+    jobs: list[Job] = []
+    for number, program in enumerate(chunk):
+        for first in _firsts(program):
+            calls = _calls(program, first)
+            if program.problem is None:
+                jobs.append(Job(f"{number}:{first}", program.code, program.entry, calls, first=first))
+            else:
+                yield number, first, [Outcome("not_serialisable", message=f"the line {program.problem}")] * len(calls)
     for job, outcomes in sandbox.run_many(jobs):
         yield int(job.job_id.split(":")[0]), job.first, outcomes
 

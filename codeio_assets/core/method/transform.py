@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from codeio_assets.core.method.entries import ANYTHING, arguments_of
 from codeio_assets.core.method.raw_code import parse_quietly
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.values.reasoning import split_reasoning
 
 SECTIONS = ("main function", "input output description", "input generator", "problem statement")
 _TITLE = r"(?:main\s+function|input[\s/,&-]*(?:and\s+)?output\s+descriptions?|input\s+generator|problem\s+statement)"
@@ -79,6 +80,7 @@ def parse_response(response: str) -> ParsedFunction | TransformFailure:
         `no_code_in_<section>`, `unclosed_code_in_<section>`, `syntax_error_in_<section>`, `missing_main_solution`,
         `main_solution_without_arguments`, `missing_generator`, `generator_with_arguments`.
     """
+    response = split_reasoning(response)[0]
     if not response.strip():
         return TransformFailure("empty_response", "the response is empty")
     sections = _sections(response)

@@ -2,7 +2,7 @@
 
 What lives here: bytes or text to a value, within bounds on size, depth, items and digits; every other text ends as
 `Undecodable`, never as another error. Also what makes a text storable, and counts that a server reports.
-What does not: notations that are almost JSON (`literals`), the canonical text (`canonical`), reading files and pipes.
+What does not: notations that are almost JSON (`notations`), the canonical text (`canonical`), reading files and pipes.
 """
 
 import json
