@@ -172,6 +172,14 @@ class Writer:
         self._file.write(json.dumps(fields) + "\n")
         self.count += 1
 
+    def write_list(self, fields: dict[str, Json], name: str, texts: Iterable[str]) -> None:
+        """Write one line whose last member is a list, given as JSON texts of some items each, one after the other."""
+        self._file.write(json.dumps(fields)[:-1] + f", {json.dumps(name)}: [")
+        for number, text in enumerate(texts):
+            self._file.write(", " * bool(number) + text)
+        self._file.write("]}\n")
+        self.count += 1
+
 
 def chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """Yield lists of up to `size` items, in order."""

@@ -102,6 +102,7 @@ _PAIRS: Final = {
     "nondeterministic_time": "the output changes with the time",
     "nondeterministic_random": "the output changes with the random state",
     "nondeterministic_hash_order": "the output changes with the hash seed",
+    "nondeterministic_machine": "the output changes with the machine, its files or where memory lies",
 }
 
 _CONVERSATIONS: Final = {
@@ -142,6 +143,7 @@ AUDIT_RESULTS: Final[dict[str, str]] = {
     "random": "the output changes with the random state",
     "time": "the output changes with the time",
     "hash_order": "the output changes with the hash seed",
+    "machine": "the output changes with the machine, its files or where memory lies",
     "missing_import": "the code imports what is not there",
     "error": "the call raises an exception",
     "timeout": "the call does not end within its CPU time",
