@@ -21,6 +21,7 @@ from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.llm.contract import ChatServerError
 from codeio_assets.project import Project
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets.training.contract import TrainingError
 
@@ -39,6 +40,7 @@ EXPECTED = (
     PromptError,
     StoreError,
     SandboxUnavailable,
+    InfrastructureError,
     ChatServerError,
     TrainingError,
     KeyError,
