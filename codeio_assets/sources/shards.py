@@ -227,7 +227,7 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
         yield item, found.get((item.file, item.item_sha256))
 
 
-def _require_source(shard: Shard, source: Source, base: Path) -> None:
+def _require_source(shard: Shard, source: Reading, base: Path) -> None:
     """Return when a source can be read and holds something: a mount point that is empty is no empty source."""
     root = base / source.path
     try:

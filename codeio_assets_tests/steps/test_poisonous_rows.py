@@ -18,13 +18,16 @@ from codeio_assets.core.settings.quality import CotRules
 from codeio_assets.core.tables.data import TABLES, frame
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Sandbox
-from codeio_assets.steps.cot_flaws import review_cots
+from codeio_assets.steps.cot_flaws import Responses, review_cots
 from codeio_assets.steps.instruction_data import collect_conversations
 from codeio_assets.steps.io_pairs import sample_pairs
+from codeio_assets.steps.prediction_tasks import build_prediction_tasks
+from codeio_assets.steps.predictions import predict
 from codeio_assets.steps.published_data_audit import Case, audit_published
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.unified_functions import transform_files
-from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict, revise
+from codeio_assets.steps.revised_predictions import Asked, Reviser, revise
+from codeio_assets.steps.unified_functions import Transformer, transform_files
+from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets_tests.steps.answered_tasks import Task, Turn, fill, made, recipe
 from codeio_assets_tests.steps.scripted import ScriptedClient, files, functions, pairs, transform_response
 
@@ -86,7 +89,7 @@ def test_transform(sandbox: Sandbox) -> None:
 
     client = ScriptedClient(script)
     prompts = {name: load_prompt(name) for name in ("transform", "transform_repair")}
-    result = checked(transform_files(files(*contents), client, sandbox, prompts, CALL, 1))
+    result = checked(transform_files(files(*contents), Transformer(client, sandbox, prompts, CALL, 1)))
     assert result.items_in == len(contents)
     kept = {row["path"] for row in result.tables["unified_functions"].to_dicts()}
     assert f"{len(contents) - 1}.py" in kept
@@ -101,7 +104,7 @@ def test_sampling(sandbox: Sandbox) -> None:
     odd += [(f"def main_solution(a):\n    return {LONG_HEX}\n", GENERATOR), deep, draws_deep]
     made_functions = functions(*[each for poison in odd for each in (poison, good)])
     settings = Sampling.model_validate({"draws": 20, "draws_per_round": 10})
-    result = checked(sample_pairs(made_functions, sandbox, settings, {"s": 3}))
+    result = checked(sample_pairs(made_functions, sandbox, settings, 3))
     kept = set(result.tables["io_pairs"]["function_id"])
     sound = {row["function_id"] for row in made_functions.to_dicts() if row["reference_code"] == good[0]}
     sound -= {row["function_id"] for row in made_functions.to_dicts() if row["input_generator"] != GENERATOR}
@@ -132,7 +135,7 @@ class Shard:
         return list(POISONOUS_TEXTS.values())[number // 2]
 
     def judge(self, rows: pl.DataFrame, sandbox: Sandbox, table: str = "verdicts") -> StepResult:
-        return checked(judge(rows, self.tasks, self.pairs, self.functions, sandbox, "default", table))
+        return checked(judge(Evidence(rows, self.tasks, self.pairs, self.functions), sandbox, "default", table))
 
 
 def test_predictions_verdicts_revision_and_flaws(sandbox: Sandbox) -> None:
@@ -145,18 +148,13 @@ def test_predictions_verdicts_revision_and_flaws(sandbox: Sandbox) -> None:
         assert (status[task_id] == "correct") == bool(number % 2), (number, status[task_id])
     revised = checked(
         revise(
-            shard.tasks,
-            first,
-            verdicts,
-            client,
-            CALL,
-            1,
-            load_prompt("revise"),
+            Asked(shard.tasks, first, verdicts),
+            Reviser(client, CALL, load_prompt("revise"), 1),
             lambda asked: shard.judge(asked, sandbox, "revised_verdicts"),
         )
     ).tables["revised_predictions"]
     assert len(revised) == 2 * len(POISONOUS_TEXTS)
-    flaws = checked(review_cots(shard.functions, first, revised, CotRules.model_validate({})))
+    flaws = checked(review_cots(Responses(shard.functions, first, revised), CotRules.model_validate({})))
     assert len(flaws.tables["cot_flaws"]) == len(first) + len(revised)
 
 
@@ -173,7 +171,7 @@ def test_assembly(tmp_path: Path) -> None:
     tasks = [Task(function=number, turns=(Turn(text),)) for number, text in enumerate(storable)]
     good = [Task(function=1_000 + number) for number in range(3)]
     result = made(fill(tmp_path / "warehouse", [*tasks, *good], 0), recipe(), Split(validation_ratio=0, test_ratio=0))
-    assert result.result.items_in >= len(good)
+    assert len(result.samples) >= len(good)
 
 
 def test_instruction_data(tmp_path: Path) -> None:

@@ -129,6 +129,14 @@ def storable_text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+_UNPRINTABLE: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing steers a terminal: control characters and marks of direction as escapes."""
+    return _UNPRINTABLE.sub(lambda mark: f"\\u{ord(mark[0]):04x}", storable_text(text))
+
+
 def _storable_value(value: Json) -> Json:
     """Return a value whose strings hold no lone surrogate and no NUL; recursion is safe within the depth bound."""
     if isinstance(value, str):

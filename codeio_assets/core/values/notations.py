@@ -3,7 +3,8 @@
 What lives here: lexemes, the grammar over them, and what an escape stands for. Quotes, words and comments may mix,
 punctuation may be full-width or escaped for LaTeX or Markdown, keys may be bare, a comma may trail, or be missing
 before a key. Operators, calls, bare words, joined strings and numbers with leading zeros have no meaning here.
-What does not: where in a response such a text begins and ends (`core.method.answers`), texts that lack a bracket (`repair`).
+What does not: where in a response such a text begins and ends (`core.method.answers`), texts that lack a
+bracket (`repair`).
 """
 
 import json
