@@ -49,7 +49,8 @@ def _hash_of(kind: type) -> ctypes.c_size_t:
 
 
 def _all_types() -> set[type]:
-    found, pending = {object}, [object]
+    found: set[type] = {object}
+    pending: list[type] = [object]
     while pending:
         for kind in type.__subclasses__(pending.pop()):
             if kind not in found:
