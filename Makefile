@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -78,6 +78,9 @@ bench-assembly: setup ## a training set and every report query at 35K, 350K and 
 
 bench-checks: setup ## the schema checks on 1M rows of the largest tables; ARGS=50000 for less
 	@$(BIN)/python tools/bench_checks.py $(ARGS)
+
+bench-reward: setup ## rewards: latency of four completions, completions/s for 1 to 64 callers; ARGS=--json
+	@$(BIN)/python tools/bench_reward.py $(ARGS)
 
 bench-training: setup ## tokens/s and useful tokens, packed and not, beside plain TRL; ARGS="--steps 8"
 	@$(BIN)/python tools/bench_training.py $(ARGS)

@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"core", "store"},
     "steps": {"core", "sandbox", "llm", "sources", "store"},
     "batch": {"core", "sandbox", "steps"},
+    "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
     "products": {"core", "project", "llm", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
