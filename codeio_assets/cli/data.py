@@ -5,15 +5,21 @@ from typing import Annotated
 
 import typer
 
+from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.method.assembly import recipe_parameters
+from codeio_assets.core.tables.data import SPLITS
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
+from codeio_assets.products.export_rl import AUDITED, RlExport, export_rl
+from codeio_assets.products.rl_rows import RlChoice
 from codeio_assets.products.trace import trace_item
 from codeio_assets.project import Project
+from codeio_assets.rewards import RewardJudge
 from codeio_assets.steps.training_sets import Assembly
 from codeio_assets.store import Snapshot, Warehouse
 
 app = typer.Typer()
+Workers = Annotated[int | None, typer.Option(min=1, help="one per core when not given")]
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a file in recipes/, without .yaml")]
 
 
@@ -29,6 +35,48 @@ def export(
     typer.echo(f"{recipe} in {folder}")
     if push_to:
         typer.echo(push(folder, push_to))
+
+
+@app.command("export-rl")
+def export_rl_(
+    to: Annotated[Path, typer.Option(help="a folder that does not exist yet, or is empty")],
+    recipe: Annotated[str | None, typer.Option(help="takes what it would train on; everything when not given")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="train, validation or test; may be repeated")] = None,
+    difficulty: Annotated[
+        tuple[float, float] | None, typer.Option(help="lowest and highest pass rate, e.g. 0.1 0.9")
+    ] = None,
+    model: Annotated[str, typer.Option(help="whose pass rates count; those of all models when not given")] = "",
+    audit: Annotated[int, typer.Option(min=0, help="known answers that are executed and judged again")] = AUDITED,
+    workers: Workers = None,
+) -> None:
+    """Write tasks for reinforcement learning as Parquet with a dataset card, for TRL, verl and `datasets`."""
+    project = Project.find()
+    export = _rl_export(project, recipe, split, difficulty, model, audit)
+    with _reward_judge(project, workers) as judge:
+        facts = export_rl(Warehouse(project.warehouse), export, project.sql, judge, to)
+    typer.echo(f"{facts.tasks:,} tasks in {to}; {facts.audited:,} known answers judged again, all right")
+
+
+def _rl_export(
+    project: Project,
+    recipe: str | None,
+    splits: list[str] | None,
+    difficulty: tuple[float, float] | None,
+    model: str,
+    audited: int,
+) -> RlExport:
+    unknown = sorted(set(splits or ()) - set(SPLITS))
+    if unknown:
+        raise BadInput(f"--split {unknown[0]}: there is no such side. Take {', '.join(SPLITS)}.")
+    if difficulty and not 0 <= difficulty[0] <= difficulty[1] <= 1:
+        raise BadInput(f"--difficulty {difficulty[0]:g} {difficulty[1]:g}: give a lowest and a highest share, 0 to 1.")
+    settings = project.settings
+    choice = RlChoice(splits or SPLITS, difficulty, model)
+    return RlExport(project.recipe(recipe) if recipe else None, settings.phrases, settings.split, choice, audited)
+
+
+def _reward_judge(project: Project, workers: int | None) -> RewardJudge:
+    return RewardJudge(workers=workers, isolation=project.settings.sandbox.isolation)
 
 
 @app.command()

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": {"core", "sandbox", "steps"},
     "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
-    "products": {"core", "project", "llm", "store", "steps"},
+    "products": {"core", "project", "llm", "store", "steps", "rewards"},
     "reports": {"core", "store", "project", "steps"},
     "graph": {"core", "project", "steps", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", *ENGINES},
+    "cli": {"core", "project", "sources", "steps", "rewards", "products", "operating", "batch", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 
