@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults gc clean
 
 default: check
 
@@ -111,6 +111,11 @@ test-vllm: setup ## vLLM for real; CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL name
 test-llama: setup ## any running OpenAI-compatible server, such as llama.cpp's, at CODEIO_LLAMA_URL
 	@test -n "$$CODEIO_LLAMA_URL" || { echo "set CODEIO_LLAMA_URL, e.g. http://127.0.0.1:8080/v1"; exit 2; }
 	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_real_server.py $(ARGS)
+
+test-verifiers: setup ## the exported package in an environment of its own, with Prime Intellect's verifiers
+	@test -x $(VENV)-verifiers/bin/vf-eval || { $(PYTHON) -m venv $(VENV)-verifiers && \
+	  $(VENV)-verifiers/bin/python -m pip install -q --disable-pip-version-check "verifiers>=0.4,<0.5" uv hatchling .; }
+	@CODEIO_VERIFIERS_PYTHON=$(abspath $(VENV)-verifiers)/bin/python $(BIN)/python -m pytest codeio_assets_tests/products/test_export_verifiers.py $(ARGS)
 
 test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
 	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)

@@ -11,6 +11,8 @@ from codeio_assets.core.tables.data import SPLITS
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.products.export_rl import AUDITED, RlExport, export_rl
+from codeio_assets.products.export_verifiers import PACKAGE, export_verifiers
+from codeio_assets.products.rl_card import RlFacts
 from codeio_assets.products.rl_rows import RlChoice
 from codeio_assets.products.trace import trace_item
 from codeio_assets.project import Project
@@ -20,13 +22,19 @@ from codeio_assets.store import Snapshot, Warehouse
 
 app = typer.Typer()
 Workers = Annotated[int | None, typer.Option(min=1, help="one per core when not given")]
+To = Annotated[Path, typer.Option(help="a folder that does not exist yet, or is empty")]
+Taking = Annotated[str | None, typer.Option(help="takes what it would train on; everything when not given")]
+Sides = Annotated[list[str] | None, typer.Option(help="train, validation or test; may be repeated")]
+Difficulty = Annotated[tuple[float, float] | None, typer.Option(help="lowest and highest pass rate, e.g. 0.1 0.9")]
+RatedModel = Annotated[str, typer.Option(help="whose pass rates count; those of all models when not given")]
+Audited = Annotated[int, typer.Option(min=0, help="known answers that are executed and judged again")]
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a file in recipes/, without .yaml")]
 
 
 @app.command()
 def export(
     recipe: Name,
-    to: Annotated[Path, typer.Option(help="a folder that does not exist yet, or is empty")],
+    to: To,
     push_to: Annotated[str | None, typer.Option(help="dataset repository of a hub; the token is HF_TOKEN")] = None,
 ) -> None:
     """Write a training set as Parquet and JSONL with a dataset card; `datasets.load_dataset` opens the folder."""
@@ -39,14 +47,12 @@ def export(
 
 @app.command("export-rl")
 def export_rl_(
-    to: Annotated[Path, typer.Option(help="a folder that does not exist yet, or is empty")],
-    recipe: Annotated[str | None, typer.Option(help="takes what it would train on; everything when not given")] = None,
-    split: Annotated[list[str] | None, typer.Option(help="train, validation or test; may be repeated")] = None,
-    difficulty: Annotated[
-        tuple[float, float] | None, typer.Option(help="lowest and highest pass rate, e.g. 0.1 0.9")
-    ] = None,
-    model: Annotated[str, typer.Option(help="whose pass rates count; those of all models when not given")] = "",
-    audit: Annotated[int, typer.Option(min=0, help="known answers that are executed and judged again")] = AUDITED,
+    to: To,
+    recipe: Taking = None,
+    split: Sides = None,
+    difficulty: Difficulty = None,
+    model: RatedModel = "",
+    audit: Audited = AUDITED,
     workers: Workers = None,
 ) -> None:
     """Write tasks for reinforcement learning as Parquet with a dataset card, for TRL, verl and `datasets`."""
@@ -54,6 +60,29 @@ def export_rl_(
     export = _rl_export(project, recipe, split, difficulty, model, audit)
     with _reward_judge(project, workers) as judge:
         facts = export_rl(Warehouse(project.warehouse), export, project.sql, judge, to)
+    _tell(facts, to)
+
+
+@app.command("export-verifiers")
+def export_verifiers_(
+    to: To,
+    name: Annotated[str, typer.Option(help="of the package")] = PACKAGE,
+    recipe: Taking = None,
+    split: Sides = None,
+    difficulty: Difficulty = None,
+    model: RatedModel = "",
+    audit: Audited = AUDITED,
+    workers: Workers = None,
+) -> None:
+    """Write tasks as a package that Prime Intellect's `verifiers` installs: load, reward and validate."""
+    project = Project.find()
+    export = _rl_export(project, recipe, split, difficulty, model, audit)
+    with _reward_judge(project, workers) as judge:
+        facts = export_verifiers(Warehouse(project.warehouse), export, project.sql, judge, to, name)
+    _tell(facts, to)
+
+
+def _tell(facts: RlFacts, to: Path) -> None:
     typer.echo(f"{facts.tasks:,} tasks in {to}; {facts.audited:,} known answers judged again, all right")
 
 

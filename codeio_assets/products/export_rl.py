@@ -70,20 +70,28 @@ def export_rl(
     Raises:
         StoreError: there are no tasks, the folder exists and is not empty, or a known answer does not earn 1.
     """
+    with new_folder(target) as folder:
+        facts = write_tasks(warehouse, export, query, judge, folder)
+        (folder / "README.md").write_text(rl_card(facts), encoding="utf-8")
+    return facts
+
+
+def write_tasks(
+    warehouse: Warehouse, export: RlExport, query: Callable[[str], str], judge: Judge, folder: Path
+) -> RlFacts:
+    """Write `data/<side>.parquet` to a folder, audit it, and return the facts of its card.
+
+    Raises:
+        StoreError: there are no tasks, or a known answer does not earn 1.
+    """
     snapshot = warehouse.snapshot(ASSETS)
     if not snapshot.by_table().get("prediction_tasks"):
         raise StoreError("prediction_tasks is missing: materialise it first.")
-    with new_folder(target) as folder:
-        with choosing(warehouse, snapshot, query, export.parameters()) as rows:
-            counts = rows.counts()
-            if not counts:
-                raise StoreError(
-                    f"no task is left: {_reasons(rows)}. Take a wider recipe, side or range of pass rates."
-                )
-            audited = write_sides(rows, folder, export.audited, judge)
-            facts = _facts(warehouse, snapshot, export, rows, audited, query)
-        (folder / "README.md").write_text(rl_card(facts), encoding="utf-8")
-    return facts
+    with choosing(warehouse, snapshot, query, export.parameters()) as rows:
+        if not rows.counts():
+            raise StoreError(f"no task is left: {_reasons(rows)}. Take a wider recipe, side or range of pass rates.")
+        audited = write_sides(rows, folder, export.audited, judge)
+        return _facts(warehouse, snapshot, export, rows, audited, query)
 
 
 def write_sides(rows: RlRows, folder: Path, audited: int, judge: Judge) -> int:

@@ -66,9 +66,7 @@ class RlFacts:
 
 
 def rl_card(facts: RlFacts) -> str:
-    """Return the text of README.md: front matter that names the files of each side, then the facts."""
-    taken_by = f"recipe `{facts.recipe.name}`" if facts.recipe else "everything, as it was asked"
-    settings = [{"setting": name, "value": value} for name, value in facts.values.items()]
+    """Return the text of README.md: front matter that names the files of each side, then use and facts."""
     return f"""---
 {_front_matter(facts)}
 ---
@@ -78,15 +76,24 @@ def rl_card(facts: RlFacts) -> str:
 {facts.tasks:,} tasks: predict what code gives on an input, or find an input that gives an output. Every answer can be
 checked by execution. Made with codeio_assets.
 
+## Use
+
+{USE}
+
+{rl_facts(facts)}"""
+
+
+def rl_facts(facts: RlFacts) -> str:
+    """Return the facts of the tasks as sections: counts, columns, audit, what was left out, licences, limits."""
+    taken_by = f"recipe `{facts.recipe.name}`" if facts.recipe else "everything, as it was asked"
+    settings = [{"setting": name, "value": value} for name, value in facts.values.items()]
+    return f"""## Tasks
+
 {markdown_table(facts.counts)}
 
 Taken: {taken_by}. Snapshot `{facts.snapshot}`.
 
 {markdown_table(settings)}
-
-## Use
-
-{USE}
 
 ## Columns
 
