@@ -294,6 +294,7 @@ TABLES: dict[str, type[Table]] = {
     "revised_verdicts": Verdict,
     "cot_flaws": CotFlaw,
     "execution_traces": ExecutionTrace,
+    "execution_traces_rejections": _rejections("execution_traces"),
     "step_questions": StepQuestion,
     "cot_grounding": CotGrounding,
     "sampled_answers": SampledAnswer,

@@ -120,12 +120,19 @@ _ASSEMBLY: Final = {
     "outside_mix_share": "outside the share of its kind in the stage's mix",
 }
 
+_TRACES: Final = {
+    **{f"trace_{status}": f"followed line by line, the call {words}" for status, words in _OUTCOMES.items()},
+    "trace_malformed": "what came back is no trace",
+    "trace_differs": "followed line by line, the call gives another output than the pair has",
+}
+
 REASONS: Final[dict[str, dict[str, str]]] = {
     "raw_code_files_rejections": _READING,
     "eligible_code_files_rejections": _ELIGIBILITY,
     "transform_attempts": {**_PARSING, **_RESPONSES, **_DRAWING},
     "unified_functions_rejections": {**_PARSING, **_RESPONSES, **_DRAWING},
     "io_pairs_rejections": {**_DRAWING, **_PAIRS},
+    "execution_traces_rejections": _TRACES,
     "prediction_tasks_rejections": {"duplicate_prompt": "another pair of the function gives the same prompt"},
     "instruction_data_rejections": _CONVERSATIONS,
     "training_sets_rejections": _ASSEMBLY,

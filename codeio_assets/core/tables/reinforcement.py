@@ -50,7 +50,7 @@ class PassRate(Table):
 class ExecutionTrace(Table):
     """One row per pair: what the reference code did on its way from the input to the output, line by line."""
 
-    trace_id: str = pa.Field(unique=True, **ID, description="sha256 over pair_id and the trace")
+    trace_id: str = pa.Field(unique=True, **ID, description="sha256 over pair_id and trace_json")
     pair_id: str = pa.Field(**ID)
     function_id: str = pa.Field(**ID)
     source: str

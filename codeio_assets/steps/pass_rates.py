@@ -1,0 +1,125 @@
+"""sampled_answers and pass_rates: several answers of a model to each task, and how often it is right.
+
+What does not live here: judging (`steps.verdicts`), intervals (`core.values.intervals`).
+"""
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+
+from codeio_assets.core.settings.project import ModelCall
+from codeio_assets.core.tables.data import frame
+from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.comparison import Rule
+from codeio_assets.core.values.intervals import wilson
+from codeio_assets.llm.contract import ChatClient, ChatResponse
+from codeio_assets.sandbox.contract import Sandbox
+from codeio_assets.steps.io_pairs import Tally
+from codeio_assets.steps.result import Row, StepResult, account, storable
+from codeio_assets.steps.unified_functions import request
+from codeio_assets.steps.verdicts import judge
+
+SHARED = ("task_id", "function_id", "source", "direction")
+
+
+def sample_answers(
+    tasks: pl.DataFrame,
+    pairs: pl.DataFrame,
+    functions: pl.DataFrame,
+    client: ChatClient,
+    call: ModelCall,
+    samples: int,
+    sandbox: Sandbox,
+    rule: Rule,
+    tally: Tally | None = None,
+) -> StepResult:
+    """Ask for every task `samples` times, each time with a seed of its own, and judge the answers.
+
+    Sample 0 is the request of `predictions`, so that it is not sent again. Tables: `sampled_answers`, and `pass_rates`
+    of the tasks with at least one answer that the server and the machine did not lose.
+
+    Raises:
+        InfrastructureError: some execution ended as `infrastructure`.
+    """
+    ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
+    items = [(task, sample) for task in ordered for sample in range(samples)]
+    requests = [request(client.model, [("user", task["prompt"])], with_seed(call, sample)) for task, sample in items]
+    responses = client.complete(requests)
+    answers = [_answer(task, sample, given) for (task, sample), given in zip(items, responses, strict=True)]
+    judged = judge(_as_predictions(answers), tasks, pairs, functions, sandbox, rule, tally=tally)
+    verdicts = {row["prediction_id"]: row for row in judged.tables["verdicts"].to_dicts()}
+    rows = [_judged(answer, verdicts[answer["answer_id"]]) for answer in answers]
+    rates = pass_rates(rows)
+    info = judged.info | {
+        "mean_pass_rate": sum(rate["pass_rate"] for rate in rates) / len(rates) if rates else None,
+        "requests_by_status": dict(sorted(Counter(answer["response_status"] for answer in answers).items())),
+        "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
+        "completion_tokens": sum(row["completion_tokens"] for row in rows),
+    }
+    side = {"pass_rates": frame("pass_rates", rates)}
+    return account("sampled_answers", rows, None, items_in=len(items), side_tables=side, info=info)
+
+
+def with_seed(call: ModelCall, sample: int) -> ModelCall:
+    """Return a call with a seed of its own, so that samples are different requests; sample 0 has the call's own."""
+    return call if not sample else call.model_copy(update={"seed": (call.seed or 0) + sample})
+
+
+def pass_rates(answers: list[Row]) -> list[Row]:
+    """Return the rows of `pass_rates`: answers lost by the server or the machine do not count."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in answers:
+        if row["status"] != "infrastructure":
+            groups.setdefault((row["task_id"], row["model_id"]), []).append(row)
+    return [_rate(group) for _, group in sorted(groups.items())]
+
+
+def _rate(group: list[Row]) -> Row:
+    first, correct = group[0], sum(row["status"] == "correct" for row in group)
+    low, high = wilson(correct, len(group))
+    identity = {name: first[name] for name in ("task_id", "model_id", "rule_version")}
+    return {
+        "rate_id": content_id(**identity),
+        **{name: first[name] for name in SHARED},
+        "model_id": first["model_id"],
+        "samples": len(group),
+        "correct": correct,
+        "pass_rate": correct / len(group),
+        "pass_rate_low": low,
+        "pass_rate_high": high,
+        "rule_version": first["rule_version"],
+    }
+
+
+def _answer(task: Row, sample: int, response: ChatResponse) -> Row:
+    return {
+        "answer_id": content_id(task_id=task["task_id"], sample=sample, request_key=response.key),
+        **{name: task[name] for name in SHARED},
+        "sample": sample,
+        "request_key": response.key,
+        "model_id": response.model,
+        "response": storable(response.text),
+        "response_status": response.status,
+        "prompt_tokens": response.prompt_tokens,
+        "completion_tokens": response.completion_tokens,
+    }
+
+
+def _as_predictions(answers: list[Row]) -> pl.DataFrame:
+    """Return answers as what `judge` reads of predictions."""
+    columns: dict[str, Any] = {
+        "prediction_id": [row["answer_id"] for row in answers],
+        **{name: [row[name] for row in answers] for name in SHARED},
+        "turn": [1] * len(answers),
+        "status": [row["response_status"] for row in answers],
+        "response": [row["response"] for row in answers],
+    }
+    return pl.DataFrame(columns, schema_overrides={"turn": pl.Int64})
+
+
+def _judged(answer: Row, verdict: Row) -> Row:
+    told = ("status", "predicted_json", "executed_output_json", "rule_version")
+    return {name: value for name, value in answer.items() if name != "response_status"} | {
+        name: verdict[name] for name in told
+    }
