@@ -27,6 +27,7 @@ Taking = Annotated[str | None, typer.Option(help="takes what it would train on; 
 Sides = Annotated[list[str] | None, typer.Option(help="train, validation or test; may be repeated")]
 Difficulty = Annotated[tuple[float, float] | None, typer.Option(help="lowest and highest pass rate, e.g. 0.1 0.9")]
 RatedModel = Annotated[str, typer.Option(help="whose pass rates count; those of all models when not given")]
+Steps = Annotated[bool, typer.Option("--steps", help="with questions about single steps of executions")]
 Audited = Annotated[int, typer.Option(min=0, help="known answers that are executed and judged again")]
 Name = Annotated[str, typer.Argument(metavar="RECIPE", help="name of a file in recipes/, without .yaml")]
 
@@ -52,12 +53,13 @@ def export_rl_(
     split: Sides = None,
     difficulty: Difficulty = None,
     model: RatedModel = "",
+    steps: Steps = False,
     audit: Audited = AUDITED,
     workers: Workers = None,
 ) -> None:
     """Write tasks for reinforcement learning as Parquet with a dataset card, for TRL, verl and `datasets`."""
     project = Project.find()
-    export = _rl_export(project, recipe, split, difficulty, model, audit)
+    export = _rl_export(project, recipe, audit, _choice(split, difficulty, model, steps))
     with _reward_judge(project, workers) as judge:
         facts = export_rl(Warehouse(project.warehouse), export, project.sql, judge, to)
     _tell(facts, to)
@@ -71,12 +73,13 @@ def export_verifiers_(
     split: Sides = None,
     difficulty: Difficulty = None,
     model: RatedModel = "",
+    steps: Steps = False,
     audit: Audited = AUDITED,
     workers: Workers = None,
 ) -> None:
     """Write tasks as a package that Prime Intellect's `verifiers` installs: load, reward and validate."""
     project = Project.find()
-    export = _rl_export(project, recipe, split, difficulty, model, audit)
+    export = _rl_export(project, recipe, audit, _choice(split, difficulty, model, steps))
     with _reward_judge(project, workers) as judge:
         facts = export_verifiers(Warehouse(project.warehouse), export, project.sql, judge, to, name)
     _tell(facts, to)
@@ -86,21 +89,17 @@ def _tell(facts: RlFacts, to: Path) -> None:
     typer.echo(f"{facts.tasks:,} tasks in {to}; {facts.audited:,} known answers judged again, all right")
 
 
-def _rl_export(
-    project: Project,
-    recipe: str | None,
-    splits: list[str] | None,
-    difficulty: tuple[float, float] | None,
-    model: str,
-    audited: int,
-) -> RlExport:
+def _choice(splits: list[str] | None, difficulty: tuple[float, float] | None, model: str, steps: bool) -> RlChoice:
     unknown = sorted(set(splits or ()) - set(SPLITS))
     if unknown:
         raise BadInput(f"--split {unknown[0]}: there is no such side. Take {', '.join(SPLITS)}.")
     if difficulty and not 0 <= difficulty[0] <= difficulty[1] <= 1:
         raise BadInput(f"--difficulty {difficulty[0]:g} {difficulty[1]:g}: give a lowest and a highest share, 0 to 1.")
+    return RlChoice(splits or tuple(SPLITS), difficulty, model, steps)
+
+
+def _rl_export(project: Project, recipe: str | None, audited: int, choice: RlChoice) -> RlExport:
     settings = project.settings
-    choice = RlChoice(splits or SPLITS, difficulty, model)
     return RlExport(project.recipe(recipe) if recipe else None, settings.phrases, settings.split, choice, audited)
 
 

@@ -26,6 +26,7 @@ ASSETS = (
     "unified_functions",
     "io_pairs",
     "prediction_tasks",
+    "step_questions",
     "verdicts",
     "revised_predictions",
     "pass_rates",

@@ -14,8 +14,9 @@ COLUMNS = """\
 | column | what it holds |
 |---|---|
 | `prompt` | messages, as chat templates take them |
+| `kind` | `prediction`, or what a question about a step of the execution asks for |
 | `direction` | what is asked: `output` of the code on an input, or any `input` that gives an output |
-| `target` | output of the pair as JSON, in both directions: what a right answer gives |
+| `target` | what a right answer gives, as JSON: in both directions the output of the pair |
 | `answer` | one right answer as the completion would give it; for checks, never for the model |
 | `reference_code` | the code; defines `main_solution`, is executed with a predicted input |
 | `task_id`, `pair_id`, `function_id` | content ids; the same text has the same id in every export |

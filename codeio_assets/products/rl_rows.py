@@ -27,25 +27,29 @@ ROWS_PER_BATCH = 4_096
 
 @dataclass(frozen=True, slots=True)
 class RlChoice:
-    """Which tasks are wanted, beyond the recipe: sides of the split, and pass rates from `low` to `high`.
+    """Which tasks are wanted, beyond the recipe: sides of the split, and a range of pass rates instead of its own.
 
-    `pass_rate_model` names the model whose pass rates count; empty adds those of all models up.
+    `pass_rate_model` names the model whose pass rates count; empty adds those of all models up. `with_steps` takes the
+    questions about single steps, too.
     """
 
     splits: Sequence[str] = tuple(SPLITS)
     pass_rates: tuple[float, float] | None = None
     pass_rate_model: str = ""
+    with_steps: bool = False
 
     def parameters(self) -> Parameters:
         """Return what the queries need to know."""
-        low, high = self.pass_rates or (0.0, 1.0)
+        ranged: Parameters = {}
+        if self.pass_rates is not None:
+            low, high = self.pass_rates
+            ranged = {"by_pass_rate": True, "pass_rate_low": low, "pass_rate_high": high}
         return {
+            **ranged,
             "splits": list(self.splits),
-            "by_pass_rate": self.pass_rates is not None,
-            "pass_rate_low": low,
-            "pass_rate_high": high,
             "pass_rate_model": self.pass_rate_model,
             "rule_version": rule_version(),
+            "with_steps": self.with_steps,
         }
 
 
@@ -60,9 +64,9 @@ class RlRows:
     def counts(self) -> list[dict[str, Any]]:
         """Return the taken tasks per side and direction, with functions and mean pass rate."""
         return self._frame(
-            "select split, direction, count(*) as tasks, count(distinct function_id) as functions, "
+            "select split, kind, direction, count(*) as tasks, count(distinct function_id) as functions, "
             "count(pass_rate) as with_pass_rate, avg(pass_rate) as mean_pass_rate "
-            "from rl_outcomes where reason is null group by all order by split, direction"
+            "from rl_outcomes where reason is null group by all order by split, kind, direction"
         )
 
     def left_out(self) -> list[dict[str, Any]]:

@@ -205,3 +205,34 @@ def test_nothing_to_export_is_told(judge: RewardJudge, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no task is left: 1 no_pass_rate"):
         export_rl(warehouse, RlExport(None, PHRASES, SPLIT, choice), SQL, judge, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_questions_about_steps_come_along_if_wanted(judge: RewardJudge, tmp_path: Path) -> None:
+    tasks = [Task(n, direction="input") for n in range(4)]
+    warehouse = true_pairs(fill(tmp_path / "warehouse", tasks))
+    pairs = warehouse.read("io_pairs", "s-0000")
+    questions = [
+        row(
+            "step_questions",
+            question_id=content_id(question=pair["pair_id"]),
+            **{name: pair[name] for name in ("pair_id", "function_id", "source")},
+            kind="times_run",
+            prompt=f"How often? {pair['pair_id']}",
+            target_json="3",
+        )
+        for pair in pairs.to_dicts()
+    ]
+    warehouse.write("step_questions", "s-0000", {"step_questions": frame("step_questions", questions)})
+    export_rl(warehouse, EVERYTHING, SQL, judge, tmp_path / "without")
+    assert {item["kind"] for item in rows_of(tmp_path / "without")} == {"prediction"}
+    of = recipe({1: {"codeio": 1.0}}, "query_to_cot")
+    export_rl(warehouse, RlExport(of, PHRASES, SPLIT, RlChoice(with_steps=True)), SQL, judge, tmp_path / "with")
+    rows = rows_of(tmp_path / "with")
+    steps = [item for item in rows if item["kind"] == "times_run"]
+    assert (len(rows), len(steps)) == (8, 4)
+    for item in steps:
+        assert (item["direction"], item["target"], item["answer"]) == ("output", "3", '{"output":3}')
+        assert item["prompt"][0]["content"].startswith("How often? ")
+        assert item["reward_model"]["ground_truth"] == "3"
+    sides = {(item["function_id"], item["extra_info"]["split"]) for item in rows}
+    assert len(sides) == len({function for function, _ in sides})

@@ -1,7 +1,16 @@
--- One row per prediction task: whether an export for reinforcement learning takes it, and if not, why.
+-- One row per prediction task, and per question about a step if wanted: whether an export for reinforcement learning takes it, and if not, why.
 -- Sides are those of the near-duplicate group, as in training sets, so that a model that was fine-tuned on the training
 -- side is trained further on the same side.
-with pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
+with asked as (
+    select part, task_id, pair_id, function_id, source, direction, prompt, 'prediction' as kind
+    from prediction_tasks
+    union all
+    select part, question_id, pair_id, function_id, source, 'output', prompt, kind
+    from step_questions
+    where $with_steps
+),
+
+pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
 
 functions as (
     select
@@ -42,12 +51,13 @@ rates as (
 
 tasks as (
     select
-        prediction_tasks.part,
-        prediction_tasks.task_id,
-        prediction_tasks.pair_id,
-        prediction_tasks.source,
-        prediction_tasks.direction,
-        length(prediction_tasks.prompt) as prompt_length,
+        asked.part,
+        asked.task_id,
+        asked.pair_id,
+        asked.source,
+        asked.direction,
+        asked.kind,
+        length(asked.prompt) as prompt_length,
         io_pairs.pair_index,
         functions.*,
         lower(functions.license) as license_key,
@@ -55,11 +65,11 @@ tasks as (
         rates.correct,
         rates.pass_rate,
         first_right.turn as first_right_turn
-    from prediction_tasks
-    inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
-    inner join functions on prediction_tasks.function_id = functions.function_id
-    left join rates on prediction_tasks.task_id = rates.task_id
-    left join first_right on prediction_tasks.task_id = first_right.task_id
+    from asked
+    inner join io_pairs on asked.pair_id = io_pairs.pair_id
+    inner join functions on asked.function_id = functions.function_id
+    left join rates on asked.task_id = rates.task_id
+    left join first_right on asked.task_id = first_right.task_id
 ),
 
 decided as (

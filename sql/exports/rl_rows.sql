@@ -1,20 +1,32 @@
 -- One row per task that `rl_outcomes` takes, on one side of the split: the columns that trainers read, and the lineage.
-with told as (
+with asked as (
+    select task_id, prompt, null as target
+    from prediction_tasks
+    union all
+    select question_id, prompt, target_json
+    from step_questions
+    where $with_steps
+),
+
+told as (
     select
         rl_outcomes.*,
-        prediction_tasks.prompt as asked,
+        asked.prompt as asked,
         unified_functions.query,
         unified_functions.io_description,
         unified_functions.reference_code,
         unified_functions.repository,
         unified_functions.path,
-        io_pairs.output_json as target,
+        coalesce(asked.target, io_pairs.output_json) as target,
         case rl_outcomes.direction when 'output' then io_pairs.input_json else io_pairs.output_json end as given,
         '{"' || rl_outcomes.direction || '":'
-        || case rl_outcomes.direction when 'output' then io_pairs.output_json else io_pairs.input_json end
+        || case rl_outcomes.direction
+            when 'output' then coalesce(asked.target, io_pairs.output_json)
+            else io_pairs.input_json
+        end
         || '}' as answer
     from rl_outcomes
-    inner join prediction_tasks on rl_outcomes.task_id = prediction_tasks.task_id
+    inner join asked on rl_outcomes.task_id = asked.task_id
     inner join io_pairs on rl_outcomes.pair_id = io_pairs.pair_id
     inner join unified_functions on rl_outcomes.function_id = unified_functions.function_id
     where rl_outcomes.reason is null and rl_outcomes.split = $side
@@ -24,7 +36,7 @@ numbered as (
     select
         *,
         case
-            when $as_asked then asked
+            when $as_asked or kind <> 'prediction' then asked
             else prompt_of(
                 case direction when 'input' then $input_prompt else $output_prompt end,
                 query,
@@ -40,6 +52,7 @@ numbered as (
 select
     task_id,
     [{'role': 'user', 'content': question}] as prompt,
+    kind,
     direction,
     target,
     answer,

@@ -115,6 +115,8 @@ _ASSEMBLY: Final = {
     "not_correct": "the recipe takes correct responses only",
     "beyond_pairs_per_function": "beyond the pairs per function that the recipe takes",
     **_LICENSES,
+    "no_pass_rate": "the recipe takes a range of pass rates, and no answers were sampled",
+    "outside_pass_rate": "outside the range of pass rates that the recipe takes",
     "no_unrelated_text": "the control needs text of another function, and the shard has none",
     "near_another_side": "near to files on another side of the split",
     "outside_mix_share": "outside the share of its kind in the stage's mix",
