@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.core.method.assembly import recipe_parameters
 from codeio_assets.core.tables.data import SPLITS
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
@@ -17,6 +16,7 @@ from codeio_assets.products.rl_rows import RlChoice
 from codeio_assets.products.trace import trace_item
 from codeio_assets.project import Project
 from codeio_assets.rewards import RewardJudge
+from codeio_assets.sandbox import Limits
 from codeio_assets.steps.training_sets import Assembly
 from codeio_assets.store import Snapshot, Warehouse
 
@@ -100,11 +100,14 @@ def _choice(splits: list[str] | None, difficulty: tuple[float, float] | None, mo
 
 def _rl_export(project: Project, recipe: str | None, audited: int, choice: RlChoice) -> RlExport:
     settings = project.settings
-    return RlExport(project.recipe(recipe) if recipe else None, settings.phrases, settings.split, choice, audited)
+    taking = project.recipe(recipe) if recipe else None
+    return RlExport(taking, settings.phrases, settings.split, project.prompt, choice, audited)
 
 
 def _reward_judge(project: Project, workers: int | None) -> RewardJudge:
-    return RewardJudge(workers=workers, isolation=project.settings.sandbox.isolation)
+    settings = project.settings.sandbox
+    limits = Limits(cpu_s=settings.cpu_s, wall_s=settings.wall_s, memory_mib=settings.memory_mib)
+    return RewardJudge(limits=limits, workers=workers or settings.workers, isolation=settings.isolation)
 
 
 @app.command()
@@ -144,10 +147,12 @@ def diff(
     project = Project.find()
     warehouse, of = Warehouse(project.warehouse), project.recipe(recipe)
     before, after = (find_snapshot(warehouse, recipe, wanted) for wanted in snapshot)
-    parameters = recipe_parameters(of, project.settings.phrases, project.settings.split)
 
     def assembly_of(read: Snapshot) -> Assembly:
-        return Assembly(of, warehouse, read, project.sql, parameters)
+        settings = project.settings
+        return Assembly.of(
+            of, warehouse, read, project.sql, phrases=settings.phrases, split=settings.split, prompt=project.prompt
+        )
 
     typer.echo("Inputs")
     for asset, counts in changed_partitions(before, after).items():

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from codeio_assets.core.method.assembly import EVERYTHING, recipe_parameters
+from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import DataRecipe, Recipe
 from codeio_assets.core.tables.data import SPLITS
@@ -46,18 +47,22 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RlExport:
-    """What to export and how: `recipe` decides as for a training set, None takes everything as it was asked."""
+    """What to export and how: `recipe` decides as for a training set, None takes everything as it was asked.
+
+    `prompt` loads a template by name.
+    """
 
     recipe: Recipe | None
     phrases: Phrases
     split: Split
+    prompt: Callable[[str], Prompt]
     choice: RlChoice = field(default_factory=RlChoice)
     audited: int = AUDITED
 
     def parameters(self) -> dict[str, Any]:
         """Return what the queries need to know."""
         recipe = self.recipe or _everything()
-        return {**recipe_parameters(recipe, self.phrases, self.split), **self.choice.parameters()}
+        return {**recipe_parameters(recipe, self.phrases, self.split, self.prompt), **self.choice.parameters()}
 
 
 def export_rl(

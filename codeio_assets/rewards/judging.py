@@ -26,7 +26,7 @@ from codeio_assets.rewards.places import Places
 from codeio_assets.rewards.shaping import UNSHAPED, Shaping, partial_credit
 from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
 from codeio_assets.sandbox.workers import IsolationName, WorkerKey
-from codeio_assets.steps.io_pairs import REFERENCE
+from codeio_assets.steps.executing import REFERENCE
 
 QUEUE: Final = 256
 """Executions that run or wait for a worker; more callers than that wait for a place."""

@@ -12,7 +12,7 @@ from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sandbox.contract import Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds, trace_job
-from codeio_assets.steps.io_pairs import REFERENCE, InfrastructureError
+from codeio_assets.steps.executing import REFERENCE, execute
 from codeio_assets.steps.result import Row, StepResult, account
 
 SHOWN = 10
@@ -82,7 +82,7 @@ def _traced_inputs(
         for function_id, group in by_function.items()
     )
     found: dict[str, Trace] = {}
-    for job, outcomes in sandbox.run_many(jobs):
+    for job, outcomes in execute(jobs, sandbox):
         for (prediction_id, _), outcome in zip(by_function[job.job_id], outcomes, strict=True):
             trace = _trace(outcome)
             if trace is not None:
@@ -91,8 +91,6 @@ def _traced_inputs(
 
 
 def _trace(outcome: Outcome) -> Trace | None:
-    if outcome.status == "infrastructure":
-        raise InfrastructureError(outcome.message or "the sandbox lost its worker")
     if outcome.status != "ok" or outcome.value_json is None:
         return None
     try:

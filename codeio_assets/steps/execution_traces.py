@@ -13,7 +13,7 @@ from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sandbox.contract import Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds, trace_job
-from codeio_assets.steps.io_pairs import REFERENCE, InfrastructureError, Tally
+from codeio_assets.steps.executing import REFERENCE, Tally, execute
 from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -46,8 +46,7 @@ def trace_pairs(
     rejections: list[Row] = []
     tally = tally or Tally()
     tally.begin("following calls", len(by_function))
-    for job, outcomes in sandbox.run_many(jobs):
-        tally.add(outcomes)
+    for job, outcomes in execute(jobs, sandbox, tally):
         for pair, outcome in zip(by_function[job.job_id], outcomes, strict=True):
             made = _trace_row(pair, outcome)
             (rejections if "reason" in made else rows).append(made)
@@ -74,8 +73,6 @@ def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
 
 def _checked(pair: Mapping[str, Any], outcome: Outcome) -> Trace | tuple[str, str]:
     """Return the trace of a pair, or the reason and detail of why there is none."""
-    if outcome.status == "infrastructure":
-        raise InfrastructureError(outcome.message or "the sandbox lost its worker")
     if outcome.status != "ok" or outcome.value_json is None:
         return f"trace_{outcome.status}", outcome.message or outcome.status
     try:

@@ -1,24 +1,23 @@
 """sampled_answers and pass_rates: several answers of a model to each task, and how often it is right.
 
-What does not live here: judging (`steps.verdicts`), intervals (`core.values.intervals`).
+What does not live here: judging (`steps.executing`), intervals (`core.values.intervals`).
 """
 
 from collections import Counter
-from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.settings.project import ModelCall
+from codeio_assets.core.method.verdicts import Judgement
+from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.core.values.intervals import wilson
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Sandbox
-from codeio_assets.steps.io_pairs import Tally
+from codeio_assets.steps.executing import Claim, Tally, judge_claims
 from codeio_assets.steps.result import Row, StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
-from codeio_assets.steps.verdicts import judge
 
 SHARED = ("task_id", "function_id", "source", "direction")
 
@@ -46,14 +45,29 @@ def sample_answers(
     items = [(task, sample) for task in ordered for sample in range(samples)]
     requests = [request(client.model, [("user", task["prompt"])], with_seed(call, sample)) for task, sample in items]
     responses = client.complete(requests)
-    answers = [_answer(task, sample, given) for (task, sample), given in zip(items, responses, strict=True)]
-    judged = judge(_as_predictions(answers), tasks, pairs, functions, sandbox, rule, tally=tally)
-    verdicts = {row["prediction_id"]: row for row in judged.tables["verdicts"].to_dicts()}
-    rows = [_judged(answer, verdicts[answer["answer_id"]]) for answer in answers]
+    targets = dict(pairs.select("pair_id", "output_json").iter_rows())
+    code = dict(functions.select("function_id", "reference_code").iter_rows())
+    claims = [
+        Claim(
+            task["function_id"],
+            task["direction"],
+            given.status,
+            given.text,
+            targets[task["pair_id"]],
+            code[task["function_id"]],
+        )
+        for (task, _), given in zip(items, responses, strict=True)
+    ]
+    tally = tally or Tally()
+    judged = judge_claims(claims, sandbox, rule, tally)
+    rows = [
+        _answer(task, sample, given, verdict)
+        for (task, sample), given, verdict in zip(items, responses, judged, strict=True)
+    ]
     rates = pass_rates(rows)
-    info = judged.info | {
+    info = tally.as_info(sandbox) | {
         "mean_pass_rate": sum(rate["pass_rate"] for rate in rates) / len(rates) if rates else None,
-        "requests_by_status": dict(sorted(Counter(answer["response_status"] for answer in answers).items())),
+        "requests_by_status": dict(sorted(Counter(given.status for given in responses).items())),
         "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
         "completion_tokens": sum(row["completion_tokens"] for row in rows),
     }
@@ -92,7 +106,7 @@ def _rate(group: list[Row]) -> Row:
     }
 
 
-def _answer(task: Row, sample: int, response: ChatResponse) -> Row:
+def _answer(task: Row, sample: int, response: ChatResponse, verdict: Judgement) -> Row:
     return {
         "answer_id": content_id(task_id=task["task_id"], sample=sample, request_key=response.key),
         **{name: task[name] for name in SHARED},
@@ -100,26 +114,10 @@ def _answer(task: Row, sample: int, response: ChatResponse) -> Row:
         "request_key": response.key,
         "model_id": response.model,
         "response": storable(response.text),
-        "response_status": response.status,
         "prompt_tokens": response.prompt_tokens,
         "completion_tokens": response.completion_tokens,
-    }
-
-
-def _as_predictions(answers: list[Row]) -> pl.DataFrame:
-    """Return answers as what `judge` reads of predictions."""
-    columns: dict[str, Any] = {
-        "prediction_id": [row["answer_id"] for row in answers],
-        **{name: [row[name] for row in answers] for name in SHARED},
-        "turn": [1] * len(answers),
-        "status": [row["response_status"] for row in answers],
-        "response": [row["response"] for row in answers],
-    }
-    return pl.DataFrame(columns, schema_overrides={"turn": pl.Int64})
-
-
-def _judged(answer: Row, verdict: Row) -> Row:
-    told = ("status", "predicted_json", "executed_output_json", "rule_version")
-    return {name: value for name, value in answer.items() if name != "response_status"} | {
-        name: verdict[name] for name in told
+        "status": verdict.status,
+        "predicted_json": verdict.predicted_json,
+        "executed_output_json": verdict.executed_output_json,
+        "rule_version": verdict.rule_version,
     }

@@ -9,20 +9,22 @@ import pytest
 from codeio_assets.core.method.trace_teacher import MODEL_ID
 from codeio_assets.core.method.verdicts import judge_output
 from codeio_assets.core.prompts import load_prompt
-from codeio_assets.core.settings.project import ModelCall
+from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.tables.data import TABLES, frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.cot_grounding import ground_cots
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.steps.execution_traces import trace_pairs
-from codeio_assets.steps.io_pairs import InfrastructureError
 from codeio_assets.steps.pass_rates import pass_rates, sample_answers
+from codeio_assets.steps.prediction_tasks import build_prediction_tasks
+from codeio_assets.steps.predictions import predict
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.step_questions import ask_about_steps
 from codeio_assets.steps.trace_predictions import predict_by_trace
-from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict
+from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets_tests.steps.answered_tasks import row
 from codeio_assets_tests.steps.scripted import ScriptedClient, ended
 
@@ -111,7 +113,7 @@ def test_the_teacher_answers_every_traced_task_rightly(traced: StepResult, sandb
     predictions = result.tables["predictions"]
     assert len(predictions) == len(TASKS) == 8
     assert set(predictions["model_id"]) == {MODEL_ID} == {"teacher:trace"}
-    judged = judge(predictions, TASKS, PAIRS, FUNCTIONS, sandbox, "default").tables["verdicts"]
+    judged = judge(Evidence(predictions, TASKS, PAIRS, FUNCTIONS), sandbox, "default").tables["verdicts"]
     ends = predictions.join(judged, on="prediction_id", suffix="_verdict").select("status", "status_verdict")
     assert sorted(ends.rows()) == [("answered", "correct")] * 4 + [("failed", "infrastructure")] * 4
     again = predict_by_trace(TASKS, PAIRS, FUNCTIONS, traced.tables["execution_traces"])
@@ -151,7 +153,7 @@ def test_statements_are_looked_up_in_the_execution_that_they_speak_of(traced: St
             prediction(tasks["output"], "", "failed"),
         ],
     )
-    verdicts = judge(predictions, TASKS, PAIRS, FUNCTIONS, sandbox, "default").tables["verdicts"]
+    verdicts = judge(Evidence(predictions, TASKS, PAIRS, FUNCTIONS), sandbox, "default").tables["verdicts"]
     traces = traced.tables["execution_traces"]
     result = check(ground_cots(FUNCTIONS, TASKS, traces, predictions, verdicts, sandbox))
     told = {
