@@ -4,6 +4,8 @@ A predicted output speaks of the pair's own execution; a predicted input of the 
 here. What does not live here: reading statements (`core.method.grounding`), traces (`steps.execution_traces`).
 """
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from codeio_assets.core.method.cot_quality import prose_of
@@ -18,20 +20,33 @@ from codeio_assets.steps.result import Row, StepResult, account
 SHOWN = 10
 
 
-def ground_cots(
-    functions: pl.DataFrame,
-    tasks: pl.DataFrame,
-    traces: pl.DataFrame,
-    predictions: pl.DataFrame,
-    verdicts: pl.DataFrame,
-    sandbox: Sandbox,
-    bounds: TraceBounds | None = None,
-) -> StepResult:
-    """Return one row per response with a statement that can be checked; others say nothing that can.
+@dataclass(frozen=True)
+class Spoken:
+    """The chains of thought of a shard and what they speak of: the tables of these names."""
+
+    unified_functions: pl.DataFrame
+    prediction_tasks: pl.DataFrame
+    execution_traces: pl.DataFrame
+    predictions: pl.DataFrame
+    verdicts: pl.DataFrame
+    revised_predictions: pl.DataFrame
+    revised_verdicts: pl.DataFrame
+
+
+def ground_nothing() -> StepResult:
+    """Return the result of a shard that is not traced."""
+    return account("cot_grounding", [], None, items_in=0)
+
+
+def ground_cots(spoken: Spoken, sandbox: Sandbox, bounds: TraceBounds | None = None) -> StepResult:
+    """Return one row per response of any turn with a statement that can be checked; others say nothing that can.
 
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
+    functions, tasks, traces = spoken.unified_functions, spoken.prediction_tasks, spoken.execution_traces
+    predictions = pl.concat([spoken.predictions, spoken.revised_predictions])
+    verdicts = pl.concat([spoken.verdicts, spoken.revised_verdicts])
     responses = predictions.filter(pl.col("status") != "failed").sort("prediction_id").to_dicts()
     pair_of = dict(tasks.select("task_id", "pair_id").iter_rows())
     own = dict(traces.select("pair_id", "trace_json").iter_rows())

@@ -56,6 +56,11 @@ def trace_pairs(
     return account("execution_traces", rows, rejections, items_in=len(pairs), info=info)
 
 
+def no_traces() -> StepResult:
+    """Return the result of a shard that is not traced."""
+    return account("execution_traces", [], [], items_in=0)
+
+
 def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
     trace = _checked(pair, outcome)
     if not isinstance(trace, Trace):

@@ -4,6 +4,7 @@ What does not live here: judging (`steps.executing`), intervals (`core.values.in
 """
 
 from collections import Counter
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -22,10 +23,22 @@ from codeio_assets.steps.unified_functions import request
 SHARED = ("task_id", "function_id", "source", "direction")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked several times, and what the answers are judged by: the tables of these names."""
+
+    prediction_tasks: pl.DataFrame
+    io_pairs: pl.DataFrame
+    unified_functions: pl.DataFrame
+
+
+def no_rates() -> StepResult:
+    """Return the result of a shard whose tasks are not asked several times."""
+    return account("pass_rates", [], None, items_in=0, side_tables={"sampled_answers": frame("sampled_answers", [])})
+
+
 def sample_answers(
-    tasks: pl.DataFrame,
-    pairs: pl.DataFrame,
-    functions: pl.DataFrame,
+    asked: Asked,
     client: ChatClient,
     call: ModelCall,
     samples: int,
@@ -41,6 +54,7 @@ def sample_answers(
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
+    tasks, pairs, functions = asked.prediction_tasks, asked.io_pairs, asked.unified_functions
     ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
     items = [(task, sample) for task in ordered for sample in range(samples)]
     requests = [request(client.model, [("user", task["prompt"])], with_seed(call, sample)) for task, sample in items]
@@ -71,8 +85,8 @@ def sample_answers(
         "prompt_tokens": sum(row["prompt_tokens"] for row in rows),
         "completion_tokens": sum(row["completion_tokens"] for row in rows),
     }
-    side = {"pass_rates": frame("pass_rates", rates)}
-    return account("sampled_answers", rows, None, items_in=len(items), side_tables=side, info=info)
+    side = {"sampled_answers": frame("sampled_answers", rows)}
+    return account("pass_rates", rates, None, items_in=len(tasks), items_out=len(tasks), side_tables=side, info=info)
 
 
 def with_seed(call: ModelCall, sample: int) -> ModelCall:

@@ -5,20 +5,33 @@ What does not live here: choosing and wording questions (`core.method.step_quest
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import polars as pl
 
 from codeio_assets.core.method.step_questions import step_prompt, step_questions
 from codeio_assets.core.method.traces import read_trace
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import Row, StepResult
+
+
+def with_questions(
+    traced: StepResult, functions: pl.DataFrame, pairs: pl.DataFrame, prompt: Prompt | None, per_kind: int
+) -> StepResult:
+    """Return the result of tracing with the table `step_questions`, which stays empty without a prompt."""
+    traces = traced.tables["execution_traces"]
+    rows = ask_about_steps(functions, pairs, traces, prompt, per_kind) if prompt else []
+    kinds = Counter(row["kind"] for row in rows)
+    tables = {**traced.tables, "step_questions": frame("step_questions", rows)}
+    return replace(traced, tables=tables, info={**traced.info, "questions_by_kind": dict(sorted(kinds.items()))})
 
 
 def ask_about_steps(
     functions: pl.DataFrame, pairs: pl.DataFrame, traces: pl.DataFrame, prompt: Prompt, per_kind: int = 1
-) -> StepResult:
-    """Ask up to `per_kind` questions of each kind about each traced pair; a prompt that came before is left out.
+) -> list[Row]:
+    """Return up to `per_kind` questions of each kind about each traced pair; a prompt that came before is left out.
 
     An answer `{"output": ...}` is judged by `core.method.verdicts.judge_output` against `target_json`.
     """
@@ -39,6 +52,4 @@ def ask_about_steps(
                     "target_json": asked.target_json,
                 },
             )
-    kinds = Counter(row["kind"] for row in rows.values())
-    info = {"questions_by_kind": dict(sorted(kinds.items()))}
-    return account("step_questions", list(rows.values()), None, items_in=len(rows), info=info)
+    return list(rows.values())

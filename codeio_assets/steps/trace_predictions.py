@@ -3,6 +3,8 @@
 What does not live here: the text of a walk (`core.method.trace_teacher`), traces (`steps.execution_traces`).
 """
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION, Lesson, walk
@@ -13,13 +15,23 @@ from codeio_assets.steps.result import Row, StepResult, account
 NO_WALK = "no complete trace that is short enough to be told"
 
 
-def predict_by_trace(
-    tasks: pl.DataFrame, pairs: pl.DataFrame, functions: pl.DataFrame, traces: pl.DataFrame
-) -> StepResult:
-    """Answer every task by the trace of its pair: one row per task, `failed` where there is no walk.
+@dataclass(frozen=True)
+class Walkable:
+    """What walks are made of: the tables of these names."""
+
+    prediction_tasks: pl.DataFrame
+    io_pairs: pl.DataFrame
+    unified_functions: pl.DataFrame
+    execution_traces: pl.DataFrame
+
+
+def predict_by_trace(given: Walkable) -> StepResult:
+    """Answer every task by the trace of its pair: one row per task, `refused` where there is no walk.
 
     The rows are those of `predictions`, with `teacher:trace` as the model; verdicts judge them like any other.
     """
+    tasks, pairs = given.prediction_tasks, given.io_pairs
+    functions, traces = given.unified_functions, given.execution_traces
     code = dict(functions.select("function_id", "reference_code").iter_rows())
     told = dict(traces.select("pair_id", "trace_json").iter_rows())
     known = {row["pair_id"]: row for row in pairs.to_dicts()}
@@ -42,7 +54,7 @@ def _prediction(task: Row, text: str | None) -> Row:
         **{name: task[name] for name in ("task_id", "function_id", "source", "direction")},
         "turn": 1,
         "request_key": key,
-        "status": "failed" if text is None else "answered",
+        "status": "refused" if text is None else "answered",
         "response": text or "",
         "reasoning": None,
         "finish_reason": None if text is None else "stop",

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "project": {"core", "llm", "sources"},
     "products": {"core", "project", "llm", "store", "steps", "rewards"},
     "reports": {"core", "store", "project", "steps"},
-    "graph": {"core", "project", "steps", "training"},
+    "graph": {"core", "project", "steps", "sandbox", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
     "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},

@@ -15,15 +15,15 @@ from codeio_assets.core.values.canonical import content_id
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds
-from codeio_assets.steps.cot_grounding import ground_cots
+from codeio_assets.steps.cot_grounding import Spoken, ground_cots
 from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.steps.execution_traces import trace_pairs
-from codeio_assets.steps.pass_rates import pass_rates, sample_answers
+from codeio_assets.steps.pass_rates import Asked, pass_rates, sample_answers
 from codeio_assets.steps.prediction_tasks import build_prediction_tasks
 from codeio_assets.steps.predictions import predict
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.step_questions import ask_about_steps
-from codeio_assets.steps.trace_predictions import predict_by_trace
+from codeio_assets.steps.step_questions import with_questions
+from codeio_assets.steps.trace_predictions import Walkable, predict_by_trace
 from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets_tests.steps.answered_tasks import row
 from codeio_assets_tests.steps.scripted import ScriptedClient, ended
@@ -109,20 +109,21 @@ def test_a_fault_of_the_machine_is_no_rejection() -> None:
 
 
 def test_the_teacher_answers_every_traced_task_rightly(traced: StepResult, sandbox: Sandbox) -> None:
-    result = check(predict_by_trace(TASKS, PAIRS, FUNCTIONS, traced.tables["execution_traces"]))
+    result = check(predict_by_trace(Walkable(TASKS, PAIRS, FUNCTIONS, traced.tables["execution_traces"])))
     predictions = result.tables["predictions"]
     assert len(predictions) == len(TASKS) == 8
     assert set(predictions["model_id"]) == {MODEL_ID} == {"teacher:trace"}
     judged = judge(Evidence(predictions, TASKS, PAIRS, FUNCTIONS), sandbox, "default").tables["verdicts"]
     ends = predictions.join(judged, on="prediction_id", suffix="_verdict").select("status", "status_verdict")
-    assert sorted(ends.rows()) == [("answered", "correct")] * 4 + [("failed", "infrastructure")] * 4
-    again = predict_by_trace(TASKS, PAIRS, FUNCTIONS, traced.tables["execution_traces"])
+    assert sorted(ends.rows()) == [("answered", "correct")] * 4 + [("refused", "no_answer")] * 4
+    again = predict_by_trace(Walkable(TASKS, PAIRS, FUNCTIONS, traced.tables["execution_traces"]))
     assert again.tables["predictions"].equals(predictions)
 
 
 def test_questions_about_steps_are_judged_like_any_output(traced: StepResult) -> None:
-    traces = traced.tables["execution_traces"]
-    result = check(ask_about_steps(FUNCTIONS, PAIRS, traces, load_prompt("step_question"), per_kind=2))
+    result = check(with_questions(traced, FUNCTIONS, PAIRS, load_prompt("step_question"), 2))
+    assert result.tables["execution_traces"] is traced.tables["execution_traces"]
+    assert check(with_questions(traced, FUNCTIONS, PAIRS, None, 2)).tables["step_questions"].is_empty()
     rows = result.tables["step_questions"].to_dicts()
     assert result.info["questions_by_kind"] == {"next_line": 3, "times_run": 3, "value_after_line": 3}
     for asked in rows:
@@ -155,7 +156,8 @@ def test_statements_are_looked_up_in_the_execution_that_they_speak_of(traced: St
     )
     verdicts = judge(Evidence(predictions, TASKS, PAIRS, FUNCTIONS), sandbox, "default").tables["verdicts"]
     traces = traced.tables["execution_traces"]
-    result = check(ground_cots(FUNCTIONS, TASKS, traces, predictions, verdicts, sandbox))
+    revised = (frame("revised_predictions", []), frame("revised_verdicts", []))
+    result = check(ground_cots(Spoken(FUNCTIONS, TASKS, traces, predictions, verdicts, *revised), sandbox))
     told = {
         (made["direction"], made["statements"], made["grounded"], made["ungrounded_json"])
         for made in result.tables["cot_grounding"].to_dicts()
@@ -179,7 +181,7 @@ def test_pass_rates_count_right_answers_of_several_samples(sandbox: Sandbox) -> 
         return f'{{"output": {8 if asks_for_8 and seed < 5 else 0}}}'
 
     client = ScriptedClient(script)
-    result = check(sample_answers(tasks, PAIRS, FUNCTIONS, client, CALL, 4, sandbox, "default"))
+    result = check(sample_answers(Asked(tasks, PAIRS, FUNCTIONS), client, CALL, 4, sandbox, "default"))
     assert [request.sampling.seed for request in client.batches[0]] == [3, 4, 5, 6] * 3
     first = predict(tasks, ScriptedClient(script), CALL).tables["predictions"]["request_key"].to_list()
     answers = result.tables["sampled_answers"]
@@ -195,7 +197,7 @@ def test_pass_rates_count_right_answers_of_several_samples(sandbox: Sandbox) -> 
     )
     assert (round(low, 3), round(high, 3)) == (0.208, 0.939)
     assert result.info["mean_pass_rate"] == pytest.approx(5 / 9)
-    assert (result.items_in, result.items_out) == (12, 12)
+    assert (result.items_in, result.items_out) == (3, 3)
 
 
 def test_a_task_whose_answers_were_all_lost_has_no_rate() -> None:
