@@ -186,7 +186,8 @@ REPORTED = (
     "raw_code_files", "raw_code_files_rejections", "file_labels", "near_duplicate_groups", "eligible_code_files",
     "eligible_code_files_rejections", "transform_attempts", "unified_functions", "unified_functions_rejections",
     "io_pairs", "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
-    "revised_predictions", "revised_verdicts", "cot_flaws", "instruction_data", "instruction_data_rejections",
+    "revised_predictions", "revised_verdicts", "cot_flaws", "cot_grounding", "pass_rates", "instruction_data",
+    "instruction_data_rejections",
     "training_sets", "training_sets_rejections", "sft_stage1_checkpoint", "sft_stage1_training_log",
     "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "published_data_audit", *RUN_TABLES,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from codeio_assets.core.method.traces import read_trace
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.steps.result import Row, StepResult, account
 
-NO_WALK = "no complete trace that is short enough to be told"
+NO_WALK = "no complete trace that can be told"
 
 
 @dataclass(frozen=True)

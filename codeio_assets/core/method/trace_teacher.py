@@ -19,6 +19,8 @@ MODEL_ID: Final = "teacher:trace"
 """Stands where other responses name their model."""
 MAX_CHARACTERS: Final = 6_000
 MAX_SENTENCES: Final = 150
+MAX_UNTOLD_RATIO: Final = 0.2
+"""Steps that changed what cannot be told, per sentence: beyond it the answer would come from nowhere."""
 OPENINGS: Final = {
     "output": (
         "Let us go through it step by step.",
@@ -41,7 +43,7 @@ TEACHER_VERSION: Final = content_id(
     wordings={kind: list(texts) for kind, texts in WORDINGS.items()},
     openings={key: list(texts) for key, texts in OPENINGS.items()},
     closings={key: list(texts) for key, texts in CLOSINGS.items()},
-    bounds=[MAX_CHARACTERS, MAX_SENTENCES],
+    bounds=[MAX_CHARACTERS, MAX_SENTENCES, MAX_UNTOLD_RATIO],
     rules=1,
 )
 """Changes with any text, and must be raised in `rules` with the way of telling: stored walks are then stale."""
@@ -59,7 +61,7 @@ class Lesson:
 
 
 def walk(lesson: Lesson, trace: Trace) -> str | None:
-    """Return the chain of thought with the right answer at its end, None where it would be incomplete or too long."""
+    """Return the chain of thought with the right answer at its end, None where it would leave out too much."""
     if not trace.is_complete or trace.result_json != lesson.output_json:
         return None
     choose = _Choice(lesson.key)
@@ -71,6 +73,8 @@ def walk(lesson: Lesson, trace: Trace) -> str | None:
             sentences.append(told)
         if len(sentences) > MAX_SENTENCES:
             return None
+    if words.untold > MAX_UNTOLD_RATIO * len(sentences):
+        return None
     answer = lesson.output_json if lesson.direction == "output" else lesson.input_json
     opening = choose.among("opening", OPENINGS[lesson.direction])
     text = "\n\n".join(

@@ -89,9 +89,13 @@ Pick = Callable[[str, int], int]
 
 
 class TraceWords:
-    """Words the steps of one trace, one after the other; `pick` chooses among wordings."""
+    """Words the steps of one trace, one after the other; `pick` chooses among wordings.
+
+    `untold` counts the steps so far that changed something too long or too strange to be told.
+    """
 
     def __init__(self, pick: Pick) -> None:
+        self.untold = 0
         self._pick = pick
         self._names: dict[int, str] = {}
         self._held: dict[int, dict[str, Json]] = {}
@@ -172,6 +176,8 @@ class TraceWords:
     def _assigned(self, step: Step) -> str:
         names = told_names(step.event.set)
         if not names:
+            is_stored = isinstance(step.statement, ast.Assign | ast.AugAssign)  # into what is too long to be seen whole
+            self.untold += bool(step.event.set) or is_stored
             return ""
         words = _source_of(step.statement)
         if words is None or len(step.event.set) != 1:

@@ -104,6 +104,13 @@ def test_what_is_too_long_or_cut_is_not_told(code: str, arguments: dict[str, int
     assert lesson_of(code, **arguments)[1] is None
 
 
+def test_an_answer_does_not_come_from_nowhere() -> None:
+    """What happens in a list that is too long to be told cannot be followed by a reader."""
+    code = "def main_solution(n):\n    w = [0] * 200\n    for k in range(n):\n        w[-k] = 1\n    return sum(w)\n"
+    assert lesson_of(code, n=4)[1] is None
+    assert lesson_of(code.replace("200", "5"), n=4)[1] is not None
+
+
 def test_a_trace_that_ends_elsewhere_is_not_told() -> None:
     lesson = Lesson("k", "output", LOOP, '{"numbers":[1]}', '{"total":1}')
     assert walk(lesson, trace_of(LOOP, numbers=[1])) is None
