@@ -7,6 +7,7 @@ import typer
 
 from codeio_assets.batch.lines import BadInput
 from codeio_assets.core.tables.data import SPLITS
+from codeio_assets.core.values.decoding import printable
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.products.export_rl import AUDITED, RlExport, export_rl
@@ -122,7 +123,7 @@ def trace(
     """Tell the way from an item to its file: task, pair, function, file, responses, models, verdicts, versions."""
     project = Project.find()
     for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 @app.command()

@@ -118,7 +118,7 @@ def _name_of(kind: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return _dumps(value, sort_keys=True, separators=(",", ":"))
+    return _dumps(value, separators=(",", ":"))
 
 
 class FollowedFrame:

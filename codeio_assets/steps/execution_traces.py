@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import canonical_text, content_id
 from codeio_assets.sandbox.contract import Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds, trace_job
 from codeio_assets.steps.executing import REFERENCE, Tally, execute
@@ -84,6 +84,6 @@ def _checked(pair: Mapping[str, Any], outcome: Outcome) -> Trace | tuple[str, st
         trace = read_trace(outcome.value_json)
     except MalformedTrace as problem:
         return "trace_malformed", str(problem)
-    if trace.result_json != pair["output_json"]:
+    if trace.result_json is None or canonical_text(trace.result_json) != canonical_text(pair["output_json"]):
         return "trace_differs", f"it gives {trace.result_json}"
     return trace

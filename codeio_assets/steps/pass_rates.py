@@ -57,7 +57,10 @@ def sample_answers(
     tasks, pairs, functions = asked.prediction_tasks, asked.io_pairs, asked.unified_functions
     ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
     items = [(task, sample) for task in ordered for sample in range(samples)]
-    requests = [request(client.model, [("user", task["prompt"])], with_seed(call, sample)) for task, sample in items]
+    requests = [
+        request(client.model, [("user", task["prompt"])], with_seed(call, sample), task["function_id"])
+        for task, sample in items
+    ]
     responses = client.complete(requests)
     targets = dict(pairs.select("pair_id", "output_json").iter_rows())
     code = dict(functions.select("function_id", "reference_code").iter_rows())

@@ -161,9 +161,9 @@ def test_values_have_one_form_each(roomy_sandbox: WorkerPool) -> None:
         '{"~deque": [1, 2]}',
         '{"a": 2, "b": 1}',
         '{"~range": [0, 3, 1]}',
-        '{"length": 2, "~bytes": "6162"}',
+        '{"~bytes": "6162", "length": 2}',
         '{"~complex": [1.0, 2.0]}',
-        '{"fields": {"x": 1, "y": {"fields": {"x": 2, "y": null}, "~object": "Point"}}, "~object": "Point"}',
+        '{"~object": "Point", "fields": {"x": 1, "y": {"~object": "Point", "fields": {"x": 2, "y": null}}}}',
         "NaN",
     ]  # fmt: skip
     assert json.loads(values[12]) == {"~str": "x" * 80, "length": 500}
@@ -171,7 +171,7 @@ def test_values_have_one_form_each(roomy_sandbox: WorkerPool) -> None:
     assert values[14:17] == [
         '{"~int": "long"}',
         '{"~object": "function"}',
-        '{"fields": {"a": 1}, "~object": "Hostile"}',
+        '{"~object": "Hostile", "fields": {"a": 1}}',
     ]
     assert values[17] == "[1, [2, [3]]]"
     assert '{"~object": "list"}' in values[18]

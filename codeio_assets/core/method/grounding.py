@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from codeio_assets.core.method.traces import Trace, values_by_name
 from codeio_assets.core.values.canonical import Json, canonical_json
 from codeio_assets.core.values.comparison import equal_values
-from codeio_assets.core.values.literals import Unreadable, read_json, read_python
+from codeio_assets.core.values.notations import Unreadable, read_json, read_notation
 
 LONGEST_VALUE: Final = 400
 _QUOTES: Final = "`*'\"“”"
@@ -154,7 +154,7 @@ def _literal(text: str) -> Json:
     try:
         return read_json(text)
     except Unreadable:
-        return read_python(text)
+        return read_notation(text)
 
 
 def _read(text: str) -> Json:

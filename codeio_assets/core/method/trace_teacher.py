@@ -13,7 +13,7 @@ from typing import Final, Literal
 from codeio_assets.core.method.trace_walk import steps_of
 from codeio_assets.core.method.trace_wording import WORDINGS, TraceWords
 from codeio_assets.core.method.traces import Trace
-from codeio_assets.core.values.canonical import content_id, sha256_hex
+from codeio_assets.core.values.canonical import canonical_text, content_id, sha256_hex
 
 MODEL_ID: Final = "teacher:trace"
 """Stands where other responses name their model."""
@@ -62,7 +62,9 @@ class Lesson:
 
 def walk(lesson: Lesson, trace: Trace) -> str | None:
     """Return the chain of thought with the right answer at its end, None where it would leave out too much."""
-    if not trace.is_complete or trace.result_json != lesson.output_json:
+    if not trace.is_complete or trace.result_json is None:
+        return None
+    if canonical_text(trace.result_json) != canonical_text(lesson.output_json):
         return None
     choose = _Choice(lesson.key)
     words = TraceWords(choose.wording)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast, get_args
 
-from codeio_assets.core.values.canonical import Json, canonical_json
+from codeio_assets.core.values.canonical import Json, canonical_json, written_json
 
 EventKind = Literal["call", "line", "return", "yield", "exception"]
 KINDS: Final = frozenset(get_args(EventKind))
@@ -45,7 +45,7 @@ class Event:
 class Trace:
     """A call from its beginning to its end; `is_complete` unless a bound cut the events short.
 
-    `result_json` is what the call returned as canonical JSON, None if it raised.
+    `result_json` is what the call returned as JSON, keys in their order, None if it raised.
     """
 
     events: tuple[Event, ...]
@@ -78,7 +78,7 @@ def read_trace(text: str) -> Trace:
         raise MalformedTrace("no events")
     read = tuple(_event(number, event) for number, event in enumerate(cast("list[Any]", events)))
     returned = content.get("ended") == "return" and "result" in content
-    result = canonical_json(content["result"]) if returned else None
+    result = written_json(content["result"]) if returned else None
     return Trace(read, content.get("complete") is True, result)
 
 

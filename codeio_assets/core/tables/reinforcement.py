@@ -57,7 +57,7 @@ class ExecutionTrace(Table):
     python: str = pa.Field(description="version of Python, such as 3.11; another one may trace otherwise")
     events: int = pa.Field(ge=1, description="events in the trace")
     is_complete: bool = pa.Field(description="whether no bound cut it short")
-    trace_json: str = pa.Field(str_matches=r"^\{", description="the trace, canonical JSON (docs/verifiable_tasks.md)")
+    trace_json: str = pa.Field(str_matches=r"^\{", description="the trace, compact JSON (docs/verifiable_tasks.md)")
 
 
 class StepQuestion(Table):
