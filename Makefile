@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults gc clean
 
 default: check
 
@@ -96,6 +96,9 @@ bench-assembly: setup ## a training set and every report query at 35K, 350K and 
 bench-checks: setup ## the schema checks on 1M rows of the largest tables; ARGS=50000 for less
 	@$(BIN)/python tools/bench_checks.py $(ARGS)
 
+bench-reward: setup ## rewards: latency of four completions, completions/s for 1 to 64 callers; ARGS=--json
+	@$(BIN)/python tools/bench_reward.py $(ARGS)
+
 bench-training: setup ## tokens/s and useful tokens, packed and not, beside plain TRL; ARGS="--steps 8"
 	@$(BIN)/python tools/bench_training.py $(ARGS)
 
@@ -125,6 +128,11 @@ test-vllm: setup ## vLLM for real; CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL name
 test-llama: setup ## any running OpenAI-compatible server, such as llama.cpp's, at CODEIO_LLAMA_URL
 	@test -n "$$CODEIO_LLAMA_URL" || { echo "set CODEIO_LLAMA_URL, e.g. http://127.0.0.1:8080/v1"; exit 2; }
 	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_real_server.py $(ARGS)
+
+test-verifiers: setup ## the exported package in an environment of its own, with Prime Intellect's verifiers
+	@test -x $(VENV)-verifiers/bin/vf-eval || { $(PYTHON) -m venv $(VENV)-verifiers && \
+	  $(VENV)-verifiers/bin/python -m pip install -q --disable-pip-version-check "verifiers>=0.4,<0.5" uv hatchling .; }
+	@CODEIO_VERIFIERS_PYTHON=$(abspath $(VENV)-verifiers)/bin/python $(BIN)/python -m pytest codeio_assets_tests/products/test_export_verifiers.py $(ARGS)
 
 test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
 	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)

@@ -111,13 +111,22 @@ IO_PAIRS = Step(
     "io_pairs", "s3_io_pairs", "shard", "2.3", _kinds("bubblewrap", "parquet"), uses.sampled,
     reads=("unified_functions",), pool="sandbox", also_writes=("io_pairs_rejections",),
 )  # fmt: skip
+EXECUTION_TRACES = Step(
+    "execution_traces", "s3_io_pairs", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
+    reads=("unified_functions", "io_pairs"), pool="sandbox",
+    also_writes=("execution_traces_rejections", "step_questions"),
+)  # fmt: skip
 PREDICTION_TASKS = Step(
     "prediction_tasks", "s4_predictions", "shard", "2.4", _kinds("python", "parquet"), uses.prompted,
     reads=("unified_functions", "io_pairs"), also_writes=("prediction_tasks_rejections",),
 )  # fmt: skip
 PREDICTIONS = Step(
     "predictions", "s4_predictions", "shard", "2.4", _kinds("openai", "parquet"), uses.predicted,
-    reads=("prediction_tasks",), pool="chat_server",
+    reads=("prediction_tasks", "unified_functions", "io_pairs", "execution_traces"), pool="chat_server",
+)  # fmt: skip
+PASS_RATES = Step(
+    "pass_rates", "s4_predictions", "shard", "beyond", _kinds("openai", "bubblewrap", "parquet"), uses.rated,
+    reads=("unified_functions", "io_pairs", "prediction_tasks"), pool="chat_server", also_writes=("sampled_answers",),
 )  # fmt: skip
 VERDICTS = Step(
     "verdicts", "s4_predictions", "shard", "2.4", _kinds("bubblewrap", "parquet"), uses.judged,
@@ -136,7 +145,7 @@ TRAINING_SETS = Step(
     "training_sets", "s6_training_data", "recipe", "2.4", _kinds("duckdb", "parquet"), uses.assembled,
     reads=(
         "near_duplicate_groups", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
-        "verdicts", "revised_predictions", "revised_verdicts", "instruction_data",
+        "verdicts", "revised_predictions", "revised_verdicts", "instruction_data", "pass_rates",
     ),
     code_version="2", also_writes=("training_sets_rejections",),
 )  # fmt: skip
@@ -161,6 +170,14 @@ COT_FLAWS = Step(
     "cot_flaws", "s8_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
     reads=("unified_functions", "predictions", "revised_predictions"),
 )  # fmt: skip
+COT_GROUNDING = Step(
+    "cot_grounding", "s8_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
+    reads=(
+        "unified_functions", "prediction_tasks", "execution_traces", "predictions", "verdicts", "revised_predictions",
+        "revised_verdicts",
+    ),
+    pool="sandbox",
+)  # fmt: skip
 PUBLISHED_DATA_AUDIT = Step(
     "published_data_audit", "s8_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
     pool="sandbox",
@@ -169,7 +186,8 @@ REPORTED = (
     "raw_code_files", "raw_code_files_rejections", "file_labels", "near_duplicate_groups", "eligible_code_files",
     "eligible_code_files_rejections", "transform_attempts", "unified_functions", "unified_functions_rejections",
     "io_pairs", "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
-    "revised_predictions", "revised_verdicts", "cot_flaws", "instruction_data", "instruction_data_rejections",
+    "revised_predictions", "revised_verdicts", "cot_flaws", "cot_grounding", "pass_rates", "instruction_data",
+    "instruction_data_rejections",
     "training_sets", "training_sets_rejections", "sft_stage1_checkpoint", "sft_stage1_training_log",
     "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "published_data_audit", *RUN_TABLES,
 )  # fmt: skip
@@ -188,9 +206,10 @@ STATUS = Step(
 STEPS: dict[str, Step[object]] = {
     step.asset: step
     for step in (
-        RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, PREDICTION_TASKS, PREDICTIONS,
-        VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT,
-        HELD_OUT_SCORES, COT_FLAWS, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, EXECUTION_TRACES,
+        PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
+        SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT,
+        SHARD_REPORTS, QUALITY_REPORT, STATUS,
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""

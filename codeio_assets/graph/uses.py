@@ -12,6 +12,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from codeio_assets.core.method.assembly import Parameters, recipe_parameters
+from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.models import Chat, ModelCall
@@ -30,6 +31,8 @@ from codeio_assets.core.tables.data import DIRECTIONS
 from codeio_assets.core.values.canonical import Json, sha256_hex
 from codeio_assets.core.values.comparison import Rule, rule_version
 from codeio_assets.project import Project
+from codeio_assets.sandbox.tracing import TraceBounds
+from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import mixes_of
 
@@ -47,6 +50,14 @@ class Model:
     turns: int = 0
     form: Mapping[str, object] = field(default_factory=dict[str, object])
     """How what is asked differs from the plain form: extra fields of the body, the role of system texts."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The teacher that needs no model, by the version of its texts."""
+
+    teacher: str = MODEL_ID
+    version: str = TEACHER_VERSION
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,26 @@ class Sampled:
     sampling: Sampling
     limits: ExecutionLimits
     pairs_per_function: int
+
+
+@dataclass(frozen=True)
+class Traced:
+    """How calls are followed and where traces are cut, and what is asked about their steps."""
+
+    bounds: TraceBounds
+    limits: ExecutionLimits
+    python: str
+    prompt: Prompt
+    questions_per_kind: int
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Who answers each task how often, and how the answers are judged."""
+
+    model: Model
+    samples: int
+    judged: Judged
 
 
 @dataclass(frozen=True)
@@ -217,9 +248,28 @@ def prompted(project: Project, _shard: str) -> Prompts:
     return _prompts(project, *(f"predict_{direction}" for direction in DIRECTIONS))
 
 
-def predicted(project: Project, _shard: str) -> Model:
+def traced(project: Project, _shard: str) -> Traced | None:
+    """Return how pairs are traced; None where they are not."""
+    traces = project.settings.traces
+    if not traces.enabled:
+        return None
+    bounds = TraceBounds(traces.max_events, traces.max_bytes)
+    return Traced(bounds, _limits(project), PYTHON, project.prompt("step_question"), traces.questions_per_kind)
+
+
+def rated(project: Project, shard: str) -> Rated | None:
+    """Return who answers tasks several times; None where nobody does."""
+    chat = project.settings.chat
+    if not chat.samples_per_task:
+        return None
+    return Rated(Model(chat.model, chat.predict, {}, form=_form(chat)), chat.samples_per_task, judged(project, shard))
+
+
+def predicted(project: Project, _shard: str) -> Model | Walked:
     """Return who predicts, and how."""
     chat = project.settings.chat
+    if chat.teacher == "trace":
+        return Walked()
     return Model(chat.model, chat.predict, {}, form=_form(chat))
 
 
@@ -232,7 +282,8 @@ def judged(project: Project, _partition: str) -> Judged:
 def revised(project: Project, shard: str) -> Revised:
     """Return who revises, how often, and how that is judged."""
     chat = project.settings.chat
-    model = Model(chat.model, chat.predict, _prompts(project, "revise"), turns=chat.revision_turns, form=_form(chat))
+    turns = 0 if chat.teacher == "trace" else chat.revision_turns
+    model = Model(chat.model, chat.predict, _prompts(project, "revise"), turns=turns, form=_form(chat))
     return Revised(model, judged(project, shard))
 
 

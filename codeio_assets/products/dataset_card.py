@@ -62,33 +62,33 @@ def dataset_card(recipe: Recipe, facts: CardFacts) -> str:
 
 ## Rows
 
-{_table(rows)}
+{markdown_table(rows)}
 
 ## From raw file to sample
 
 As of the export; the snapshot of the build may be older.
 
-{_table(facts.funnel)}
+{markdown_table(facts.funnel)}
 
 ## Sources and licences
 
-{_table(facts.tables["sources"])}
+{markdown_table(facts.tables["sources"])}
 
 ## Left out by the recipe
 
-{_table(left_out)}
+{markdown_table(left_out)}
 
 ## Models
 
-{_table(facts.tables["models"])}
+{markdown_table(facts.tables["models"])}
 
 ## Prompts
 
-{_table(facts.tables["prompts"])}
+{markdown_table(facts.tables["prompts"])}
 
 ## Rules of comparison
 
-{_table(facts.tables["rules"])}
+{markdown_table(facts.tables["rules"])}
 
 ## Known limits
 
@@ -114,7 +114,8 @@ def _front_matter(facts: CardFacts) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: Iterable[dict[str, Any]]) -> str:
+def markdown_table(rows: Iterable[dict[str, Any]]) -> str:
+    """Return rows as a Markdown table; "None." when there are none."""
     listed = list(rows)
     if not listed:
         return "None."

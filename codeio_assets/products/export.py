@@ -8,7 +8,6 @@ What does not live here: the text of the card (`products.dataset_card`).
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import SPLITS
 from codeio_assets.products.dataset_card import CardFacts, dataset_card
+from codeio_assets.products.new_folder import new_folder
 from codeio_assets.steps.training_sets import PINS
 from codeio_assets.store import Manifest, Snapshot, StoreError, Warehouse
 
@@ -46,20 +46,10 @@ def export_training_set(warehouse: Warehouse, recipe: Recipe, query: Callable[[s
     if manifest is None:
         raise StoreError(f"training_sets[{recipe.name}] is missing: materialise it first.")
     warehouse.require_whole(warehouse.snapshot(["training_sets"], [recipe.name]))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} exists and is not empty. Name a new folder, or remove it.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.parent / f".{target.name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        counts = _write_files(warehouse.root / manifest.tables["training_sets"].file, unfinished)
+    with new_folder(target) as folder:
+        counts = _write_files(warehouse.root / manifest.tables["training_sets"].file, folder)
         facts = _facts(warehouse, recipe, manifest, query, counts)
-        (unfinished / "README.md").write_text(dataset_card(recipe, facts), encoding="utf-8")
-        if target.exists():
-            target.rmdir()
-        unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        (folder / "README.md").write_text(dataset_card(recipe, facts), encoding="utf-8")
     return target
 
 

@@ -58,6 +58,8 @@ SECTIONS = (
     ),
     Section("drift", "Drift", "No version was judged yet.", answer_figures.drift),
     Section("cot_flaws", "Chains of thought", "No chain of thought was read yet.", answer_figures.cot_flaws),
+    Section("cot_grounding", "Chains of thought and the execution", ""),
+    Section("pass_rates", "Pass rates", ""),
     Section("lengths", "Lengths", "No prediction was made yet.", figures.lengths, ("length_quantiles",)),
     Section("quality_rates", "Duplicates and constants", "Nothing to search yet."),
     Section("published_data", "Published data", ""),
@@ -68,7 +70,7 @@ SECTIONS = (
 )
 OF_RECIPES = frozenset({"losses"})
 """Sections that a report on one shard has no part in."""
-IF_ANY = frozenset({"published_data"})
+IF_ANY = frozenset({"cot_grounding", "pass_rates", "published_data"})
 """Sections about what most projects do not have: left out when there is nothing."""
 EXAMPLES = Section("examples", "Examples to read", "Nothing was judged yet.")
 

@@ -17,8 +17,9 @@ Row = dict[str, Any]
 
 REQUIRED = frozenset(
     {
-        "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "checkpoints", "cot_flaws", "drift", "examples",
-        "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage", "published_data",
+        "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "checkpoints", "cot_flaws", "cot_grounding",
+        "drift", "examples", "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage",
+        "pass_rates", "published_data",
         "quality_rates", "rejections", "shards", "slow_functions", "transform_attempts", "transform_wins", "usage",
         "verdict_flow",
     }

@@ -80,13 +80,18 @@ class WorkerPool:
         self.close()
 
     def warm(self, *keys: WorkerKey) -> None:
-        """Start workers ahead of the first job.
+        """Have an idle worker for each of the keys, which may repeat, ahead of the first job.
 
         Raises:
             SandboxUnavailable: one could not be started.
         """
-        for key in keys:
-            self._give_back(key, self._take(key))
+        taken: list[tuple[WorkerKey, Worker]] = []
+        try:
+            for key in keys:
+                taken.append((key, self._take(key)))
+        finally:
+            for key, worker in taken:
+                self._give_back(key, worker)
 
     def run(self, job: Job) -> list[Outcome]:
         """Run one job and return its outcomes, as `Sandbox.run` describes.

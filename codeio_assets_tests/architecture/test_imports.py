@@ -20,10 +20,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"core", "store"},
     "steps": {"core", "sandbox", "llm", "sources", "store"},
     "batch": {"core", "sandbox", "steps"},
+    "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
-    "products": {"core", "project", "llm", "store", "steps"},
+    "products": {"core", "project", "llm", "store", "steps", "rewards"},
     "reports": {"core", "store", "project", "steps"},
-    "graph": {"core", "project", "steps", "training"},
+    "graph": {"core", "project", "steps", "sandbox", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
     "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", *ENGINES},
+    "cli": {"core", "project", "sources", "steps", "rewards", "products", "operating", "batch", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from codeio_assets.batch.lines import BadInput
 from codeio_assets.cli.data import app
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.products.test_export import built
+from codeio_assets_tests.products.test_export_rl import true_pairs
 from codeio_assets_tests.steps.answered_tasks import RIGHT, WRONG, Task, fill
 
 
@@ -58,3 +60,23 @@ def test_verify_names_what_is_damaged(warehouse: Warehouse) -> None:
     assert result.exit_code == 1
     assert f"The file {path} is damaged" in result.output
     assert "1 damaged" in result.output
+
+
+def test_tasks_are_exported_for_reinforcement_learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEIO_HOME", str(tmp_path))
+    true_pairs(fill(tmp_path / "warehouse", [Task(n, direction="input") for n in range(12)]))
+    told = say("export-rl", "--to", str(tmp_path / "out"), "--split", "train", "--workers", "1")
+    assert told.endswith("known answers judged again, all right\n")
+    assert [path.name for path in (tmp_path / "out" / "data").iterdir()] == ["train.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--split", "dev"], "there is no such side. Take train, validation, test"),
+        (["--difficulty", "0.9", "0.1"], "give a lowest and a highest share, 0 to 1"),
+    ],
+)
+def test_what_cannot_be_exported_is_told(arguments: list[str], told: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=told):
+        say("export-rl", "--to", str(tmp_path / "out"), *arguments)

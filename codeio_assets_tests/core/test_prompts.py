@@ -18,6 +18,7 @@ PLACEHOLDERS = {
     "revise": {"feedback", "answer_form"},
     "label_category": {"content"},
     "complete_function": {"name", "content"},
+    "step_question": {"numbered_code", "given", "question"},
     "draw_inputs": {"name", "keys", "content"},
 }
 

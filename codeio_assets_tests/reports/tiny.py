@@ -99,8 +99,8 @@ def _shard(shard: str, files: list[tuple[str, tuple[str, ...]]]) -> dict[str, Ro
             "raw_code_files", "raw_code_files_rejections", "eligible_code_files", "eligible_code_files_rejections",
             "transform_attempts", "unified_functions", "unified_functions_rejections", "io_pairs",
             "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
-            "revised_predictions", "revised_verdicts", "cot_flaws", "model_usage", "verdict_history",
-            "function_costs", "near_duplicate_groups",
+            "revised_predictions", "revised_verdicts", "cot_flaws", "cot_grounding", "pass_rates", "model_usage",
+            "verdict_history", "function_costs", "near_duplicate_groups",
         )
     }  # fmt: skip
     for number, (fate, verdicts) in enumerate(files):
@@ -199,6 +199,23 @@ def _add_task(named: dict[str, Rows], function: dict[str, Any], pair: dict[str, 
         shared = ("prediction_id", "task_id", "function_id", "source", "direction", "turn", "model_id")
         flags = dict.fromkeys(FLAWS, False) | {"answer_missing": letter == "n", "too_short": True}
         named["cot_flaws"].append({name: prediction[name] for name in shared} | flags)
+        grounded = {"statements": 2, "grounded": 2 if letter == "c" else 1, "ungrounded_json": "[]"}
+        named["cot_grounding"].append({name: prediction[name] for name in shared[:-1]} | grounded)
+    named["pass_rates"].append(_rate(task, 4 if turns[0] == "c" else 0))
+
+
+def _rate(task: dict[str, Any], correct: int) -> dict[str, Any]:
+    return {
+        "rate_id": content_id(rate=task["task_id"]),
+        **{name: task[name] for name in ("task_id", "function_id", "source", "direction")},
+        "model_id": MODEL,
+        "samples": 4,
+        "correct": correct,
+        "pass_rate": correct / 4,
+        "pass_rate_low": 0.0,
+        "pass_rate_high": 1.0,
+        "rule_version": "default-1",
+    }
 
 
 def _attempt(file_id: str, source: str, attempt: int, fails: bool) -> dict[str, Any]:

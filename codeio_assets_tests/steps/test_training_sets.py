@@ -7,6 +7,7 @@ import pytest
 
 from codeio_assets.core.method.splits import position, side
 from codeio_assets.core.settings.project import Split
+from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.steps.training_sets import pin_name
 from codeio_assets.store import Warehouse
@@ -22,6 +23,7 @@ from codeio_assets_tests.steps.answered_tasks import (
     group_id,
     made,
     recipe,
+    row,
 )
 
 SPLIT = Split(validation_ratio=0.3, test_ratio=0.1)
@@ -385,3 +387,21 @@ class TestRebuilding:
         warehouse.collect_garbage(grace_s=0)
         pinned = warehouse.load_snapshot(warehouse.pins()[pin_name("r", snapshot)])
         assert self.build(warehouse, snapshot=pinned) == before
+
+
+def test_a_recipe_may_take_a_range_of_pass_rates(tmp_path: Path) -> None:
+    tasks = [Task(n) for n in range(5)]
+    warehouse = fill(tmp_path, tasks)
+    rates = [
+        row(
+            "pass_rates", rate_id=content_id(task=n, model=model), task_id=tasks[n].task_id, samples=10, correct=correct
+        )
+        for n, model, correct in ((0, "a", 0), (1, "a", 1), (2, "a", 9), (3, "a", 10), (3, "b", 0))
+    ]  # fmt: skip
+    warehouse.write("pass_rates", "s-0000", {"pass_rates": frame("pass_rates", rates)})
+    taken = made(warehouse, recipe(pass_rate=[0.1, 0.9]))
+    assert set(taken.samples["task_id"]) == {tasks[n].task_id for n in (1, 2, 3)}
+    assert taken.dropped_by_reason == {"no_pass_rate": 1, "outside_pass_rate": 1}
+    detail = dict(taken.rejections.select("reason", "detail").iter_rows())
+    assert detail["outside_pass_rate"] == "stage 1: pass rate 0.0"
+    assert made(warehouse, recipe()).dropped_by_reason == {}

@@ -59,6 +59,12 @@ functions as (
     left join near_duplicate_groups on unified_functions.file_id = near_duplicate_groups.file_id
 ),
 
+rates as (
+    select task_id, sum(correct) / nullif(sum(samples), 0) as pass_rate
+    from pass_rates
+    group by task_id
+),
+
 tasks as (
     select
         prediction_tasks.part,
@@ -69,6 +75,7 @@ tasks as (
         io_pairs.pair_index,
         functions.*,
         lower(functions.license) as license_key,
+        rates.pass_rate,
         talks.* exclude (task_id),
         min(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
         = max(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
@@ -77,6 +84,7 @@ tasks as (
     inner join talks on prediction_tasks.task_id = talks.task_id
     inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
     inner join functions on prediction_tasks.function_id = functions.function_id
+    left join rates on prediction_tasks.task_id = rates.task_id
     window shard as (partition by prediction_tasks.part)
 ),
 
@@ -97,6 +105,9 @@ decided as (
             when not $any_license and license_key is not null and not list_contains($licenses, license_key)
                 then 'license_not_allowed'
             when $is_control and is_alone then 'no_unrelated_text'
+            when $by_pass_rate and pass_rate is null then 'no_pass_rate'
+            when $by_pass_rate and (pass_rate < $pass_rate_low or pass_rate > $pass_rate_high)
+                then 'outside_pass_rate'
             when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
             when share_place >= $share then 'outside_mix_share'
         end as reason
@@ -126,6 +137,8 @@ select
             then 'pair ' || (pair_index + 1) || ' of at most ' || pairs_taken::bigint
         when 'license_unknown' then 'the source states no licence'
         when 'license_not_allowed' then 'licence ' || license
+        when 'no_pass_rate' then 'no model was asked several times'
+        when 'outside_pass_rate' then 'pass rate ' || round(pass_rate, 3)
         when 'no_unrelated_text' then 'the shard has no other function to take text from'
         when 'near_another_side' then 'its file is also near to files on another side of the split than ' || split
         when 'outside_mix_share' then 'share ' || $share || ' of codeio'

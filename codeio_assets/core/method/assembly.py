@@ -24,6 +24,8 @@ PROMPT_OF_FORMAT: dict[SampleFormat, str | None] = {
 EVERYTHING = 1 << 62
 """Stands for "no limit" where SQL wants a number."""
 
+EVERY_RATE = (0.0, 1.0)
+
 Parameters = dict[str, Any]
 _NAMES = re.compile(r"\$([a-z_]+)")
 
@@ -42,6 +44,9 @@ def recipe_parameters(recipe: Recipe, phrases: Phrases, split: Split, prompt: Ca
         "any_license": licenses is None,
         "unknown_license": licenses is not None and licenses.allow_unknown,
         "licenses": [name.lower() for name in licenses.allow] if licenses else [],
+        "by_pass_rate": data.pass_rate is not None,
+        "pass_rate_low": (data.pass_rate or EVERY_RATE)[0],
+        "pass_rate_high": (data.pass_rate or EVERY_RATE)[1],
         "turns": data.revision_turns + 1,
         "with_checks": data.revision_turns > 0,
         "to_truth": data.variant == "wrong_to_ground_truth",

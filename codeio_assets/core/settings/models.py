@@ -167,6 +167,10 @@ class Chat(Part):
     transform: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
     transform_attempts: int = Field(2, ge=1, description="1 = no repair with the error as feedback")
     predict: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
+    teacher: Literal["model", "trace"] = Field(
+        "model", description="trace: walks through traces as first answers, without a model and without revision"
+    )
+    samples_per_task: int = Field(0, ge=0, description="answers to each task for its pass rate; 0 = no pass rates")
     revision_turns: int = Field(1, ge=0, description="turns after the first; 0 = CodeI/O, 1 = CodeI/O++")
     max_failed_ratio: float = Field(0.1, ge=0, le=1, description="share of failed requests that a shard may have")
     models: dict[str, RequestForm] = Field(default_factory=dict, description="how a model's server wants requests")

@@ -262,6 +262,15 @@ class Training(Part):
     refuse_too_large: bool = Field(True, description="false only warns when the memory estimate exceeds what is free")
 
 
+class Traces(Part):
+    """Whether the code of each pair is followed line by line, and where a trace is cut."""
+
+    enabled: bool = False
+    max_events: int = Field(2_000, ge=1, description="events of a trace at most; the call goes on, its trace says so")
+    max_bytes: int = Field(200_000, ge=1_000, le=800_000, description="bytes of a trace at most, roughly")
+    questions_per_kind: int = Field(1, ge=0, description="questions about steps, per pair and kind")
+
+
 class Settings(Part):
     """The content of codeio.yaml."""
 
@@ -273,6 +282,13 @@ class Settings(Part):
     split: Split = Field(default_factory=lambda: Split.model_validate({}))
     training: Training = Field(default_factory=lambda: Training.model_validate({}))
     quality: Quality = Field(default_factory=lambda: Quality.model_validate({}))
+    traces: Traces = Field(default_factory=lambda: Traces.model_validate({}))
+
+    @model_validator(mode="after")
+    def _a_teacher_has_its_traces(self) -> Self:
+        if self.chat.teacher == "trace" and not self.traces.enabled:
+            raise ValueError("set `traces: {enabled: true}`, which `chat.teacher: trace` tells, or remove `teacher`")
+        return self
 
 
 _Model = TypeVar("_Model", bound=Part)

@@ -10,7 +10,16 @@ Source: CodeI/O, sec. 3.1 (schedules), tables 2-4 and figures 4-5 (data variants
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from codeio_assets.core.settings.project import Licenses, Names
 from codeio_assets.core.settings.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
@@ -61,10 +70,27 @@ class DataRecipe(_Part):
     pairs_fraction: float = Field(1.0, gt=0, le=1, description="share of a function's pairs, rounded, at least one")
     sources: Sources = Sources()
     licenses: Licenses | None = Field(None, description="null takes every licence")
+    pass_rate: tuple[float, float] | None = Field(
+        None,
+        strict=False,
+        description="lowest and highest share of right sampled answers; null takes all",
+    )
     revision_turns: int = Field(1, ge=0, description="turns after the first response")
     revision_text: RevisionText = Field(
         "own", description="unrelated = a control: what follows turn 1 is text of another function, as long"
     )
+
+    @model_validator(mode="after")
+    def _pass_rates_are_a_range(self) -> Self:
+        if self.pass_rate and not 0 <= self.pass_rate[0] <= self.pass_rate[1] <= 1:
+            raise ValueError("give `pass_rate` a lowest and a highest share between 0 and 1, e.g. [0.1, 0.9]")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a later field at its default: the fingerprint of what is made already stays as it is."""
+        written: dict[str, Any] = serialise(self)
+        return {name: value for name, value in written.items() if name != "pass_rate" or value is not None}
 
     @model_validator(mode="after")
     def _a_control_has_something_to_replace(self) -> Self:

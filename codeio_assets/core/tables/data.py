@@ -12,6 +12,13 @@ import polars as pl
 
 from codeio_assets.core.tables.quality import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.tables.reasons import REASONS
+from codeio_assets.core.tables.reinforcement import (
+    CotGrounding,
+    ExecutionTrace,
+    PassRate,
+    SampledAnswer,
+    StepQuestion,
+)
 from codeio_assets.core.tables.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
 from codeio_assets.core.tables.status import StageStatus
 from codeio_assets.core.tables.training import (
@@ -290,6 +297,12 @@ TABLES: dict[str, type[Table]] = {
     "revised_predictions": Prediction,
     "revised_verdicts": Verdict,
     "cot_flaws": CotFlaw,
+    "execution_traces": ExecutionTrace,
+    "execution_traces_rejections": _rejections("execution_traces"),
+    "step_questions": StepQuestion,
+    "cot_grounding": CotGrounding,
+    "sampled_answers": SampledAnswer,
+    "pass_rates": PassRate,
     "instruction_data": InstructionSample,
     "instruction_data_rejections": _rejections("instruction_data"),
     "training_sets": TrainingSample,

@@ -120,9 +120,17 @@ _ASSEMBLY: Final = {
     "not_correct": "the recipe takes correct responses only",
     "beyond_pairs_per_function": "beyond the pairs per function that the recipe takes",
     **_LICENSES,
+    "no_pass_rate": "the recipe takes a range of pass rates, and no answers were sampled",
+    "outside_pass_rate": "outside the range of pass rates that the recipe takes",
     "no_unrelated_text": "the control needs text of another function, and the shard has none",
     "near_another_side": "near to files on another side of the split",
     "outside_mix_share": "outside the share of its kind in the stage's mix",
+}
+
+_TRACES: Final = {
+    **{f"trace_{status}": f"followed line by line, the call {words}" for status, words in _OUTCOMES.items()},
+    "trace_malformed": "what came back is no trace",
+    "trace_differs": "followed line by line, the call gives another output than the pair has",
 }
 
 REASONS: Final[dict[str, dict[str, str]]] = {
@@ -131,6 +139,7 @@ REASONS: Final[dict[str, dict[str, str]]] = {
     "transform_attempts": {**_PARSING, **_RESPONSES, **_DRAWING},
     "unified_functions_rejections": {**_PARSING, **_RESPONSES, **_DRAWING},
     "io_pairs_rejections": {**_DRAWING, **_PAIRS},
+    "execution_traces_rejections": _TRACES,
     "prediction_tasks_rejections": {"duplicate_prompt": "another pair of the function gives the same prompt"},
     "instruction_data_rejections": _CONVERSATIONS,
     "training_sets_rejections": _ASSEMBLY,

@@ -23,6 +23,7 @@ COLUMNS = {
     "license": "licence as stated by the source",
     "model": "which model answered: the base, or the checkpoint of a stage",
     "model_id": "name of the model as it was asked for",
+    "pair_id": "the pair it is about",
     "path": "path inside the source",
     "position": "order in the pipeline, from 1",
     "prediction_id": "the prediction it is about",

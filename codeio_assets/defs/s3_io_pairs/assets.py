@@ -1,15 +1,17 @@
-"""s3: input/output pairs sampled by execution."""
+"""s3: input/output pairs sampled by execution, and what the code does on the way from the one to the other."""
 
 import dagster as dg
 
-from codeio_assets.graph.steps import IO_PAIRS, spec
+from codeio_assets.graph.steps import EXECUTION_TRACES, IO_PAIRS, spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.history import record_costs
 from codeio_assets.running.progress import log_execution
 from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.executing import Tally
+from codeio_assets.steps.execution_traces import no_traces, trace_pairs
 from codeio_assets.steps.io_pairs import sample_pairs
+from codeio_assets.steps.step_questions import with_questions
 
 
 @dg.asset(**spec(IO_PAIRS), retry_policy=INFRASTRUCTURE)
@@ -29,3 +31,22 @@ def io_pairs(
         published = step.publish(result)
         record_costs(step, result.info["slowest_functions"])
         return published
+
+
+@dg.asset(**spec(EXECUTION_TRACES), retry_policy=INFRASTRUCTURE)
+def execution_traces(
+    context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
+) -> dg.MaterializeResult:
+    """One row per pair: what the reference code did from the input to the output, line by line.
+
+    Key: `trace_id`. Empty unless `traces` in codeio.yaml is enabled. Traces are bounded, canonical, and the same bytes
+    each time; a call that does not end within its limits when it is followed is a row of
+    `execution_traces_rejections`. `step_questions` has questions about single steps, with their answers.
+    """
+    with begin(context, EXECUTION_TRACES, project) as step:
+        functions, pairs, uses = step.read("unified_functions"), step.read("io_pairs"), step.uses
+        if uses is None:
+            return step.publish(with_questions(no_traces(), functions, pairs, None, 0))
+        with sandbox.open(uses.limits, step.workers) as box:
+            result = trace_pairs(functions, pairs, box, uses.bounds, Tally(log_execution(context)))
+        return step.publish(with_questions(result, functions, pairs, uses.prompt, uses.questions_per_kind))

@@ -52,7 +52,8 @@ def _all_types() -> set[type]:
     found: set[type] = {object}
     pending: list[type] = [object]
     while pending:
-        for kind in type.__subclasses__(pending.pop()):
+        subclasses: list[Any] = type.__subclasses__(pending.pop())
+        for kind in subclasses:
             if kind not in found:
                 found.add(kind)
                 pending.append(kind)
@@ -63,7 +64,7 @@ def _sort_in_again() -> None:
     """Rebuild what was filled under the old hashes."""
     objects: list[Any] = gc.get_objects()
     for each in objects:
-        kind = type(each)
+        kind: Any = type(each)
         if (kind is dict and any(type(key) not in _BY_VALUE for key in each)) or (kind is set and each):
             kept: Any = list(each.items() if kind is dict else each)
             each.clear()

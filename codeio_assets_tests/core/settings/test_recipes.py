@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from codeio_assets.core.settings.recipes import Recipe, RecipeError, load_recipe, load_recipes
+from codeio_assets.core.settings.recipes import DataRecipe, Recipe, RecipeError, load_recipe, load_recipes
 
 SHIPPED = Path(__file__).parents[3] / "recipes"
 VALID = """\
@@ -237,3 +238,12 @@ def test_the_table_in_the_docs_is_fresh() -> None:
         [sys.executable, root / "tools" / "recipe_table.py", "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_range_of_pass_rates_is_one_and_leaves_other_recipes_as_they_are() -> None:
+    taken = DataRecipe.model_validate({"pass_rate": [0.1, 0.9]})
+    assert (taken.pass_rate, taken.model_dump(mode="json")["pass_rate"]) == ((0.1, 0.9), [0.1, 0.9])
+    assert "pass_rate" not in DataRecipe.model_validate({}).model_dump(mode="json")
+    for bad in ([0.9, 0.1], [-0.1, 1], [0, 1.1], [0.5]):
+        with pytest.raises(ValidationError):
+            DataRecipe.model_validate({"pass_rate": bad})

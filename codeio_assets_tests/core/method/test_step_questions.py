@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from codeio_assets.core.method.step_questions import ordinal, step_prompt, step_questions
+from codeio_assets.core.prompts import Prompt, PromptError, load_prompt
+from codeio_assets_tests.core.method.traced import trace_of
+
+CODE = """\
+def main_solution(n):
+    total = 0
+    for k in range(n):
+        if k % 2:
+            total += k
+    return total
+"""
+
+
+def test_every_question_has_the_answer_that_execution_gives() -> None:
+    asked = step_questions(trace_of(CODE, n=5), CODE, "k", per_kind=99)
+    answers = {each.question: json.loads(each.target_json) for each in asked}
+    value, following, count = (
+        "What is the value of `{}` when line {} has been run for the {} time?",
+        "Line {} has just been run for the {} time. Which line of the same call is run next? Answer with its number.",
+        "How many times is line {} run in this call? Answer with the number.",
+    )
+    assert answers == {
+        value.format("total", 2, "1st"): 0,
+        **{value.format("k", 3, ordinal(n + 1)): n for n in range(5)},
+        value.format("total", 5, "1st"): 1,
+        value.format("total", 5, "2nd"): 4,
+        **{following.format(3, ordinal(n + 1)): 4 for n in range(5)},
+        following.format(3, "6th"): 6,
+        **{following.format(4, ordinal(n + 1)): 5 if n % 2 else 3 for n in range(5)},
+        count.format(3): 6,
+        count.format(4): 5,
+        count.format(5): 2,
+    }
+
+
+def test_a_few_are_drawn_by_hash() -> None:
+    trace = trace_of(CODE, n=5)
+    drawn = {key: step_questions(trace, CODE, key) for key in "abcdef"}
+    assert {tuple(each.kind for each in asked) for asked in drawn.values()} == {
+        ("value_after_line", "next_line", "times_run")
+    }
+    assert len({asked[0].question for asked in drawn.values()}) > 2
+    assert drawn["a"] == step_questions(trace, CODE, "a")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def main_solution(n):\n    m = n\n    return m if n < 1 else main_solution(n - 1)\n",
+        "def main_solution(n):\n    while n < 5000:\n        n += 1\n    return n\n",
+    ],
+)
+def test_lines_that_run_in_several_calls_or_beyond_the_trace_are_not_asked_about(code: str) -> None:
+    assert step_questions(trace_of(code, n=3), code, "k", per_kind=9) == []
+
+
+def test_the_prompt_numbers_the_lines() -> None:
+    [asked] = step_questions(trace_of(CODE, n=5), CODE, "k")[:1]
+    text = step_prompt(asked, CODE, '{"n":5}', load_prompt("step_question"))
+    assert "\n1  def main_solution(n):\n" in text
+    assert "\n6      return total\n```" in text
+    assert asked.question in text
+    assert '{"n":5}' in text
+    with pytest.raises(PromptError, match="must be one"):
+        step_prompt(asked, CODE, "{}", Prompt("p", "0" * 64, (("system", "a"), ("user", "b"))))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (21, "21st"), (113, "113th")]
+)  # fmt: skip
+def test_ordinals(number: int, told: str) -> None:
+    assert ordinal(number) == told
