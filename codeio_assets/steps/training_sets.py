@@ -89,11 +89,20 @@ class Assembly:
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
+    def _marked_out(self) -> list[str]:
+        """Return the ids that people excluded, where the recipe goes by their marks."""
+        if self.recipe.data.exclude is None:
+            return []
+        return self.warehouse.sql("select item_id from marked_out order by 1", snapshot=self.snapshot)[
+            "item_id"
+        ].to_list()
+
     def _each(self) -> Iterator[tuple[Kind, duckdb.DuckDBPyConnection, dict[str, Any]]]:
         """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""
+        marked = self._marked_out()
         for number, stage in sorted(self.recipe.stages.items()):
             for kind, share in sorted(stage.mix.items()):
-                values = {**self.parameters, "stage": number, "share": share}
+                values = {**self.parameters, "stage": number, "share": share, "marked": marked}
                 table = "prediction_tasks" if kind == "codeio" else "instruction_data"
                 for group in self.snapshot.in_groups(table, self.tasks_per_group):
                     with self.warehouse.connect(group) as connection:

@@ -66,6 +66,10 @@ class DataRecipe(_Part):
         "own", description="unrelated = a control: what follows turn 1 is text of another function, as long"
     )
 
+    exclude: Literal["marked"] | None = Field(
+        None, description="`marked` leaves out what people marked as excluded; null leaves marks alone"
+    )
+
     @model_validator(mode="after")
     def _a_control_has_something_to_replace(self) -> Self:
         if self.revision_text == "unrelated" and self.revision_turns == 0:

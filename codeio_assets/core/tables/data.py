@@ -10,6 +10,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from codeio_assets.core.tables.marks import Mark
 from codeio_assets.core.tables.quality import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.core.tables.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
@@ -302,6 +303,7 @@ TABLES: dict[str, type[Table]] = {
     "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,
     "status": StageStatus,
+    "marks": Mark,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,
     "function_costs": FunctionCost,

@@ -107,6 +107,7 @@ _CONVERSATIONS: Final = {
 }
 
 _ASSEMBLY: Final = {
+    "marked": "somebody marked it, its function or its file as excluded",
     "source_left_out": "the recipe leaves its source out",
     "outside_fraction": "outside the fraction of functions that the recipe takes",
     **_RESPONSES,
