@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from codeio_assets.cli.app import app
+from codeio_assets.cli.app import complete
 from codeio_assets.core.settings.project import Settings, Sources
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import TABLES
@@ -26,7 +26,7 @@ from codeio_assets.graph.steps import STEPS, committed_assets
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
 ENVIRONMENT = {
-    "CODEIO_PROJECT": "folder with codeio.yaml, sources.yaml, recipes/ and sql/; default: the repository",
+    "CODEIO_PROJECT": "folder with codeio.yaml, sources.yaml and recipes/; default: the nearest at or above the current folder",
     "CODEIO_HOME": "folder for everything that is made; default: `var` in the project",
     "CODEIO_BASE_URL": "server instead of `chat.base_url`, and instead of `chat.endpoints`",
     "CODEIO_MODEL": "model instead of `chat.model`",
@@ -155,7 +155,7 @@ def _type(annotation: Any) -> str:
 
 def _commands() -> Iterator[str]:
     yield from _head("command", "options", "what")
-    for path, command in commands(typer.main.get_command(app), "codeio"):
+    for path, command in commands(typer.main.get_command(complete()), "codeio"):
         options = ", ".join(f"`{each.opts[0]}`" for each in command.params if each.name != "help")
         yield _row(f"`{path}`", options, (command.help or "").split("\n")[0])
 

@@ -52,7 +52,8 @@ def running_upper(bad: int, seen: int, confidence: float = 0.95) -> float:
     """Return a bound that the true share of bad items stays below, however often one looks while going on.
 
     A fixed-size interval is too short for who stops when it suits; this one holds at all times together (a mixture of
-    likelihood ratios with a prior at small shares). None bad among 143 gives less than 3%; decided beforehand it were 99.
+    likelihood ratios with a prior at small shares). None bad among 143 gives less than 3%; with a number fixed
+    beforehand it were 99.
 
     Source: Robbins 1970 (confidence sequences by mixtures); Ville's inequality.
 

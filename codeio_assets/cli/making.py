@@ -1,0 +1,74 @@
+"""The commands that make things and keep them in order."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codeio_assets.project import Project
+
+app = typer.Typer()
+
+
+@app.command()
+def demo() -> None:
+    """Materialise the whole graph on what sources.yaml names, and show the funnel. Repeats only what is out of date."""
+    from codeio_assets.operating.local import materialise_everything
+
+    materialise_everything(Project.find(), _say)
+
+
+@app.command()
+def shards() -> None:
+    """Register new raw files as shards, tell Dagster, and list all shards."""
+    from codeio_assets.operating.local import register_shards
+
+    project = Project.find()
+    new = set(register_shards(project))
+    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
+        print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
+
+
+@app.command()
+def status() -> None:
+    """Show how far the data set is, what it cost, what is wrong with it, and what is out of date."""
+    from codeio_assets.operating.local import show_status
+
+    show_status(Project.find(), _say)
+
+
+@app.command()
+def gc(
+    grace_hours: Annotated[float, typer.Option(help="spare files younger than this")] = 24.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only count")] = False,
+) -> None:
+    """Remove table versions that neither a manifest nor a pin names."""
+    from codeio_assets.store import Warehouse
+
+    report = Warehouse(Project.find().warehouse).collect_garbage(grace_hours * 3_600, dry_run=dry_run)
+    word = "would remove" if report.dry_run else "removed"
+    print(
+        f"{word} {len(report.removed)} file(s), {report.removed_bytes / 2**20:.1f} MiB; "
+        f"kept: {report.kept_live} live, {report.kept_pinned} pinned, {report.kept_young} too young"
+    )
+
+
+@app.command()
+def export_journal(target: Annotated[Path, typer.Argument(help="JSONL file to write")]) -> None:
+    """Write the responses that the present tables rest on: the same as `codeio journal export`."""
+    from codeio_assets.cli import llm
+
+    llm.export(target)
+
+
+@app.command()
+def check_isolation() -> None:
+    """Tell whether untrusted code can be isolated on this machine, and what to install when not."""
+    from codeio_assets.sandbox import open_sandbox
+
+    with open_sandbox(workers=1) as sandbox:
+        print(f"isolation: {sandbox.isolation}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
