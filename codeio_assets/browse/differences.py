@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from codeio_assets.core.values.comparison import Rule, equal_values
 
@@ -35,7 +35,8 @@ Pieces = list[Piece]
 def compare_values(one_json: str | None, other_json: str | None, rule: Rule = "default") -> tuple[Pieces, Pieces]:
     """Return two JSON values as texts whose parts say where they differ. Of a missing value nothing is returned."""
     if one_json is None or other_json is None:
-        return tuple([Piece(pretty(text))] if text is not None else [] for text in (one_json, other_json))  # type: ignore[return-value]
+        whole = [[Piece(pretty(text))] if text is not None else [] for text in (one_json, other_json)]
+        return whole[0], whole[1]
     one, other = json.loads(one_json), json.loads(other_json)
     return list(_beside(one, other, "", rule)), list(_beside(other, one, "", rule))
 
@@ -50,14 +51,16 @@ def _beside(value: Any, other: Any, indent: str, rule: Rule) -> Iterator[Piece]:
     if _equal(value, other, rule):
         yield from _whole(value, indent)
     elif isinstance(value, dict) and isinstance(other, dict):
-        items = [(f"{_text(name)}: ", each, name in other, other.get(name)) for name, each in value.items()]
+        members, others = cast("dict[str, Any]", value), cast("dict[str, Any]", other)
+        items = [(f"{_text(name)}: ", each, name in others, others.get(name)) for name, each in members.items()]
         yield from _nested("{", "}", items, indent, rule)
     elif isinstance(value, list) and isinstance(other, list):
-        items = [("", each, place < len(other), other[place] if place < len(other) else None)
-                 for place, each in enumerate(value)]  # fmt: skip
+        parts, theirs = cast("list[Any]", value), cast("list[Any]", other)
+        beside = [*theirs, *([None] * (len(parts) - len(theirs)))]
+        items = [("", each, place < len(theirs), beside[place]) for place, each in enumerate(parts)]
         yield from _nested("[", "]", items, indent, rule)
-        if len(other) > len(value):
-            yield Piece(f" ({len(other) - len(value)} missing)", "differs")
+        if len(theirs) > len(parts):
+            yield Piece(f" ({len(theirs) - len(parts)} missing)", "differs")
     else:
         yield Piece("".join(piece.text for piece in _whole(value, indent)), "differs")
 
@@ -91,10 +94,11 @@ def _laid_out(value: Any, indent: str) -> str:
         return text
     inner = indent + " " * INDENT
     if isinstance(value, dict):
-        parts = [f"{_text(name)}: {_laid_out(each, inner)}" for name, each in value.items()]
+        members = cast("dict[str, Any]", value)
+        parts = [f"{_text(name)}: {_laid_out(each, inner)}" for name, each in members.items()]
         opening, closing = "{", "}"
     else:
-        parts = [_laid_out(each, inner) for each in value]
+        parts = [_laid_out(each, inner) for each in cast("list[Any]", value)]
         opening, closing = "[", "]"
     return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
 

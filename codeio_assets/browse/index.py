@@ -7,7 +7,7 @@ What does not live here: what a row holds (`sql/browse`), conditions on rows (`l
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +82,7 @@ class Index:
             self._connection.close()
 
     @contextmanager
-    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def cursor(self) -> Generator[duckdb.DuckDBPyConnection]:
         """Give a connection of one's own to the rows, for the time of a question."""
         cursor = self._connection.cursor()
         try:
@@ -156,7 +156,7 @@ class Index:
         cursor.close()
 
     @contextmanager
-    def _of_partition(self, manifests: Manifests) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _of_partition(self, manifests: Manifests) -> Generator[duckdb.DuckDBPyConnection]:
         connection = self.warehouse.connect(snapshot_of(manifests.values()))
         try:
             yield connection

@@ -4,7 +4,7 @@ Only the partition of the item is opened. What does not live here: lists (`listi
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -222,7 +222,7 @@ class Items:
         return marks.filter(marks["item_id"].is_in(list(item_ids))).sort("marked_at", descending=True).to_dicts()
 
     @contextmanager
-    def _opened(self, part: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _opened(self, part: str) -> Generator[duckdb.DuckDBPyConnection]:
         assets = (*SHARD_ASSETS, "file_labels")
         manifests = [manifest for asset in assets if (manifest := self._warehouse.manifest(asset, part))]
         connection = self._warehouse.connect(snapshot_of(manifests))

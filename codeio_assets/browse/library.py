@@ -18,6 +18,8 @@ from codeio_assets.browse.trying import Trial
 from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
 
+Counts = OrderedDict[tuple[int, str], tuple[int, list[Choices]]]
+"""(generation of the index, list) -> its rows and choices, the ones asked for last at the end."""
 KEPT_COUNTS = 64
 SHARDS_SHOWN = 60
 
@@ -34,7 +36,7 @@ class Library:
     answers: Answers
     trial: Trial
     token: str = field(default_factory=new_token)
-    _counts: "OrderedDict[tuple[int, str], tuple[int, list[Choices]]]" = field(default_factory=OrderedDict)
+    _counts: Counts = field(default_factory=Counts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers.python import PythonLexer
 
 from codeio_assets.browse.differences import Piece, pretty
 
@@ -31,7 +31,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if type(value) is str else value,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -45,6 +45,10 @@ def environment() -> Environment:
 def render(template: str, **values: Any) -> str:
     """Return a page."""
     return environment().get_template(template).render(**values)
+
+
+def _seen(value: Any) -> Any:
+    return visible(value) if type(value) is str else value  # what is markup already has been looked at
 
 
 def visible(text: str) -> str:
@@ -69,7 +73,7 @@ def python(code: str | None) -> Markup:
     if code is None or len(code) > LONGEST_CODE:
         return shown(code)
     return Markup(
-        highlight(visible(code.replace("\r\n", "\n")), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+        highlight(visible(code.replace("\r\n", "\n")), PythonLexer(stripnl=False), HtmlFormatter[str](nowrap=True))
     )
 
 

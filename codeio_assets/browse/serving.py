@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import uvicorn
 
@@ -51,7 +51,7 @@ def serve(library: Library, listening: socket.socket, say: Callable[[str], None]
 
 
 @contextlib.contextmanager
-def following(index: Index) -> Iterator[None]:
+def following(index: Index) -> Generator[None]:
     """Keep an index up to date in a thread, for the time of the block."""
     ended = threading.Event()
 

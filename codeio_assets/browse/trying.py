@@ -12,7 +12,7 @@ from codeio_assets.browse.items import Item, held_against
 from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_output, read_input_answer
 from codeio_assets.core.settings.project import Judging, SandboxSettings
 from codeio_assets.core.values.canonical import canonical_json
-from codeio_assets.core.values.comparison import equal_values
+from codeio_assets.core.values.comparison import Rule, equal_values
 from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
 from codeio_assets.steps.io_pairs import REFERENCE
 
@@ -35,7 +35,7 @@ class Trial:
 
     def __init__(self, sandbox: SandboxSettings, judging: Judging) -> None:
         self._settings = sandbox
-        self._rule = judging.rule
+        self._rule: Rule = judging.rule
         self._pool: WorkerPool | None = None
         self._lock = threading.Lock()
 

@@ -9,7 +9,7 @@ import fcntl
 import getpass
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,7 +91,7 @@ def _check(marking: Marking) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, person: str) -> Iterator[None]:
+def _alone(folder: Path, person: str) -> Generator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / person).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -45,6 +45,8 @@ def source_files(name: str, source: Source, base: Path) -> list[Path]:
     Raises:
         SettingsError: the folder or file does not exist.
     """
+    if source.path is None:  # a repository or a dataset, which is one thing that holds many items
+        return [base]
     root = base / source.path
     if source.kind == "directory":
         if not root.is_dir():
@@ -67,20 +69,34 @@ def read_items(source: Source, base: Path, path: Path) -> Iterator[RawItem]:
         yield _read_file(source, base, path)
     elif source.kind == "jsonl":
         yield from _read_jsonl(source, path)
+    elif source.kind == "git":
+        from codeio_assets.sources.repositories import read_repository
+
+        yield from read_repository(source, base)
+    elif source.kind == "huggingface":
+        from codeio_assets.sources.datasets import read_dataset
+
+        yield from read_dataset(source, base)
     else:
         yield from _read_parquet(source, path)
 
 
 def _read_file(source: Source, base: Path, path: Path) -> RawItem:
+    assert source.path is not None  # the settings have seen to it
     name = _storable(path.relative_to(base / source.path).as_posix())
     try:
         size = path.stat().st_size
         if size > source.max_bytes:
             identity = sha256_hex(f"{name}:{size}:{path.stat().st_mtime_ns}")
-            return _too_large(name, identity, size, source)
+            return too_large(name, identity, size, source)
         data = path.read_bytes()
     except OSError as error:
         return RawItem(name, sha256_hex(name), sha256_hex(b""), 0, reason="unreadable", detail=str(error.strerror))
+    return read_bytes(source, name, data)
+
+
+def read_bytes(source: Source, name: str, data: bytes) -> RawItem:
+    """Return the item that the bytes of a whole file are."""
     sha256 = sha256_hex(data)
     try:
         content = data.decode("utf-8-sig")
@@ -90,7 +106,8 @@ def _read_file(source: Source, base: Path, path: Path) -> RawItem:
     return RawItem(name, sha256, sha256, len(data), content, source.repository, source.license)
 
 
-def _too_large(name: str, identity: str, size: int, source: Source) -> RawItem:
+def too_large(name: str, identity: str, size: int, source: Source) -> RawItem:
+    """Return the item that a file or row beyond `max_bytes` is."""
     detail = f"{size:,} bytes, more than max_bytes = {source.max_bytes:,}"
     return RawItem(name, identity, identity, size, reason="too_large", detail=detail)
 
@@ -109,21 +126,21 @@ def _read_jsonl(source: Source, path: Path) -> Iterator[RawItem]:
 def _read_line(source: Source, where: str, line: bytes) -> RawItem:
     sha256 = sha256_hex(line)
     if len(line) > source.max_bytes:
-        return _too_large(where, sha256, len(line), source)
+        return too_large(where, sha256, len(line), source)
     try:
         row = json.loads(line)
     except UnicodeDecodeError as error:
         return RawItem(where, sha256, sha256, len(line), reason="undecodable", detail=f"not UTF-8: {error.reason}")
     except (ValueError, RecursionError) as error:
         return RawItem(where, sha256, sha256, len(line), reason="broken_json", detail=str(error))
-    return _read_row(source, where, sha256, row, len(line))
+    return read_row(source, where, sha256, row, len(line))
 
 
 def _read_parquet(source: Source, path: Path) -> Iterator[RawItem]:
     try:
         for number, row in enumerate(_parquet_rows(source.fields, path), start=1):
             text = canonical_json({key: str(value) for key, value in row.items()})
-            yield _read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
+            yield read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).split("\n", 1)[0]
         raise SettingsError(f"{path}: is not a readable Parquet file ({reason}). Write it anew.") from error
@@ -140,7 +157,8 @@ def _wanted(fields: Fields) -> tuple[str | None, ...]:
     return fields.content, fields.path, fields.repository, fields.license
 
 
-def _read_row(source: Source, where: str, sha256: str, row: Any, size: int) -> RawItem:
+def read_row(source: Source, where: str, sha256: str, row: Any, size: int) -> RawItem:
+    """Return the item that a row is; `where` names it when it names no path of its own."""
     fields = source.fields
     content = row.get(fields.content) if isinstance(row, dict) else None
     if not isinstance(content, str):
@@ -148,7 +166,7 @@ def _read_row(source: Source, where: str, sha256: str, row: Any, size: int) -> R
         return RawItem(where, sha256, sha256, size, reason="missing_field", detail=detail)
     data = content.encode("utf-8", "surrogatepass")
     if len(data) > source.max_bytes:
-        return _too_large(where, sha256, len(data), source)
+        return too_large(where, sha256, len(data), source)
     try:
         content.encode()
     except UnicodeEncodeError as error:

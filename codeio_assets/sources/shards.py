@@ -121,7 +121,7 @@ class ShardRegistry:
 
 def read_shard(shard: Shard, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
     """Yield each item of a shard with what the source holds now: None when it is gone or has changed."""
-    root = base / source.path
+    root = base / source.path if source.path else base
     found: dict[tuple[str, str], RawItem] = {}
     wanted = {item.item_sha256 for item in shard.items}
     for file in dict.fromkeys(item.file for item in shard.items):
@@ -143,7 +143,7 @@ def _number(key: str) -> int:
 
 
 def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, str | None]]:
-    root = base / source.path
+    root = base / source.path if source.path else base
     for path in source_files(name, source, base):
         file = path.relative_to(root).as_posix() if source.kind == "directory" else ""
         for item in read_items(source, base, path):

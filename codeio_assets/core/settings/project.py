@@ -4,8 +4,10 @@ What lives here: the fields, their defaults and rules, and reading the two files
 (`model_settings`) and data quality (`quality_settings`), looking for files (`sources`), secrets (environment only).
 """
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -97,9 +99,16 @@ class Source(Part):
     Source: pairs per function, CodeI/O appendix A (CodeMix 3, PyEdu-R 6, others 10).
     """
 
-    kind: Literal["directory", "jsonl", "parquet"]
-    path: Relative = Field(description="relative to sources.yaml")
-    glob: str = Field("**/*.py", description="which files of a directory")
+    kind: Literal["directory", "jsonl", "parquet", "git", "huggingface"]
+    path: Relative | None = Field(None, description="of directory, jsonl and parquet; relative to sources.yaml")
+    url: str | None = Field(None, description="of git: an address, or a local path relative to sources.yaml")
+    dataset: str | None = Field(None, description="of huggingface: name on the hub, or a local folder")
+    dataset_config: str | None = Field(None, description="of huggingface: configuration of the dataset")
+    dataset_split: str = Field("train", description="of huggingface")
+    revision: str | None = Field(
+        None, description="of git and huggingface: a commit; a branch moves, and a rebuild then misses files"
+    )
+    glob: str = Field("**/*.py", description="which files of a directory or repository")
     fields: Fields = Field(default_factory=lambda: Fields.model_validate({}))
     repository: str | None = Field(None, description="stated for rows that do not name one")
     license: str | None = Field(None, description="stated for rows that do not name one")
@@ -107,6 +116,34 @@ class Source(Part):
     shard_size: int = Field(1_000, ge=1)
     max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
     filters: Filters = Field(default_factory=lambda: Filters.model_validate({}))
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        wanted = {"git": "url", "huggingface": "dataset"}.get(self.kind, "path")
+        given = [name for name in ("path", "url", "dataset") if getattr(self, name) is not None]
+        if given != [wanted]:
+            raise ValueError(
+                f"give `{wanted}` and none of the others of path, url, dataset, as kind: {self.kind} wants"
+            )
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _address_is_harmless(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if url.startswith("-") or "::" in url or not url.strip():
+            raise ValueError(f"{url!r} is no address of a repository. Write https://..., ssh://... or a path")
+        if "@" in urlsplit(url).netloc and ":" in urlsplit(url).netloc.rpartition("@")[0]:
+            raise ValueError("take the password out of the address; git asks its own credential helper")
+        return url
+
+    @field_validator("revision")
+    @classmethod
+    def _revision_is_one(cls, revision: str | None) -> str | None:
+        if revision is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._/+-]*", revision):
+            raise ValueError(f"{revision!r} is no commit, tag or branch")
+        return revision
 
     @field_validator("glob")
     @classmethod

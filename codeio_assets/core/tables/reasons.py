@@ -35,6 +35,7 @@ _READING: Final = {
     "missing_field": "the row lacks the content or the path",
     "source_changed": "the registered file is no longer there as it was",
     "repeated_item": "the same path and content stand in the source once more",
+    "not_followed": "a link or submodule of a repository, which is not followed",
 }
 
 _LICENSES: Final = {

@@ -21,6 +21,7 @@ _EXACT: Final[dict[str, str]] = {
     "missing_field": "Name the fields of the rows under `fields` of the source in sources.yaml.",
     "source_changed": "Run `codeio shards`: what has changed is registered anew.",
     "repeated_item": _NOTHING,
+    "not_followed": "Add the repository that it points to as a source of its own, if its code is wanted.",
     "license_not_allowed": "Add the licence to `licenses.allow` (sources.yaml or the recipe) if you may use it.",
     "license_unknown": "State `license` for the source, or set `allow_unknown: true`.",
     "empty_file": _NOTHING,
