@@ -14,7 +14,7 @@ from codeio_assets_tests.reports import tiny
 
 SQL = INSTALLED_ROOT / "sql"
 SHARD = "beta-0001"
-FOLDERS = ("checks", "evaluation", "lineage", "reports", "transforms", "warnings")
+FOLDERS = ("browse", "checks", "evaluation", "lineage", "reports", "transforms", "warnings")
 FILES = [path for folder in FOLDERS for path in sorted((SQL / folder).glob("*.sql"))]
 QUERIES = [path for path in FILES if path.parent.name == "reports"]  # stages/test_assembling.py runs the transforms
 CHECKS = [path for path in FILES if path.parent.name in {"checks", "warnings"}]

@@ -21,7 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "steps": {"core", "sandbox", "llm", "sources", "store"},
     "batch": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
-    "products": {"core", "project", "llm", "store", "steps"},
+    "products": {"core", "project", "llm", "sandbox", "store", "steps"},
+    "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
     "graph": {"core", "project", "steps", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
@@ -33,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", *ENGINES},
+    "cli": {"core", "project", "sources", "steps", "products", "browse", "operating", "batch", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 
