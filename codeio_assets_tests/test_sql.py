@@ -256,6 +256,22 @@ VIOLATIONS: dict[str, list[Break]] = {
     ],
     "published_data_audit__recorded_pairs_reproduce": [changed("published_data_audit", result="random")],
 }
+
+
+def test_other_shards_say_nothing_about_a_change(tmp_path: Path):
+    content = tiny.tables()
+    history = content["alpha-0001"]["verdict_history"]
+    history += [
+        tiny.history("alpha-0001", direction, 400, 400, source="beta", version=OTHER)
+        for direction in ("input", "output")
+    ]
+    for row in content[SHARD]["verdicts"]:
+        row["status"] = "wrong"
+    warehouse = tiny.write(Warehouse(tmp_path), content)
+    query = (SQL / "warnings" / "verdicts__correct_rate_is_steady.sql").read_text("utf-8")
+    assert run_sql_check(warehouse, query, SHARD).is_empty()
+
+
 CASES = [(name, number) for name, breaks in VIOLATIONS.items() for number in range(len(breaks))]
 
 

@@ -7,7 +7,6 @@ What lives here: the fields, their defaults and rules, and reading the two files
 import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -134,7 +133,7 @@ class Source(Part):
             return None
         if url.startswith("-") or "::" in url or not url.strip():
             raise ValueError(f"{url!r} is no address of a repository. Write https://..., ssh://... or a path")
-        if "@" in urlsplit(url).netloc and ":" in urlsplit(url).netloc.rpartition("@")[0]:
+        if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", url):
             raise ValueError("take the password out of the address; git asks its own credential helper")
         return url
 

@@ -241,7 +241,9 @@ class FunnelStep(Table):
     position: int = pa.Field(ge=1, unique=True)
     step: str = pa.Field(description="what is counted")
     rows: int = pa.Field(ge=0)
-    share_of_previous: float = pa.Field(nullable=True, description="rows per row of the step before")
+    share_of_previous: float = pa.Field(
+        nullable=True, description="of files, share of the step before; of tasks, share of all tasks"
+    )
 
 
 class ModelUsage(Table):
