@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup isolation demo test lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -53,12 +53,11 @@ snapshot: setup ## accept a changed graph
 docs: setup ## regenerate the tables of the README and of docs/recipes.md, and docs/reference.md
 	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py && $(BIN)/python tools/reference.py
 
-dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), reports one port above
-	@$(BIN)/codeio shards >/dev/null && home="$${CODEIO_HOME:-$${CODEIO_PROJECT:-$(CURDIR)}/var}" port="$${PORT:-3000}" && \
-	  mkdir -p "$$home/reports" && reports=$$((port + 1)) && \
-	  { $(BIN)/python -m http.server -b 127.0.0.1 -d "$$home/reports" $$reports >/dev/null 2>&1 & trap "kill $$!" EXIT; } && \
-	  DAGSTER_HOME="$${DAGSTER_HOME:-$$home/dagster}" CODEIO_REPORTS_URL=http://127.0.0.1:$$reports \
-	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
+dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), the browser one port above
+	@$(BIN)/codeio dev --port $${PORT:-3000}
+
+browse: setup ## the browser alone on http://127.0.0.1:3001
+	@$(BIN)/codeio browse
 
 record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
 	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }

@@ -28,7 +28,7 @@ PAGE = ROOT / "docs" / "reference.md"
 ENVIRONMENT = {
     "CODEIO_CACHE": "folder for copies of remote repositories; default: ~/.cache/codeio",
     "CODEIO_PERSON": "who marks in the browser and with `codeio mark`; default: the login name",
-    "CODEIO_PROJECT": "folder with codeio.yaml, sources.yaml and recipes/; default: the nearest at or above the current folder",
+    "CODEIO_PROJECT": "folder with codeio.yaml and the rest; default: the nearest at or above the current folder",
     "CODEIO_HOME": "folder for everything that is made; default: `var` in the project",
     "CODEIO_BASE_URL": "server instead of `chat.base_url`, and instead of `chat.endpoints`",
     "CODEIO_MODEL": "model instead of `chat.model`",

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
-from pygments.lexers.python import PythonLexer
+from pygments.lexers import get_lexer_by_name  # pyright: ignore[reportUnknownVariableType]
 
 from codeio_assets.browse.differences import Piece, pretty
 
@@ -73,7 +73,11 @@ def python(code: str | None) -> Markup:
     if code is None or len(code) > LONGEST_CODE:
         return shown(code)
     return Markup(
-        highlight(visible(code.replace("\r\n", "\n")), PythonLexer(stripnl=False), HtmlFormatter[str](nowrap=True))
+        highlight(
+            visible(code.replace("\r\n", "\n")),
+            get_lexer_by_name("python", stripnl=False),
+            HtmlFormatter[str](nowrap=True),
+        )
     )
 
 

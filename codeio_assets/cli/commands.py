@@ -18,6 +18,9 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("demo", "making", "Materialise the whole graph on what sources.yaml names, and show the funnel."),
         ("status", "making", "Show how far the data set is, what it cost, what is wrong with it, and what is out of date."),
     ),
+    "Serve": (
+        ("dev", "developing", "Serve Dagster's UI with its daemon, and the browser one port above; links in the UI lead there."),
+    ),
     "Read": (
         ("browse", "reading", "Open the browser: read, search, compare, mark and try every sample, on 127.0.0.1."),
         ("show", "reading", "Print an item in full: file, function, pair, prompt, every turn with its verdict."),

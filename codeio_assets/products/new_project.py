@@ -6,7 +6,7 @@ What does not live here: what the fields mean (`core.settings`).
 from collections.abc import Iterator
 from pathlib import Path
 
-from codeio_assets.project import MARKER
+from codeio_assets.project import INSTALLED_ROOT, MARKER
 from codeio_assets.store import StoreError
 
 SETTINGS = """\
@@ -84,7 +84,10 @@ def make_project(folder: Path, code: Path | None = None) -> Iterator[str]:
         raise StoreError(f"{code} is no folder. Name the one with your Python files, or leave --code out.")
     path = str(code.resolve()) if code else "code"
     sources = SOURCES.format(path=path, license="null" if code else "apache-2.0")
-    files = {**FILES, "sources.yaml": sources} | ({} if code else {"code/change.py": EXAMPLE})
+    demo = (INSTALLED_ROOT / "recipes" / "demo.yaml").read_text(encoding="utf-8")
+    files = {**FILES, "sources.yaml": sources, "recipes/demo.yaml": demo} | (
+        {} if code else {"code/change.py": EXAMPLE}
+    )
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

@@ -90,12 +90,10 @@ class Assembly:
         return pa.RecordBatchReader.from_batches(schema, batches())
 
     def _marked_out(self) -> list[str]:
-        """Return the ids that people excluded, where the recipe goes by their marks."""
+        """Return the ids that people have excluded by now, where the recipe goes by their marks."""
         if self.recipe.data.exclude is None:
             return []
-        return self.warehouse.sql("select item_id from marked_out order by 1", snapshot=self.snapshot)[
-            "item_id"
-        ].to_list()
+        return self.warehouse.sql(self.query("lineage/marked_out.sql"))["item_id"].to_list()
 
     def _each(self) -> Iterator[tuple[Kind, duckdb.DuckDBPyConnection, dict[str, Any]]]:
         """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""

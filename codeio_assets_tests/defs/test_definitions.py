@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from codeio_assets.checks.tables import tables_of
-from codeio_assets.core.tables.data import RUN_TABLES, TABLES
+from codeio_assets.core.tables.data import PEOPLE_TABLES, RUN_TABLES, TABLES
 from codeio_assets.graph.steps import STEPS, committed_assets
 from codeio_assets.project import INSTALLED_ROOT
 
@@ -73,7 +73,7 @@ def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -
 
 def test_every_table_is_checked_by_the_asset_that_commits_it() -> None:
     checked = [table for asset in STEPS for table in tables_of(asset)]
-    assert sorted([*checked, *RUN_TABLES]) == sorted(TABLES)
+    assert sorted([*checked, *RUN_TABLES, *PEOPLE_TABLES]) == sorted(TABLES)
 
 
 def test_stages_are_in_flow_order() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from codeio_assets.products.marks import Marking, add_marks, person_named
+from codeio_assets.project import Project
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets_tests.steps.answered_tasks import Task, chats, fill, group_id, made, recipe
 
@@ -18,7 +19,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def excluded(warehouse: Warehouse) -> set[str]:
-    return set(warehouse.sql("select item_id from marked_out")["item_id"])
+    return set(warehouse.sql(Project.find().sql("lineage/marked_out.sql"))["item_id"])
 
 
 def mark(warehouse: Warehouse, name: str, *items: str, person: str = "ada", kind: str = "task") -> None:

@@ -269,6 +269,8 @@ class ModelUsage(Table):
 
 RUN_TABLES = ("model_usage", "verdict_history", "function_costs")
 """Tables that runs add to, beside those of the assets."""
+PEOPLE_TABLES = ("marks",)
+"""Tables that people add to."""
 
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
