@@ -67,7 +67,7 @@ def test_query_gives_the_same_order_whatever_the_order_of_rows(path: Path, good:
 
 
 def partition_of(check: Path) -> str:
-    return {"shards": SHARD, "recipes": tiny.RECIPE, "none": "all"}[STEPS[check.stem.split("__")[0]].partitioned]
+    return {"shard": SHARD, "recipe": tiny.RECIPE, "project": "all"}[STEPS[check.stem.split("__")[0]].per]
 
 
 @pytest.mark.parametrize("path", named(CHECKS))
@@ -208,6 +208,51 @@ def one_answer_less(tables: dict[str, tiny.Rows]) -> int:
 
 
 OTHER = "f" * 64
+
+
+def nothing_left(given: str, key: str, kept: str) -> Break:
+    """Have a dozen items, and none that is kept."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        tables[given] = [{**tables[given][0], key: f"{number:064x}"} for number in range(12)]
+        tables[kept] = []
+        return 1
+
+    return break_it
+
+
+def little_left(given: str, key: str, kept: str) -> Break:
+    """Have many items for each that is kept."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        tables[given] = [{**tables[given][0], key: f"{number:064x}"} for number in range(60)]
+        tables[kept] = tables[kept][:1]
+        return 1
+
+    return break_it
+
+
+def answers(without_value: int, with_value: int) -> Break:
+    """Have answers of which some hold no value."""
+
+    def break_it(tables: dict[str, tiny.Rows]) -> int:
+        statuses = ["no_answer"] * without_value + ["wrong"] * with_value
+        row = tables["verdicts"][0]
+        tables["verdicts"] = [
+            {**row, "verdict_id": f"{n:064x}", "prediction_id": f"{n:064x}", "status": status}
+            for n, status in enumerate(statuses)
+        ]
+        return 1
+
+    return break_it
+
+
+def an_empty_set(tables: dict[str, tiny.Rows]) -> int:
+    """Have no sample at all."""
+    tables["training_sets"] = []
+    return 2
+
+
 VIOLATIONS: dict[str, list[Break]] = {
     "eligible_code_files__rows_are_accounted_for": [
         without("eligible_code_files"),
@@ -241,10 +286,18 @@ VIOLATIONS: dict[str, list[Break]] = {
     "training_sets__samples_are_distinct": [twice("training_sets")],
     "training_sets__functions_stay_on_one_side": [function_on_both_sides],
     "training_sets__near_duplicate_groups_stay_on_one_side": [function_on_both_sides],
-    "training_sets__stages_have_rows": [only_held_out],
+    "training_sets__stages_have_rows": [an_empty_set, only_held_out],
     "training_sets__items_end_once": [sample_also_rejected],
     "training_sets__prompts_stay_on_one_side": [prompt_on_both_sides],
     "io_pairs__degenerate_functions_are_few": [all_degenerate],
+    "eligible_code_files__something_is_left": [nothing_left("raw_code_files", "file_id", "eligible_code_files")],
+    "eligible_code_files__enough_is_left": [little_left("raw_code_files", "file_id", "eligible_code_files")],
+    "unified_functions__something_is_left": [nothing_left("eligible_code_files", "file_id", "unified_functions")],
+    "unified_functions__enough_is_left": [little_left("eligible_code_files", "file_id", "unified_functions")],
+    "io_pairs__something_is_left": [nothing_left("unified_functions", "function_id", "io_pairs")],
+    "io_pairs__enough_is_left": [little_left("unified_functions", "function_id", "io_pairs")],
+    "verdicts__something_is_left": [answers(without_value=12, with_value=0)],
+    "verdicts__enough_is_left": [answers(without_value=19, with_value=1)],
     "verdicts__correct_rate_is_steady": [right_less_often_than_before],
     "training_sets__samples_fit_the_length": [endless_completions],
     "training_sets__texts_are_distinct": [same_texts],

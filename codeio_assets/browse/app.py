@@ -19,6 +19,7 @@ from codeio_assets.browse.lists import LISTS
 from codeio_assets.browse.protection import Guard
 from codeio_assets.browse.rendering import FOLDER
 from codeio_assets.sandbox import SandboxUnavailable
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.store import StoreError
 
 Page = Callable[[Library, Request], Response]
@@ -45,7 +46,7 @@ def build_app(library: Library) -> Starlette:
     def failed(request: Request, error: Exception) -> Response:
         return _failure(library, request, error)
 
-    expected = (StoreError, KeyError, PermissionError, SandboxUnavailable)
+    expected = (StoreError, KeyError, PermissionError, SandboxUnavailable, InfrastructureError)
     return Starlette(
         routes=[
             shown("/", pages.show_overview),
@@ -93,8 +94,8 @@ def _failure(library: Library, request: Request, error: Exception) -> Response:
 def _kind(error: Exception) -> tuple[int, str]:
     if isinstance(error, PermissionError):
         return 403, "Refused"
-    if isinstance(error, SandboxUnavailable):
-        return 503, "No sandbox"
+    if isinstance(error, SandboxUnavailable | InfrastructureError):
+        return 503, "The machine could not run it"
     if isinstance(error, StoreError):
         return 400, "That did not work"
     return 404, "Not found"

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from codeio_assets.browse.differences import Piece, Pieces, compare_values, pretty
 from codeio_assets.browse.items import Item, held_against
-from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_output, read_input_answer
 from codeio_assets.core.settings.project import Judging, SandboxSettings
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.comparison import Rule, equal_values
 from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
-from codeio_assets.steps.io_pairs import REFERENCE
+from codeio_assets.steps.executing import REFERENCE, Claim, execute, judge_claims
 
 LONGEST_INPUT = 100_000
 
@@ -67,32 +66,28 @@ class Trial:
         if item.task is None or item.pair is None:
             return Result("judge", "no_answer", "there is no pair to judge by", [])
         wanted, direction = item.pair["output_json"], item.task["direction"]
-        if direction == "output":
-            verdict = judge_output("answered", answer, wanted, self._rule)
-        else:
-            read = read_input_answer("answered", answer, self._rule)
-            verdict = read if isinstance(read, Judgement) else self._judge_input(item, read, wanted)
+        code = item.function["reference_code"] if item.function else ""
+        claim = Claim("here", direction, "answered", answer, wanted, code)
+        with self._lock:
+            (verdict,) = judge_claims([claim], self._opened(), self._rule)
         found = {"predicted_json": verdict.predicted_json, "executed_output_json": verdict.executed_output_json}
         got = held_against(direction, found, item.pair)[1]
         told = "" if verdict.status == "correct" else verdict.feedback
         return Result("judge", verdict.status, verdict.error_type or "", got, told)
 
-    def _judge_input(self, item: Item, predicted: str, wanted: str) -> Judgement:
-        outcome = self._run(item, predicted)
-        return judge_input(
-            predicted, outcome.status, outcome.value_json, outcome.error_type, outcome.message, wanted, self._rule
-        )
-
     def _run(self, item: Item, arguments: str) -> Outcome:
         assert item.function is not None
         job = Job("here", item.function["reference_code"], calls=(arguments,), variant=REFERENCE)
         with self._lock:
-            if self._pool is None:
-                one = self._settings
-                limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
-                self._pool = open_sandbox(limits, workers=1, isolation=one.isolation)
-            (outcome,) = self._pool.run(job)
+            ((_, (outcome,)),) = execute([job], self._opened())
         return outcome
+
+    def _opened(self) -> WorkerPool:
+        if self._pool is None:
+            one = self._settings
+            limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
+            self._pool = open_sandbox(limits, workers=1, isolation=one.isolation)
+        return self._pool
 
 
 def _object(typed: str) -> str | Result:

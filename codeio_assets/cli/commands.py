@@ -15,6 +15,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("check-isolation", "making", "Tell whether untrusted code can be isolated on this machine, and what to install when not."),
     ),
     "Make": (
+        ("make", "making", "Make what is out of date of assets, shards or recipes, and tell why each is."),
         ("demo", "making", "Materialise the whole graph on what sources.yaml names, and show the funnel."),
         ("status", "making", "Show how far the data set is, what it cost, what is wrong with it, and what is out of date."),
     ),

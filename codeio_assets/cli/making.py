@@ -19,6 +19,28 @@ def demo() -> None:
 
 
 @app.command()
+def make(
+    assets: Annotated[list[str] | None, typer.Argument(help="assets, and nothing else; default all")] = None,
+    shard: Annotated[list[str] | None, typer.Option(help="a shard, or a source for all of its shards; repeat")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="assemble, train and score it; repeat")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="partitions at most")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would be made, and why")] = False,
+) -> None:
+    """Make what is out of date of assets, shards or recipes, and tell why each is."""
+    from codeio_assets.operating.making import Wanted, due, make
+
+    project = Project.find()
+    wanted = Wanted(tuple(assets or ()), tuple(shard or ()), tuple(recipe or ()), limit)
+    if not dry_run:
+        print(f"{make(project, wanted, _say)} partitions made")
+        return
+    found = due(project, wanted)
+    for one in found:
+        print(f"{one.step.asset}[{one.partition}]: {one.why}")
+    print(f"{len(found)} partitions are out of date" if found else "everything is up to date")
+
+
+@app.command()
 def shards() -> None:
     """Register new raw files as shards, tell Dagster, and list all shards."""
     from codeio_assets.operating.local import register_shards

@@ -2,15 +2,14 @@
 
 import dagster as dg
 
-from codeio_assets.checks.quality import quality_checks
-from codeio_assets.checks.tables import run_table_check, schema_check, sql_checks
-from codeio_assets.graph.steps import STEPS
+from codeio_assets.checks.registry import rules, rules_of
+from codeio_assets.checks.rules import check_of
+from codeio_assets.project import Project
+
+QUERIES = Project.find().sql_folder
 
 defs = dg.Definitions(
     asset_checks=[
-        *(schema_check(asset) for asset in STEPS),
-        *sql_checks(),
-        *quality_checks(),
-        run_table_check("quality_report"),
+        check_of(rule, lambda step: [each.key for each in rules_of(QUERIES, step)]) for rule in rules(QUERIES)
     ]
 )

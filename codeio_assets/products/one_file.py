@@ -22,9 +22,13 @@ from codeio_assets.llm.session import open_session
 from codeio_assets.project import Project
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 from codeio_assets.steps.io_pairs import sample_pairs
+from codeio_assets.steps.prediction_tasks import build_prediction_tasks
+from codeio_assets.steps.predictions import predict
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.unified_functions import transform_files
-from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict, revise
+from codeio_assets.steps.revised_predictions import Asked as AskedBefore
+from codeio_assets.steps.revised_predictions import Reviser, revise
+from codeio_assets.steps.unified_functions import Transformer, transform_files
+from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets.store import StoreError
 
 SOURCE = "try"
@@ -103,7 +107,7 @@ class _Trial:
         if functions.is_empty():
             return
         yield f"\n{functions['query'][0]}\n\n{functions['reference_code'][0].strip()}\n"
-        sampled = sample_pairs(functions, self.sandbox, self.project.settings.sampling, {SOURCE: self.asked.pairs})
+        sampled = sample_pairs(functions, self.sandbox, self.project.settings.sampling, self.asked.pairs)
         yield from _dropped("io_pairs", sampled)
         pairs = sampled.tables["io_pairs"].sort("pair_index")
         for row in pairs.to_dicts():
@@ -113,9 +117,8 @@ class _Trial:
 
     def _functions(self, files: pl.DataFrame) -> StepResult:
         prompts = {name: self._prompt(name) for name in ("transform", "transform_repair")}
-        return transform_files(
-            files, self.client, self.sandbox, prompts, self.chat.transform, self.chat.transform_attempts
-        )
+        call, attempts = self.chat.transform, self.chat.transform_attempts
+        return transform_files(files, Transformer(self.client, self.sandbox, prompts, call, attempts))
 
     def _answers(self, functions: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[str]:
         prompts = {direction: self._prompt(f"predict_{direction}") for direction in DIRECTIONS}
@@ -123,12 +126,12 @@ class _Trial:
         rule = self.project.settings.judging.rule
 
         def judged(turn: pl.DataFrame, table: str = "revised_verdicts") -> StepResult:
-            return judge(turn, tasks, pairs, functions, self.sandbox, rule, table)
+            return judge(Evidence(turn, tasks, pairs, functions), self.sandbox, rule, table)
 
         first = predict(tasks, self.client, self.chat.predict).tables["predictions"]
         verdicts = judged(first, "verdicts").tables["verdicts"]
-        turns = self.chat.revision_turns
-        later = revise(tasks, first, verdicts, self.client, self.chat.predict, turns, self._prompt("revise"), judged)
+        reviser = Reviser(self.client, self.chat.predict, self._prompt("revise"), self.chat.revision_turns)
+        later = revise(AskedBefore(tasks, first, verdicts), reviser, judged)
         answers = pl.concat([first, later.tables["revised_predictions"]])
         told = pl.concat([verdicts, later.tables["revised_verdicts"]])
         yield from _told(tasks, answers, told)

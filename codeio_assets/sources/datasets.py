@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import SettingsError, Source
+from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 from codeio_assets.sources.reading import RawItem, read_row
 
 
-def read_dataset(source: Source, base: Path) -> Iterator[RawItem]:
+def read_dataset(source: Reading, base: Path) -> Iterator[RawItem]:
     """Yield the rows of a dataset, broken ones with a reason.
 
     Raises:
@@ -32,7 +32,7 @@ def read_dataset(source: Source, base: Path) -> Iterator[RawItem]:
         yield read_row(source, f"{source.dataset}:{number}", sha256_hex(text), kept, len(text.encode()))
 
 
-def _rows(source: Source, name: str) -> Iterator[dict[str, Any]]:
+def _rows(source: Reading, name: str) -> Iterator[dict[str, Any]]:
     try:
         import datasets  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:

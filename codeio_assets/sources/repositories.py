@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codeio_assets.core.settings.project import SettingsError, Source
+from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.sources.reading import RawItem, read_bytes, too_large
 
@@ -48,7 +48,7 @@ class _Entry:
     path: str
 
 
-def read_repository(source: Source, base: Path) -> Iterator[RawItem]:
+def read_repository(source: Reading, base: Path) -> Iterator[RawItem]:
     """Yield the files of a repository that its `glob` names, and its links and submodules with a reason.
 
     Reasons: `too_large`, `undecodable`, `not_followed`.
@@ -77,7 +77,7 @@ def read_repository(source: Source, base: Path) -> Iterator[RawItem]:
             yield read_bytes(stated, entry.path, next(texts))
 
 
-def _is_read(entry: _Entry, source: Source) -> bool:
+def _is_read(entry: _Entry, source: Reading) -> bool:
     return entry.mode not in {LINK, SUBMODULE} and entry.size <= source.max_bytes
 
 

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "products": {"core", "project", "llm", "sandbox", "store", "steps"},
     "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
-    "graph": {"core", "project", "steps", "training"},
+    "graph": {"core", "project", "steps", "store", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
     "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},

@@ -104,6 +104,11 @@ class Yields(Part):
         0.2, ge=0, le=1, description="of the answers, those with a readable value; null = any"
     )
 
+    def parameters(self) -> dict[str, Any]:
+        """Return what SQL checks name: `min_items`, and `yield_<asset>` for each share."""
+        shares = self.model_dump(exclude={"min_items"})
+        return {"min_items": self.min_items, **{f"yield_{asset}": share for asset, share in shares.items()}}
+
 
 class Quality(Part):
     """How good data must be, where rules that hold for every row are not enough.
