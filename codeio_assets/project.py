@@ -136,6 +136,11 @@ class Project:
         return self.home / "reports" / "quality_report.html"
 
 
+def browser_url() -> str:
+    """Return where the browser is that links lead to: `CODEIO_BROWSER_URL`, else where `codeio browse` listens."""
+    return os.environ.get("CODEIO_BROWSER_URL", "http://127.0.0.1:3001").rstrip("/")
+
+
 def find_root(named: str | None, here: Path) -> Path:
     """Return the folder of the project: the one that is named, else the nearest at or above `here`.
 

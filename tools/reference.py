@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "CODEIO_VLLM_PYTHON": "interpreter of an environment with vLLM, for `base_url: vllm`",
     "CODEIO_VLLM_MODEL": "weights for `base_url: vllm` where codeio.yaml names none",
     "CODEIO_ALERT_WEBHOOK": "address that failed runs and failed checks are posted to as JSON; nothing when not set",
-    "CODEIO_REPORTS_URL": "where something serves the folder of reports, for links in the UI; `make dev` sets it",
+    "CODEIO_BROWSER_URL": "where the browser is, for links in the UI and reports; default: http://127.0.0.1:3001",
     "HF_TOKEN": "token for `codeio export --push-to` and for private data sets of the hub",
 }
 INTERNAL = {"CODEIO_VLLM_TOKEN"}

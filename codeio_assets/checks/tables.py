@@ -21,7 +21,7 @@ from codeio_assets.core.settings.quality import Quality
 from codeio_assets.core.tables.data import RUN_TABLES, TABLES, polars_schema
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.steps import Step
-from codeio_assets.project import Project
+from codeio_assets.project import Project, browser_url
 from codeio_assets.running.inputs import tables_in
 from codeio_assets.store import Warehouse
 from codeio_assets.store.parquet import column_types
@@ -198,6 +198,7 @@ def check_result(
         **(extra or {}),
     }
     if failures:
+        metadata |= _where_to_look(failures)
         metadata[keys.FAILURES] = keys.table_value(failures[:FAILING_ROWS_SHOWN], columns)
     return dg.AssetCheckResult(
         passed=not failures,
@@ -205,3 +206,12 @@ def check_result(
         metadata=metadata,
         description=(told or f"{len(failures)} row(s) break the rule; the first are listed.") if failures else None,
     )
+
+
+def _where_to_look(failures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the address of the first row that has an id, in the browser."""
+    for row in failures:
+        for value in row.values():
+            if isinstance(value, str) and keys.ID_FORM.fullmatch(value):
+                return {keys.BROWSE: dg.MetadataValue.url(f"{browser_url()}/find?id={value}")}
+    return {}

@@ -8,7 +8,7 @@ import typer
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.products.trace import trace_item
-from codeio_assets.project import Project
+from codeio_assets.project import Project, browser_url
 from codeio_assets.steps.training_sets import Assembly
 from codeio_assets.store import Snapshot, Warehouse
 
@@ -43,6 +43,7 @@ def trace(
     project = Project.find()
     for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
         typer.echo(line)
+    typer.echo(f"in the browser: {browser_url()}/find?id={item_id}")
 
 
 @app.command()

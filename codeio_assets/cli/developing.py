@@ -47,7 +47,7 @@ def environment_of(project: Project, port: int) -> dict[str, str]:
     return {
         "CODEIO_PROJECT": str(project.root),
         "CODEIO_HOME": str(project.home),
-        "CODEIO_REPORTS_URL": f"http://127.0.0.1:{port + 1}/reports",
+        "CODEIO_BROWSER_URL": f"http://127.0.0.1:{port + 1}",
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME") or str(project.home / "dagster"),
     }
 

@@ -15,6 +15,8 @@ from codeio_assets.operating.local import Say, bring_up_to_date, register_shards
 from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
 
+OPTIONAL = {"published_data_audit"}
+"""What is made only when it is asked for by name."""
 WHY_DOWNSTREAM = "what it is made from will be made first"
 
 
@@ -87,8 +89,8 @@ def make(project: Project, wanted: Wanted, say: Say) -> int:
 def _steps(assets: Sequence[str]) -> list[Step[object]]:
     if unknown := [asset for asset in assets if asset not in MAKERS]:
         raise SettingsError(f"there is no asset {unknown[0]!r}; there are {', '.join(MAKERS)}")
-    chosen = {MAKERS[asset].asset for asset in assets}
-    return [step for step in STEPS.values() if not chosen or step.asset in chosen]
+    chosen = {MAKERS[asset].asset for asset in assets} or set(STEPS) - OPTIONAL
+    return [step for step in STEPS.values() if step.asset in chosen]
 
 
 def _partitions(
