@@ -74,7 +74,8 @@ def partition_of(check: Path) -> str:
 def test_check_passes_on_good_rows_and_on_none(path: Path, empty: Warehouse, good: Warehouse):
     query = path.read_text("utf-8")
     assert run_sql_check(good, query, partition_of(path)).is_empty()
-    assert run_sql_check(empty, query, partition_of(path)).is_empty()
+    if path.stem != "training_sets__stages_have_rows":  # a set without a sample is what it is there to find
+        assert run_sql_check(empty, query, partition_of(path)).is_empty()
 
 
 # What is wrong with the rows of a partition -> how many rows of the check say so.
