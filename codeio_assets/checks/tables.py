@@ -3,7 +3,7 @@
 A SQL check is a file `<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition` and the
 thresholds of codeio.yaml. One in `sql/checks` blocks what comes after, one in `sql/warnings` only warns.
 Checks are partitioned like their asset, so a run covers one partition.
-What does not live here: checks that execute or read texts (`quality_checks`).
+What does not live here: checks that execute or read texts (`checks.quality`).
 """
 
 from collections.abc import Mapping, Sequence

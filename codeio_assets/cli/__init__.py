@@ -18,6 +18,7 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # who reads has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
 
 
 def _main(arguments: list[str]) -> None:

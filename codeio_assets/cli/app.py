@@ -3,6 +3,7 @@
 What does not live here: the commands (`making`, `reading`, `data`, ...).
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -19,7 +20,8 @@ def with_modules(*modules: str) -> typer.Typer:
     made.callback()(_nothing)
     for module in modules:
         own = import_module(f"codeio_assets.cli.{module}")
-        made.add_typer(own.app, name=getattr(own, "NAME", None))
+        for name, group in getattr(own, "NAMED", {None: own.app}).items():
+            made.add_typer(group, name=name)
     return made
 
 
@@ -34,6 +36,7 @@ def complete() -> typer.Typer:
 
 def run(command: Callable[[], Any]) -> None:
     """Run a command; expected failures are one line and exit code 2."""
+    _hear_interrupts()
     try:
         command()
     except KeyboardInterrupt:
@@ -49,6 +52,15 @@ def run(command: Callable[[], Any]) -> None:
             print(f"codeio: {text}", file=sys.stderr)
             raise SystemExit(2) from None
         raise
+
+
+def _hear_interrupts() -> None:
+    """Take SIGINT even where a background shell had it ignored.
+
+    Each run of dagster 1.13 gives SIGTERM whatever SIGINT has, so that only a kill could stop the command after it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:

@@ -11,7 +11,8 @@ from codeio_assets.training import shelf
 from codeio_assets.training.contract import read_manifest
 
 app = typer.Typer(help="Checkpoints: list, show, keep, remove.")
-NAME = "models"
+NAMED = {"models": app}
+"""Under which names the commands stand; None is for the top."""
 Name = Annotated[str, typer.Argument(help="as listed, or the beginning of its hash")]
 
 

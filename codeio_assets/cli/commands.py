@@ -9,7 +9,7 @@ from typing import Final
 GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "Begin": (
         ("init", "projects", "Make a project of your own in a folder, with settings that explain themselves."),
-        ("shards", "making", "Register new raw files as shards, tell Dagster, and list all shards."),
+        ("shards", "retiring", "Shards: register, list, drop."),
         ("estimate", "llm", "Predict requests, tokens, cost and hours of what the steps that ask a model still have to ask."),
         ("try", "reading", "Take one file from start to end: function, pairs, tasks, answers, verdicts."),
         ("check-isolation", "making", "Tell whether untrusted code can be isolated on this machine, and what to install when not."),
@@ -45,6 +45,9 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("audit", "execution", "Execute recorded pairs again and tell which do not reproduce, and why."),
     ),
     "Upkeep": (
+        ("sources", "retiring", "Sources of raw code: list, drop."),
+        ("takedown", "retiring", "Leave out single files from now on, wherever they stand, and tell which checkpoints had them."),
+        ("upgrade", "making", "Bring a project of an earlier release up to date; other commands do so by themselves."),
         ("journal", "llm", "List, verify, export, prune and merge the recorded responses."),
         ("export-journal", "making", "Write the responses that the present tables rest on: the same as `codeio journal export`."),
         ("gc", "making", "Remove table versions that neither a manifest nor a pin names."),

@@ -41,14 +41,18 @@ def make(
 
 
 @app.command()
-def shards() -> None:
-    """Register new raw files as shards, tell Dagster, and list all shards."""
-    from codeio_assets.operating.local import register_shards
+def upgrade() -> None:
+    """Bring a project of an earlier release up to date; other commands do so by themselves."""
+    from codeio_assets.operating.local import dagster_home
+    from codeio_assets.operating.upgrading import needs_upgrade
+    from codeio_assets.operating.upgrading import upgrade as bring_up_to_date
 
     project = Project.find()
-    new = set(register_shards(project))
-    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
-        print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
+    if not needs_upgrade(project):
+        print("nothing to do: the project is of this release")
+        return
+    for line in bring_up_to_date(project, dagster_home(project)).told():
+        print(line)
 
 
 @app.command()

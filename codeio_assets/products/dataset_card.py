@@ -3,11 +3,13 @@
 What does not live here: gathering its facts (`products.export`).
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.products.licenses import card_licenses
 
 LIMITS = """\
 - Responses are those of language models, wrong ones included unless the variant says otherwise. Only the final answers
@@ -45,8 +47,9 @@ def dataset_card(recipe: Recipe, facts: CardFacts) -> str:
 
 {recipe.description or "Made with codeio_assets."}
 
-`prompt` holds the messages before the completion, `completion` what the loss is computed on; `turn_1` to `feedback_2`
-are the published columns. Stages are configurations: `load_dataset(folder, "stage1")`. The same rows are in `jsonl/`.
+`prompt` holds the messages before the completion, `completion` the message that the loss is computed on, as TRL's
+`SFTTrainer` takes them; `turn_1` to `feedback_2` are the published columns. Stages are configurations:
+`load_dataset(folder, "stage1")`. The same rows are in `jsonl/`, with an empty text where text is missing.
 
 | | |
 |---|---|
@@ -95,9 +98,10 @@ Method: CodeI/O, arXiv 2502.07316.
 
 
 def _front_matter(facts: CardFacts) -> str:
-    licenses = {row["license"] for row in facts.tables["sources"]}
-    only = licenses.pop().lower() if len(licenses) == 1 else "other"
-    lines = [f"license: {'other' if only == 'unknown' else only}", "tags: [codeio, reasoning, code]", "configs:"]
+    licenses, unknown = card_licenses([row["license"] for row in facts.tables["sources"]])
+    lines = ["license: " + (licenses[0] if len(licenses) == 1 else f"[{', '.join(licenses)}]")]
+    lines += [f"license_name: {json.dumps('; '.join(unknown))}"] if unknown else []
+    lines += ["tags: [codeio, reasoning, code]", "configs:"]
     stages = sorted({stage for stage, _ in facts.counts})
     for stage in stages:
         lines += [f"- config_name: stage{stage}"] + ["  default: true"] * (stage == stages[0]) + ["  data_files:"]

@@ -1,7 +1,7 @@
 """Checkpoints as folders that are whole or absent: their identity, manifest, model card, and publication.
 
 What lives here: a job's identity, the state of unfinished work, writing and checking a finished checkpoint.
-What does not: training (`sft`) and the shape of job and result (`contract`).
+What does not: training (`process.sft`) and the shape of job and result (`contract`).
 """
 
 import hashlib
@@ -36,7 +36,9 @@ PACKAGES = ("codeio-assets", "torch", "transformers", "trl", "accelerate", "data
 
 def job_key(job: TrainingJob, recipe: Recipe, data_sha256: str, parent_sha256: str | None) -> str:
     """Return the identity of a job: everything that decides the weights, and nothing else."""
+    added = {"system_messages": recipe.system_messages} if recipe.system_messages != "keep" else {}
     return content_id(
+        **added,
         stage=job.stage,
         stage_recipe=recipe.stage(job.stage).model_dump(mode="json"),
         recipe=recipe.name,

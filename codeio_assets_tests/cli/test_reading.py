@@ -46,7 +46,7 @@ class TestHelp:
         assert all(name in overview() for name in MODULE_OF)
 
     def test_help_and_version_load_nothing(self) -> None:
-        program = "import sys; from codeio_assets.cli import main; main(); "
+        program = "import sys; from codeio_assets.cli import main\ntry:\n    main()\nexcept SystemExit:\n    "
         program += "print(sorted({'typer', 'dagster', 'polars', 'duckdb', 'pydantic'} & set(sys.modules)))"
         for option, words in (("--help", "codeio COMMAND --help"), ("--version", "codeio ")):
             before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime

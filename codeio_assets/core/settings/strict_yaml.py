@@ -5,13 +5,14 @@ What does not: what the fields mean (`recipes`, `sources`).
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 
 class StrictYamlError(ValueError):
@@ -119,8 +120,13 @@ _FIXES = {
 
 def explain(document: YamlDocument, error: ValidationError) -> str:
     """Put a validation error as lines of `file:line: field, bad value, fix`."""
-    lines = [f"{document.path}: {error.error_count()} mistake(s):"]
-    for detail in error.errors(include_url=False):
+    return explain_details(document, error.errors(include_url=False))
+
+
+def explain_details(document: YamlDocument, details: Sequence[ErrorDetails]) -> str:
+    """Put some details of a validation error as lines of `file:line: field, bad value, fix`."""
+    lines = [f"{document.path}: {len(details)} mistake(s):"]
+    for detail in details:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         name = ".".join(str(part) for part in where) or "the whole file"
         fix = _FIXES.get(detail["type"], detail["msg"].removeprefix("Value error, "))
