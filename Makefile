@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -130,6 +130,9 @@ test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
 
 test-faults: setup ## 20,000 requests to a server that misbehaves in every way
 	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_faults.py -s $(ARGS)
+
+test-browse: setup ## the browser on 1,000,000 synthetic samples; minutes to make them
+	@CODEIO_BROWSE_TASKS=1000000 $(BIN)/python -m pytest codeio_assets_tests/browser/test_browse_pages.py -k many_samples $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

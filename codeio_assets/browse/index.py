@@ -8,7 +8,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -129,14 +129,18 @@ class Index:
     def _wanted(self) -> dict[str, Manifests]:
         """Return what is committed: partition -> asset -> manifest, of shards and of recipes."""
         found: dict[str, dict[str, Manifest]] = {}
-        for asset in SHARD_ASSETS:
-            for part in self.warehouse.partitions(asset):
-                if manifest := self.warehouse.manifest(asset, part):
+        for asset in (*SHARD_ASSETS, "training_sets"):
+            for partition in self.warehouse.partitions(asset):
+                part = recipe_part(partition) if asset == "training_sets" else partition
+                if manifest := self._manifest(asset, partition):
                     found.setdefault(part, {})[asset] = manifest
-        for recipe in self.warehouse.partitions("training_sets"):
-            if manifest := self.warehouse.manifest("training_sets", recipe):
-                found[recipe_part(recipe)] = {"training_sets": manifest}
         return dict(sorted(found.items()))
+
+    def _manifest(self, asset: str, partition: str) -> Manifest | None:
+        """Return a manifest; a damaged one is as one that is not there, and status tells of it."""
+        with suppress(StoreError):
+            return self.warehouse.manifest(asset, partition)
+        return None
 
     def _replace(self, part: str, manifests: Manifests) -> None:
         """Put the rows of a partition in the place of those before; its words first, which no row names yet."""

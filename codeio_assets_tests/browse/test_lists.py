@@ -166,3 +166,10 @@ def _in_another_process(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise StoreError(done.stderr)
+
+
+def test_a_damaged_manifest_hides_its_own_rows_alone(library: Library) -> None:
+    (library.warehouse.root / "manifests" / "verdicts" / "beta-0001.json").write_text("{")
+    library.index.refresh()
+    assert counts(library)["turn1"]["answered"] == 8, "without verdicts, how the requests ended"
+    assert listing(library, "source=alpha").count() == 12
