@@ -105,9 +105,17 @@ def _generation(_stage: int, row: Row, checking: Checking) -> Findings:
         return [str(error)], []
 
 
+def _own_file(file: str, checking: Checking) -> str:
+    """Return a file of the warehouse: 0.1.0 wrote whole paths, which lead nowhere once the project was moved."""
+    _, tables, rest = file.rpartition("/tables/")
+    own = checking.warehouse.root / "tables" / rest
+    return str(own) if tables and not Path(file).exists() and own.exists() else file
+
+
 def _sides(_stage: int, row: Row, checking: Checking) -> Findings:
     try:
-        both = functions_on_both_sides(trained_on(_folder(row, checking)))
+        files = [_own_file(file, checking) for file in trained_on(_folder(row, checking))]
+        both = functions_on_both_sides(files)
     except TrainingError as error:
         return [str(error)], []
     return [f"function {function} is held out and was trained on" for function in both], []

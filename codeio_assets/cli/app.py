@@ -72,8 +72,9 @@ def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Excepti
     from codeio_assets.core.settings.recipes import RecipeError
     from codeio_assets.llm.contract import ChatServerError
     from codeio_assets.sandbox.contract import SandboxUnavailable
+    from codeio_assets.steps.executing import InfrastructureError
     from codeio_assets.store import StoreError
     from codeio_assets.training.contract import TrainingError
 
     bad = (BadInput, SettingsError, RecipeError, PromptError, StoreError, SandboxUnavailable, ChatServerError)
-    return (MaterialisationFailed,), (*bad, TrainingError, KeyError)
+    return (MaterialisationFailed,), (*bad, InfrastructureError, TrainingError, KeyError)

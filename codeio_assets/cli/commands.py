@@ -12,7 +12,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("shards", "retiring", "Shards: register, list, drop."),
         ("estimate", "llm", "Predict requests, tokens, cost and hours of what the steps that ask a model still have to ask."),
         ("try", "reading", "Take one file from start to end: function, pairs, tasks, answers, verdicts."),
-        ("check-isolation", "making", "Tell whether untrusted code can be isolated on this machine, and what to install when not."),
+        ("check-isolation", "execution", "Try every guarantee of the sandbox, and say which of them this machine gives."),
     ),
     "Make": (
         ("make", "making", "Make what is out of date of assets, shards or recipes, and tell why each is."),

@@ -87,14 +87,5 @@ def export_journal(target: Annotated[Path, typer.Argument(help="JSONL file to wr
     llm.export(target)
 
 
-@app.command()
-def check_isolation() -> None:
-    """Tell whether untrusted code can be isolated on this machine, and what to install when not."""
-    from codeio_assets.sandbox import open_sandbox
-
-    with open_sandbox(workers=1) as sandbox:
-        print(f"isolation: {sandbox.isolation}")
-
-
 def _say(text: str) -> None:
     print(text, flush=True)

@@ -4,6 +4,7 @@ What does not live here: gathering its facts (`products.export`).
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -122,9 +123,15 @@ def _table(rows: Iterable[dict[str, Any]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def _plain(text: str) -> str:
+    """Return a text of strangers (a source's name, a licence) as one line of Markdown that is read as it stands."""
+    one_line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", one_line)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")
+        return f"{value:.4g}" if isinstance(value, float) else _plain(str(value))
     return f"{value:,}"

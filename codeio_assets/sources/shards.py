@@ -18,6 +18,8 @@ from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatu
 from codeio_assets.sources.reading import RawItem, read_items, source_files
 from codeio_assets.store.blobs import write_atomically
 
+SHARD_BYTES = 128 << 20
+"""A shard's contents are held in memory together; its usual thousand files take a few megabytes."""
 DROPPED = "dropped"
 SOURCES_DROPPED = "dropped_sources.list"
 TAKEDOWNS = "takedowns.jsonl"
@@ -171,14 +173,16 @@ class ShardRegistry:
             if name in left_out:
                 continue
             fresh: list[ShardItem] = []
-            for item, content in _scan(name, source, base):
+            sizes: list[int] = []
+            for item, raw in _scan(name, source, base):
+                content = raw.content
                 if (name, item.file, item.path, item.item_sha256) not in seen:
                     fresh.append(item)
+                    sizes.append(raw.size_bytes)
                     signatures.append(None if content is None else sign(content, sources.near_duplicates))
             number = 1 + max((_number(shard.key) for shard in known if shard.source == name), default=-1)
-            for start in range(0, len(fresh), source.shard_size):
-                key = f"{name}-{number + start // source.shard_size:04d}"
-                new.append(Shard(key, name, tuple(fresh[start : start + source.shard_size])))
+            for count, part in enumerate(_parts(fresh, sizes, source.shard_size)):
+                new.append(Shard(f"{name}-{number + count:04d}", name, tuple(part)))
         if not new:
             return []
         kept = [self._signatures(shard, sources.near_duplicates) for shard in known]
@@ -258,12 +262,26 @@ def _number(key: str) -> int:
     return int(match["number"]) if match else -1
 
 
-def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, str | None]]:
+def _parts(items: list[ShardItem], sizes: list[int], most: int) -> Iterator[list[ShardItem]]:
+    """Yield the items in parts of so many at most, and of so many bytes that a part fits in memory."""
+    part: list[ShardItem] = []
+    total = 0
+    for item, size in zip(items, sizes, strict=True):
+        if part and (len(part) >= most or total + size > SHARD_BYTES):
+            yield part
+            part, total = [], 0
+        part.append(item)
+        total += size
+    if part:
+        yield part
+
+
+def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem]]:
     root = base / source.path if source.path else base
     for path in source_files(name, source, base):
         file = path.relative_to(root).as_posix() if source.kind == "directory" else ""
         for item in read_items(source, base, path):
-            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256), item.content
+            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256), item
 
 
 def _with_kin(known: list[Shard], new: list[Shard], kin: list[Kin]) -> list[Shard]:

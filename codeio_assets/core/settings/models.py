@@ -4,10 +4,12 @@ What lives here: the fields, their defaults and rules. What does not: reading th
 servers (`resources`), secrets (environment only).
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -84,10 +86,20 @@ class RequestForm(Part):
         return RequestForm.model_validate(FAMILIES[preset].form | written)
 
 
+def _without_credentials(url: str) -> str:
+    """Return an address that carries no name or password, which would be stored and shown with it."""
+    if re.search(r"://[^/?#]*@", url):
+        raise ValueError("carries a name or password. Put the key into the environment (CODEIO_API_KEY)")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_without_credentials)]
+
+
 class EndpointSettings(Part):
     """One of several endpoints that serve the model."""
 
-    url: str = Field(min_length=1, description="up to and with /v1")
+    url: Address = Field(min_length=1, description="up to and with /v1")
     weight: float = Field(1.0, gt=0, description="share of the requests, relative to the others")
     concurrency: int | None = Field(None, ge=1, description="null = that of `chat`")
     api_key_env: str | None = Field(None, description="environment variable with its key; null = CODEIO_API_KEY")
@@ -137,7 +149,7 @@ class Chat(Part):
     `base_url: recorded` replays the journal named below; `base_url: vllm` starts servers for the time of a run.
     """
 
-    base_url: str = "recorded"
+    base_url: Address = "recorded"
     endpoints: Annotated[tuple[EndpointSettings, ...], Field(strict=False)] = Field(
         (), description="several servers of one model, instead of `base_url`"
     )

@@ -8,7 +8,6 @@ An `Endpoint` lives on one event loop; a client makes one per batch and URL.
 import asyncio
 import errno
 import ipaddress
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from openai import (
     APIConnectionError,
     APIStatusError,
     AsyncOpenAI,
-    DefaultAioHttpClient,
     HttpxBinaryResponseContent,
     OpenAIError,
     Timeout,
@@ -24,7 +22,9 @@ from openai import (
 from pydantic import SecretStr
 
 from codeio_assets.core.settings.models import RequestForm
+from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.llm.contract import ChatRequest, ChatServerError
+from codeio_assets.llm.live.http import PLAIN_BODIES, BodyRefused, bounded_client
 from codeio_assets.llm.live.refusals import ROW_CODES, RequestRefused
 from codeio_assets.llm.live.replies import error_text, parse_completion
 from codeio_assets.llm.live.tries import Reply, TryFailed, retry_after_s
@@ -47,6 +47,7 @@ _ADVICE = {
     402: "it asks for payment: check the account",
     403: "it denies access: check the rights of the key in CODEIO_API_KEY and the model's name",
     404: "no such model or path: check the model's name and the base URL (it often ends in /v1)",
+    **dict.fromkeys((301, 302, 303, 307, 308), "it redirects, and prompts go only where you say: set its new address"),
 }
 
 
@@ -63,9 +64,9 @@ class Endpoint:
             api_key=api_key.get_secret_value() or NO_KEY,
             max_retries=0,
             timeout=Timeout(timeout_s, connect=min(10.0, timeout_s)),
-            # The transport of aiohttp takes a quarter of the CPU time of the default one, whose pool looks at every
-            # connection for every request. A proxy of the environment cannot reach a server of this machine.
-            http_client=DefaultAioHttpClient(trust_env=not _is_loopback(base_url)),
+            default_headers=PLAIN_BODIES,
+            # A proxy of the environment cannot reach a server of this machine.
+            http_client=bounded_client(trust_env=not _is_loopback(base_url)),
         )
 
     async def close(self) -> None:
@@ -113,9 +114,13 @@ class Endpoint:
             raise
         except TimeoutError:
             raise self._timeout() from None
+        except BodyRefused as error:
+            raise TryFailed(f"malformed_body: {error}", max_tries=2) from None
         except UnicodeEncodeError:
             raise TryFailed("not_encodable: the prompt holds lone surrogates", max_tries=1) from None
         except APIConnectionError as error:
+            if isinstance(error.__cause__, BodyRefused):  # openai 2 takes every error of the client for one of these
+                raise TryFailed(f"malformed_body: {error.__cause__}", max_tries=2) from None
             raise self._connection_problem(error) from None
         except OpenAIError as error:
             raise TryFailed(f"connection: {self._hidden(str(error))}") from None
@@ -154,7 +159,7 @@ class Endpoint:
 
 def _model_names(body: bytes) -> list[str] | None:
     try:
-        return sorted(str(model["id"]) for model in json.loads(body)["data"])
+        return sorted(str(model["id"]) for model in decode_json(body)["data"])
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -2,7 +2,7 @@
 
 What lives here: which codes can concern one prompt, and the words that tell a filter from a prompt that is too long.
 What does not: whether the server serves other requests, which is what decides between a row and the end of the run
-(`fleet` for live servers, `batch_api` for the lines of a batch).
+(`fleet` for live servers, `provider_batches.api` for the lines of a batch).
 """
 
 import re

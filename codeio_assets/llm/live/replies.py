@@ -5,10 +5,11 @@ will say again (no text, an unknown end) is asked twice at most.
 What does not: HTTP (`endpoint`), refusals by status code (`refusals`).
 """
 
-import json
 from typing import Any, cast
 
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import Undecodable, decode_json
+from codeio_assets.core.values.reasoning import split_reasoning as split_text
 from codeio_assets.llm.contract import ResponseStatus
 from codeio_assets.llm.live.tries import Reply, TryFailed
 
@@ -53,7 +54,7 @@ def _reply(completion: dict[str, Any], max_tokens: int | None) -> Reply:
     message = choice["message"]
     usage = _mapping(completion.get("usage"))
     refusal = message.get("refusal") or ""
-    text, reasoning = split_reasoning(message)
+    text, reasoning = split_reasoning(message, is_finished=str(choice.get("finish_reason")).lower() == "stop")
     finish_reason = choice.get("finish_reason")
     completion_tokens = _count(usage.get("completion_tokens"))
     status: ResponseStatus = "refused" if refusal else _STATUS_OF_FINISH.get(str(finish_reason or "").lower(), "failed")
@@ -83,8 +84,8 @@ def _count(value: object) -> int:
 def error_text(body: bytes) -> str:
     """Return a bounded, one-line text of an error body: code and message if it is JSON, else its start."""
     try:
-        value: Any = json.loads(body)
-    except ValueError:
+        value = decode_json(body, storable=True)
+    except Undecodable:
         return _one_line(body[: 4 * _DETAIL_CHARACTERS].decode(errors="replace"))
     error: Any = cast("dict[str, Any]", value).get("error", value) if isinstance(value, dict) else value
     if not isinstance(error, dict):
@@ -94,11 +95,11 @@ def error_text(body: bytes) -> str:
     return _one_line(" ".join(str(part) for part in parts if part) or str(fields))
 
 
-def split_reasoning(message: dict[str, Any]) -> tuple[str, str | None]:
+def split_reasoning(message: dict[str, Any], *, is_finished: bool = False) -> tuple[str, str | None]:
     """Return answer and reasoning of a message, wherever the server put the latter.
 
-    Servers with a reasoning parser send a field of its own; others leave `<think>` at the start of the answer (or
-    only its end, when the chat template opened it). Reasoning that was cut off leaves no answer.
+    Servers with a reasoning parser send a field of its own; others leave it in the text (`core.values.reasoning`).
+    Reasoning that was cut off leaves no answer; `is_finished` tells that nothing was.
 
     Raises:
         TypeError: a text is no text.
@@ -107,11 +108,7 @@ def split_reasoning(message: dict[str, Any]) -> tuple[str, str | None]:
     field = message.get("reasoning_content") or message.get("reasoning") or thought_parts or None
     if field is not None:
         return text, _text(field)
-    opened = text.lstrip().startswith("<think>")
-    thought, closed, answer = text.partition("</think>")
-    if not opened and (not closed or "<think>" in thought):
-        return text, None
-    return answer.lstrip("\n"), thought.lstrip().removeprefix("<think>").strip("\n")
+    return split_text(text, is_finished=is_finished)
 
 
 def _logprobs(choice: dict[str, Any]) -> Json:
@@ -144,11 +141,14 @@ def _parts(content: object) -> tuple[str, str]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value: Any = json.loads(body)
-    except ValueError:
-        value = None
+        value = decode_json(body, storable=True)
+    except Undecodable as error:
+        value, found = None, str(error)
+    else:
+        found = type(value).__name__
     if not isinstance(value, dict):
-        raise TryFailed(f"malformed_body: not a JSON object: {_one_line(body[:80].decode(errors='replace'))}")
+        start = _one_line(body[:80].decode(errors="replace"))
+        raise TryFailed(f"malformed_body: not a JSON object: {start} ({found})")
     return cast("dict[str, Any]", value)
 
 

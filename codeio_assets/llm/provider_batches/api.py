@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from codeio_assets.core.settings.models import RequestForm
+from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError
 from codeio_assets.llm.live.refusals import ROW_CODES, SERIES, RequestRefused
 from codeio_assets.llm.live.replies import error_text, parse_completion
@@ -131,7 +132,7 @@ class BatchApi:
 
     def _read(self, line: bytes) -> tuple[str, LineOutcome]:
         try:
-            value: dict[str, Any] = json.loads(line)
+            value: dict[str, Any] = decode_json(line)
             key = str(value["custom_id"])
         except (ValueError, KeyError, TypeError):
             return "", LineOutcome(failure="malformed_line", try_again=True)
