@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults gc clean
+.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -70,12 +70,11 @@ snapshot: setup ## accept a changed graph
 docs: setup ## regenerate the tables of the README and of docs/recipes.md, and docs/reference.md
 	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py && $(BIN)/python tools/reference.py
 
-dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), reports one port above
-	@$(BIN)/codeio shards >/dev/null && home="$${CODEIO_HOME:-$${CODEIO_PROJECT:-$(CURDIR)}/var}" port="$${PORT:-3000}" && \
-	  mkdir -p "$$home/reports" && reports=$$((port + 1)) && \
-	  { $(BIN)/python -m http.server -b 127.0.0.1 -d "$$home/reports" $$reports >/dev/null 2>&1 & trap "kill $$!" EXIT; } && \
-	  DAGSTER_HOME="$${DAGSTER_HOME:-$$home/dagster}" CODEIO_REPORTS_URL=http://127.0.0.1:$$reports \
-	  $(INTERRUPTIBLE) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
+dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), the browser one port above
+	@$(INTERRUPTIBLE) $(BIN)/codeio dev --port $${PORT:-3000}
+
+browse: setup ## the browser alone on http://127.0.0.1:3001
+	@$(INTERRUPTIBLE) $(BIN)/codeio browse
 
 record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
 	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }
@@ -139,6 +138,9 @@ test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
 
 test-faults: setup ## 20,000 requests to a server that misbehaves in every way
 	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_faults.py -s $(ARGS)
+
+test-browse: setup ## the browser on 1,000,000 synthetic samples; minutes to make them
+	@CODEIO_BROWSE_TASKS=1000000 $(BIN)/python -m pytest codeio_assets_tests/browser/test_browse_pages.py -k many_samples $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -1,7 +1,8 @@
 """The project: where things are, and the settings, sources and recipes of a folder.
 
-`CODEIO_PROJECT` names the folder with codeio.yaml, sources.yaml, recipes/ and sql/ (default: the folder above this
-package); `CODEIO_HOME` the folder for everything that is made (default: `var` in it).
+A project is a folder with codeio.yaml, sources.yaml and recipes/. It is the one that `CODEIO_PROJECT` names, else the
+nearest at or above the current folder, as git finds a repository. `CODEIO_HOME` is the folder for everything that is
+made (default: `var` in the project).
 What does not live here: what the files mean (`core.settings.project`, `core.settings.recipes`).
 """
 
@@ -16,6 +17,8 @@ from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
 
+MARKER = "codeio.yaml"
+"""The file that makes a folder a project."""
 INSTALLED_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -29,9 +32,13 @@ class Project:
 
     @classmethod
     def find(cls) -> "Project":
-        """Return the project that the environment names."""
-        root = Path(os.environ.get("CODEIO_PROJECT", INSTALLED_ROOT)).resolve()
-        return cls(root, Path(os.environ.get("CODEIO_HOME", root / "var")).resolve())
+        """Return the project that the environment names, or that the current folder is in.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        root = find_root(os.environ.get("CODEIO_PROJECT"), Path.cwd())
+        return cls(root, Path(os.environ.get("CODEIO_HOME") or root / "var").resolve())
 
     @cached_property
     def settings(self) -> Settings:
@@ -91,9 +98,16 @@ class Project:
         chat = self.settings.chat
         return load_prompt(name, self.root / chat.prompts if chat.prompts else None, chat.prompt_version)
 
+    @property
+    def sql_folder(self) -> Path:
+        """Folder of the queries: the project's own, else ours."""
+        own = self.root / "sql"
+        return own if own.is_dir() else INSTALLED_ROOT / "sql"
+
     def sql(self, path: str) -> str:
-        """Return the text of a file under sql/."""
-        return (self.root / "sql" / path).read_text(encoding="utf-8")
+        """Return the text of a file under sql/, the project's own before ours."""
+        own = self.root / "sql" / path
+        return (own if own.is_file() else INSTALLED_ROOT / "sql" / path).read_text(encoding="utf-8")
 
     @property
     def shards(self) -> ShardRegistry:
@@ -128,3 +142,27 @@ class Project:
     def report(self) -> Path:
         """The quality report."""
         return self.home / "reports" / "quality_report.html"
+
+
+def browser_url() -> str:
+    """Return where the browser is that links lead to: `CODEIO_BROWSER_URL`, else where `codeio browse` listens."""
+    return os.environ.get("CODEIO_BROWSER_URL", "http://127.0.0.1:3001").rstrip("/")
+
+
+def find_root(named: str | None, here: Path) -> Path:
+    """Return the folder of the project: the one that is named, else the nearest at or above `here`.
+
+    Raises:
+        SettingsError: the folder that is named is none, or there is no project here.
+    """
+    if named:
+        if not Path(named).is_dir():
+            raise SettingsError(f"CODEIO_PROJECT is {named}, which is no folder. Correct it, or unset it.")
+        return Path(named).resolve()
+    for folder in (here.resolve(), *here.resolve().parents):
+        if (folder / MARKER).is_file():
+            return folder
+    raise SettingsError(
+        f"{here} is in no project: no {MARKER} here or above. Go to one, make one with `codeio init DIR`, or set "
+        "CODEIO_PROJECT to its folder."
+    )

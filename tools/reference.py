@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from codeio_assets.cli.app import app
+from codeio_assets.cli.app import complete
 from codeio_assets.core.settings.project import Settings, Sources
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import TABLES
@@ -26,7 +26,9 @@ from codeio_assets.graph.steps import STEPS
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
 ENVIRONMENT = {
-    "CODEIO_PROJECT": "folder with codeio.yaml, sources.yaml, recipes/ and sql/; default: the repository",
+    "CODEIO_CACHE": "folder for copies of remote repositories; default: ~/.cache/codeio",
+    "CODEIO_PERSON": "who marks in the browser and with `codeio mark`; default: the login name",
+    "CODEIO_PROJECT": "folder with codeio.yaml and the rest; default: the nearest at or above the current folder",
     "CODEIO_HOME": "folder for everything that is made; default: `var` in the project",
     "CODEIO_BASE_URL": "server instead of `chat.base_url`, and instead of `chat.endpoints`",
     "CODEIO_MODEL": "model instead of `chat.model`",
@@ -35,7 +37,7 @@ ENVIRONMENT = {
     "CODEIO_VLLM_PYTHON": "interpreter of an environment with vLLM, for `base_url: vllm`",
     "CODEIO_VLLM_MODEL": "weights for `base_url: vllm` where codeio.yaml names none",
     "CODEIO_ALERT_WEBHOOK": "address that failed runs and failed checks are posted to as JSON; nothing when not set",
-    "CODEIO_REPORTS_URL": "where something serves the folder of reports, for links in the UI; `make dev` sets it",
+    "CODEIO_BROWSER_URL": "where the browser is, for links in the UI and reports; default: http://127.0.0.1:3001",
     "CODEIO_REWARD_WORKERS": "workers of the judge that a training process shares; default: one per core",
     "HF_TOKEN": "token for `codeio export --push-to` and for private data sets of the hub",
 }
@@ -156,7 +158,7 @@ def _type(annotation: Any) -> str:
 
 def _commands() -> Iterator[str]:
     yield from _head("command", "options", "what")
-    for path, command in commands(typer.main.get_command(app), "codeio"):
+    for path, command in commands(typer.main.get_command(complete()), "codeio"):
         options = ", ".join(f"`{each.opts[0]}`" for each in command.params if each.name != "help")
         yield _row(f"`{path}`", options, (command.help or "").split("\n")[0])
 

@@ -34,11 +34,11 @@ class Standing:
 
 
 @cache
-def rules(root: Path) -> tuple[Rule, ...]:
-    """Return all rules of a project, as its folder `sql` stood when they were first asked for."""
+def rules(queries: Path) -> tuple[Rule, ...]:
+    """Return all rules of a project, as its folder of queries stood when they were first asked for."""
     return (
         *(schema_rule(step) for step in STEPS.values()),
-        *sql_rules(root / "sql"),
+        *sql_rules(queries),
         *quality_rules(),
         *checkpoint_rules(1),
         *checkpoint_rules(2),
@@ -46,9 +46,9 @@ def rules(root: Path) -> tuple[Rule, ...]:
     )
 
 
-def rules_of(root: Path, step: Step[object], *, blocking: bool = True) -> list[Rule]:
+def rules_of(queries: Path, step: Step[object], *, blocking: bool = True) -> list[Rule]:
     """Return the rules of what a step makes, the blocking ones or all."""
-    return [rule for rule in rules(root) if rule.step is step and (rule.blocking or not blocking)]
+    return [rule for rule in rules(queries) if rule.step is step and (rule.blocking or not blocking)]
 
 
 def standing_of(step: Step[object], partition: str, project: Project, warehouse: Warehouse) -> Standing:
@@ -73,7 +73,7 @@ def standing_of(step: Step[object], partition: str, project: Project, warehouse:
 def _checked(
     last: Manifest, step: Step[object], partition: str, project: Project, findings: dict[str, Finding]
 ) -> Standing:
-    asked = {rule.key: rule.fingerprint(rule.uses(project, partition)) for rule in rules_of(project.root, step)}
+    asked = {rule.key: rule.fingerprint(rule.uses(project, partition)) for rule in rules_of(project.sql_folder, step)}
     answers = [finding for key, finding in findings.items() if asked.get(key) == finding.fingerprint]
     if failed := failed_checks(answers):
         return Standing("failed", failed)

@@ -21,7 +21,7 @@ from codeio_assets.core.settings.quality import Quality
 from codeio_assets.core.tables.data import RUN_TABLES, TABLES, polars_schema
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.steps import Step
-from codeio_assets.project import Project
+from codeio_assets.project import Project, browser_url
 from codeio_assets.running.inputs import tables_in
 from codeio_assets.store import Warehouse
 from codeio_assets.store.parquet import column_types
@@ -31,8 +31,10 @@ SCHEMA_COLUMNS = ["table", "column", "check", "value", "row", "id"]
 SQL_THRESHOLDS = ("max_degenerate_ratio", "max_too_long_ratio", "max_drift", "compared_versions")
 DEFAULT_PARAMETERS: dict[str, Any] = {
     **Quality.model_validate({}).model_dump(include=set(SQL_THRESHOLDS)),
+    **Quality.model_validate({}).yields.parameters(),
     "max_failed_ratio": Chat.model_fields["max_failed_ratio"].default,
     "max_lengths": [4_096, 4_096],
+    "stages": [1, 2],
 }
 """What a SQL check may name besides `$partition`, at its defaults."""
 ROWS_PER_BATCH = 32_768
@@ -157,11 +159,14 @@ def _named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_parameters(project: Project, partition: str) -> dict[str, Any]:
-    """Return what a SQL check may name: thresholds from codeio.yaml and, of a recipe, its lengths."""
-    quality = project.settings.quality.model_dump(include=set(SQL_THRESHOLDS))
+    """Return what a SQL check may name: thresholds from codeio.yaml and, of a recipe, its stages and their lengths."""
+    settings = project.settings.quality
+    quality = settings.model_dump(include=set(SQL_THRESHOLDS))
+    quality |= settings.yields_of(partition.rpartition("-")[0]).parameters()
     stages = project.recipe(partition).stages if partition in project.recipe_names() else {}
     lengths = [stage.max_length for _, stage in sorted(stages.items())]
-    return {**quality, "max_failed_ratio": project.settings.chat.max_failed_ratio, "max_lengths": lengths}
+    failed = {"max_failed_ratio": project.settings.chat.max_failed_ratio}
+    return {**quality, **failed, "max_lengths": lengths, "stages": sorted(stages)}
 
 
 def run_sql_check(
@@ -189,10 +194,11 @@ def check_result(
         keys.RULE: rule,
         keys.FAILING_ROWS: len(failures),
         keys.ROWS: rows,
-        keys.FAILING_RATIO: round(len(failures) / rows, 6) if rows else 0.0,
+        keys.FAILING_RATIO: round(min(1.0, len(failures) / rows), 6) if rows else 0.0,
         **(extra or {}),
     }
     if failures:
+        metadata |= _where_to_look(failures)
         metadata[keys.FAILURES] = keys.table_value(failures[:FAILING_ROWS_SHOWN], columns)
     return dg.AssetCheckResult(
         passed=not failures,
@@ -200,3 +206,12 @@ def check_result(
         metadata=metadata,
         description=(told or f"{len(failures)} row(s) break the rule; the first are listed.") if failures else None,
     )
+
+
+def _where_to_look(failures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the address of the first row that has an id, in the browser."""
+    for row in failures:
+        for value in row.values():
+            if isinstance(value, str) and keys.ID_FORM.fullmatch(value):
+                return {keys.BROWSE: dg.MetadataValue.url(f"{browser_url()}/find?id={value}")}
+    return {}

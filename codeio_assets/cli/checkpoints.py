@@ -11,6 +11,8 @@ from codeio_assets.training import shelf
 from codeio_assets.training.contract import read_manifest
 
 app = typer.Typer(help="Checkpoints: list, show, keep, remove.")
+NAMED = {"models": app}
+"""Under which names the commands stand; None is for the top."""
 Name = Annotated[str, typer.Argument(help="as listed, or the beginning of its hash")]
 
 
@@ -18,13 +20,23 @@ Name = Annotated[str, typer.Argument(help="as listed, or the beginning of its ha
 def models(context: typer.Context) -> None:
     """List the finished checkpoints: hash, steps, held-out loss, size, and why one is kept."""
     if context.invoked_subcommand is None:
-        for one in shelf.shelved(Project.find().checkpoints):
-            losses = "" if one.loss_before is None else f"  loss {one.loss_before:.4f} -> {one.loss_after:.4f}"
-            kept = f"  pinned: {one.pin}" if one.pin else ""
-            typer.echo(
-                f"{one.name:<44}{one.checkpoint_sha256[:12]}  {one.base_model}  {one.steps} steps{losses}  "
-                f"{one.size_bytes / 2**20:,.0f} MiB  {one.finished_at[:16]}{kept}"
-            )
+        list_()
+
+
+@app.command("list")
+def list_() -> None:
+    """List the finished checkpoints: the same as `codeio models` alone."""
+    checkpoints = Project.find().checkpoints
+    found = list(shelf.shelved(checkpoints))
+    for one in found:
+        losses = "" if one.loss_before is None else f"  loss {one.loss_before:.4f} -> {one.loss_after:.4f}"
+        kept = f"  pinned: {one.pin}" if one.pin else ""
+        typer.echo(
+            f"{one.name:<44}{one.checkpoint_sha256[:12]}  {one.base_model}  {one.steps} steps{losses}  "
+            f"{one.size_bytes / 2**20:,.0f} MiB  {one.finished_at[:16]}{kept}"
+        )
+    if not found:
+        typer.echo(f"no finished checkpoint in {checkpoints}")
 
 
 @app.command()

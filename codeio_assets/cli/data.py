@@ -15,7 +15,7 @@ from codeio_assets.products.export_verifiers import PACKAGE, export_verifiers
 from codeio_assets.products.rl_card import RlFacts
 from codeio_assets.products.rl_rows import RlChoice
 from codeio_assets.products.trace import trace_item
-from codeio_assets.project import Project
+from codeio_assets.project import Project, browser_url
 from codeio_assets.rewards import RewardJudge
 from codeio_assets.sandbox import Limits
 from codeio_assets.steps.training_sets import Assembly
@@ -138,6 +138,7 @@ def trace(
     project = Project.find()
     for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
         typer.echo(printable(line))
+    typer.echo(f"in the browser: {browser_url()}/find?id={item_id}")
 
 
 @app.command()

@@ -9,6 +9,8 @@ from codeio_assets.project import Project
 shards_app = typer.Typer(help="Shards: register, list, drop.")
 sources_app = typer.Typer(help="Sources of raw code: list, drop.")
 app = typer.Typer()
+NAMED = {None: app, "shards": shards_app, "sources": sources_app}
+"""Under which names the commands stand; None is for the top."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell what rests on it")]
 
 

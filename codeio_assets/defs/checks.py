@@ -6,8 +6,10 @@ from codeio_assets.checks.registry import rules, rules_of
 from codeio_assets.checks.rules import check_of
 from codeio_assets.project import Project
 
-ROOT = Project.find().root
+QUERIES = Project.find().sql_folder
 
 defs = dg.Definitions(
-    asset_checks=[check_of(rule, lambda step: [each.key for each in rules_of(ROOT, step)]) for rule in rules(ROOT)]
+    asset_checks=[
+        check_of(rule, lambda step: [each.key for each in rules_of(QUERIES, step)]) for rule in rules(QUERIES)
+    ]
 )

@@ -12,6 +12,7 @@ import polars as pl
 
 from codeio_assets.core.tables.data import TABLES, Table
 from codeio_assets.core.tables.schema import column_description
+from codeio_assets.project import browser_url
 
 ROW_COUNT = "dagster/row_count"
 PARTITION_ROW_COUNT = "dagster/partition_row_count"
@@ -32,6 +33,7 @@ SERVER_METRICS = "codeio/server_metrics"
 PREVIEW = "codeio/preview"
 REPORT = "codeio/report"
 REPORT_URL = "codeio/report_url"
+BROWSE = "codeio/browse"
 SUMMARY = "codeio/summary"
 AUDITED = "codeio/audited_file"
 EXAMPLES = "codeio/examples"
@@ -86,10 +88,12 @@ def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadat
 
 def _markdown_cell(value: Any) -> str:
     """Return a value as inline code that no content can break out of."""
-    text = " ".join(str("" if value is None else value).replace("`", "'").replace("|", "¦").split())
-    if ID_FORM.fullmatch(text):
-        text = f"{text[:ID_CHARS]}…"
-    elif len(text) > CELL_CHARS:
+    text = " ".join(
+        str("" if value is None else value).replace("`", "'").replace("|", "¦").replace("\n", " ⏎ ").split()
+    )
+    if ID_FORM.fullmatch(text):  # the rest of it is in the link
+        return f"[`{text[:ID_CHARS]}…`]({browser_url()}/find?id={text})"
+    if len(text) > CELL_CHARS:
         text = f"{text[: CELL_CHARS - 1]}…"
     return f"`{text}`" if text else ""
 

@@ -34,7 +34,8 @@ from codeio_assets.project import Project
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
-from codeio_assets.steps.training_sets import mixes_of
+from codeio_assets.steps.training_sets import marked_out, mixes_of
+from codeio_assets.store import Warehouse
 
 Prompts = Mapping[str, Prompt]
 
@@ -295,9 +296,10 @@ def collected(project: Project, _partition: str) -> Collected:
 def assembled(project: Project, name: str) -> Assembled:
     """Return what decides the rows of a training set."""
     recipe, settings = project.recipe(name), project.settings
-    paths = sorted((project.root / "sql" / "transforms").glob("*.sql"))
+    paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
+    marked = marked_out(recipe, Warehouse(project.warehouse), project.sql)
     return Assembled(
-        recipe_parameters(recipe, settings.phrases, settings.split, project.prompt),
+        recipe_parameters(recipe, settings.phrases, settings.split, project.prompt, marked),
         mixes_of(recipe),
         {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
     )
@@ -327,7 +329,7 @@ def reviewed(project: Project, _shard: str) -> CotRules:
 
 def reported(project: Project, _partition: str) -> Mapping[str, str]:
     """Return the queries of the reports: file -> text."""
-    return {path.name: path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))}
+    return {path.name: path.read_text("utf-8") for path in sorted((project.sql_folder / "reports").glob("*.sql"))}
 
 
 def audited(project: Project, _partition: str) -> Audited:

@@ -27,7 +27,7 @@ from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
 from codeio_assets.operating.upgrading import MARK, mark_as_present, needs_upgrade, upgrade
 from codeio_assets.products.status import to_markdown
-from codeio_assets.project import Project
+from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.store import StoreError, Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -43,7 +43,8 @@ def dagster_home(project: Project) -> Path:
     home = Path(os.environ.get("DAGSTER_HOME") or project.home / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        shutil.copyfile(project.root / "dagster.yaml", home / "dagster.yaml")
+        own = project.root / "dagster.yaml"
+        shutil.copyfile(own if own.is_file() else INSTALLED_ROOT / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -85,15 +86,15 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     register_shards(project, say)
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")
-    made = sum(_bring_up_to_date(project, "shard", key, say) for key in keys)
-    made += _bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
-    made += sum(_bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
-    made += _bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status"))
+    made = sum(bring_up_to_date(project, "shard", key, say) for key in keys)
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
+    made += sum(bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
 
-def _bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only: Sequence[str] | None = None) -> int:
+def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only: Sequence[str] | None = None) -> int:
     """Materialise the stale assets of one partition in flow order; an unchanged output leaves the next one current.
 
     What was made and not checked to the end, or refused by a check, is checked again first: nothing is made of it.
@@ -128,7 +129,7 @@ def _materialise(step: Step[object], partition: str, project: Project, say: Say)
 
 
 def _check_again(step: Step[object], partition: str, project: Project, say: Say) -> None:
-    keys = [dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name) for rule in rules_of(project.root, step)]
+    keys = [dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name) for rule in rules_of(project.sql_folder, step)]
     result = _execute(step, partition, checks=keys)
     _refuse_failure(result, step, partition)
     say(f"  {step.asset}[{partition}]  checked again, {len(keys)} checks passed")

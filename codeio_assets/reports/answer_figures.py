@@ -5,6 +5,7 @@ What does not live here: the numbers (`sql/reports`), the other plots (`figures`
 
 from typing import Any
 
+from codeio_assets.core.values.intervals import wilson
 from codeio_assets.reports.markup import percent
 from codeio_assets.reports.plotting import (
     BAR_HEIGHT,
@@ -27,6 +28,9 @@ from codeio_assets.reports.queries import Row
 
 SYMBOLS = ("circle", "diamond", "square", "cross")
 DASHES = ("solid", "dot", "dash", "dashdot")
+SIDES = ("top center", "bottom center")
+FEWEST_FOR_A_LINE = 5
+"""A line through fewer points shows a course that nobody measured."""
 
 
 def accuracy(rows: list[Row]) -> Figure | None:
@@ -48,7 +52,7 @@ def accuracy(rows: list[Row]) -> Figure | None:
         for name, picked, colour in (("turn 1", first, BLUE), ("by the last turn", last, GREEN))
     ]
     layout = base_layout(
-        xaxis=axis(tickformat=".0%", range=[0, 1.65], tickvals=[0, 0.5, 1], tickangle=0),
+        xaxis=axis(tickformat=".0%", range=[0, 1.95], tickvals=[0, 0.5, 1], tickangle=0),
         yaxis=bars_axis([label(name) for name in names]),
         barmode="group",
         bargap=0.25,
@@ -61,7 +65,8 @@ def accuracy(rows: list[Row]) -> Figure | None:
 
 
 def _of(row: Row) -> str:
-    return f"{percent(row['share_so_far'])} of {row['tasks']:,}"
+    low, high = wilson(int(row["correct_so_far"]), int(row["tasks"]))
+    return f"{percent(row['share_so_far'])} of {row['tasks']:,} ({low:.0%} to {high:.0%})"
 
 
 def accuracy_by_length(rows: list[Row]) -> Figure | None:
@@ -86,52 +91,71 @@ def _by_size(edges: list[tuple[str, int, int, Row]], title: str, unit: str, told
     data: list[Trace] = []
     for index, (direction, group) in enumerate(grouped(edges, lambda edge: edge[0]).items()):
         texts = [f"{a:,} to {b:,} {unit}: {row['correct']:,} of {row['total']:,}" for _, a, b, row in group]
-        x, y = [edge[1] for edge in group], [edge[3]["share"] for edge in group]
-        data.append(_line(x, y, texts, f"predict {direction}", index))
+        data.append(
+            _points([edge[1] for edge in group], [edge[3] for edge in group], texts, f"predict {direction}", index)
+        )
     starts = sorted({start for _, start, _, _ in edges})
     layout = base_layout(
         xaxis=axis(title, type="log", tickvals=starts, ticktext=[f"{start:,}" for start in starts]),
-        yaxis=axis("right at turn 1", tickformat=".0%", range=[-0.03, 1.03]),
+        yaxis=axis("right at turn 1, with 95% interval", tickformat=".0%", range=[-0.03, 1.08]),
     )
-    alt = listed(f"{direction} from {start:,} {unit} {percent(row['share'])}" for direction, start, _, row in edges)
-    return Figure(data, layout, 320, f"{told}. {alt}.")
+    alt = listed(
+        f"{direction} from {start:,} {unit} {percent(row['share'])} of {row['total']:,}"
+        for direction, start, _, row in edges
+    )
+    return Figure(data, layout, 340, f"{told}. {alt}.")
 
 
-def _line(x: list[Any], y: list[float], texts: list[str], name: str, index: int) -> Trace:
+def _points(x: list[Any], rows: list[Row], texts: list[str], name: str, index: int) -> Trace:
+    """Return shares with their 95% intervals and counts; a line only joins what is more than a few points."""
     colour = CYCLE[index % len(CYCLE)]
+    intervals = [wilson(int(row["correct"]), int(row["total"])) for row in rows]
+    shares = [row["correct"] / row["total"] if row["total"] else 0.0 for row in rows]
+    mode = "lines+markers+text" if len(rows) >= FEWEST_FOR_A_LINE else "markers+text"
     return {
-        "type": "scatter", "mode": "lines+markers", "name": label(name, MAX_LEGEND_LABEL), "hoverinfo": "text",
-        "x": x, "y": y, "text": [label(text, 120) for text in texts],
+        "type": "scatter", "mode": mode, "name": label(name, MAX_LEGEND_LABEL), "hoverinfo": "text",
+        "x": x, "y": shares, "hovertext": [label(text, 120) for text in texts],
+        "text": [f"{row['total']:,}" for row in rows], "textposition": SIDES[index % len(SIDES)],
+        "error_y": {
+            "type": "data", "symmetric": False, "color": colour, "thickness": 1,
+            "array": [max(0.0, high - share) for share, (_, high) in zip(shares, intervals, strict=True)],
+            "arrayminus": [max(0.0, share - low) for share, (low, _) in zip(shares, intervals, strict=True)],
+        },
         "marker": {"color": colour, "size": 9, "symbol": SYMBOLS[index % len(SYMBOLS)]},
         "line": {"color": colour, "width": 2, "dash": DASHES[index % len(DASHES)]},
     }  # fmt: skip
 
 
 def drift(rows: list[Row]) -> Figure | None:
-    """A line per source and direction over the versions of its shards, oldest first."""
-    groups = grouped(rows, lambda row: (row["source"], row["direction"]))
-    groups = dict(list(groups.items())[: len(CYCLE)])
+    """A line per shard and direction over its versions, oldest first; one version is no change to show."""
+    groups = grouped(rows, lambda row: (row["shard"], row["direction"]))
+    groups = {key: group for key, group in groups.items() if len(group) > 1}
+    groups = dict(sorted(groups.items(), key=lambda one: -_change(one[1]))[: len(CYCLE)])
     if not groups:
         return None
     data: list[Trace] = []
-    for index, ((source, direction), group) in enumerate(groups.items()):
+    for index, ((shard, direction), group) in enumerate(groups.items()):
         texts = [
             f"{row['shard']}, {row['written_at'][:16]}: {row['correct']:,} of {row['total']:,}, {row['model_id']}"
             for row in group
         ]
-        places = list(range(1, len(group) + 1))
-        data.append(_line(places, [row["share"] for row in group], texts, f"{source}, predict {direction}", index))
+        data.append(_points(list(range(1, len(group) + 1)), group, texts, f"{shard}, predict {direction}", index))
     layout = base_layout(
         xaxis=axis(
-            "version of a shard, oldest first", dtick=1 if max(map(len, groups.values())) <= 12 else None, tick0=1
+            "version of the shard, oldest first", dtick=1 if max(map(len, groups.values())) <= 12 else None, tick0=1
         ),
-        yaxis=axis("right at turn 1", tickformat=".0%", range=[-0.03, 1.03]),
+        yaxis=axis("right at turn 1, with 95% interval", tickformat=".0%", range=[-0.03, 1.08]),
     )
     alt = listed(
-        f"{source}, {direction}: {percent(group[0]['share'])} at first, {percent(group[-1]['share'])} at last"
-        for (source, direction), group in groups.items()
+        f"{shard}, {direction}: {percent(group[0]['share'])} at first, {percent(group[-1]['share'])} at last"
+        for (shard, direction), group in groups.items()
     )
-    return Figure(data, layout, 300 + 22 * len(data), f"Share right by version. {alt}.")
+    return Figure(data, layout, 300 + 22 * len(data), f"Share right by version of a shard. {alt}.")
+
+
+def _change(group: list[Row]) -> float:
+    shares = [row["share"] for row in group]
+    return max(shares) - min(shares)
 
 
 def cot_flaws(rows: list[Row]) -> Figure | None:

@@ -6,6 +6,7 @@ What does not live here: which tasks are chosen (`sql/reports/examples.sql`).
 from collections.abc import Mapping
 from typing import Any
 
+from codeio_assets.project import browser_url
 from codeio_assets.reports.markup import Markup, element, escaped, joined
 from codeio_assets.reports.queries import Row
 
@@ -20,12 +21,16 @@ def render_examples(rows: list[Row]) -> Markup:
 
 def _example(row: Row) -> Markup:
     title = f"{row['kind'].capitalize()}: predict the {row['direction']}"
-    origin = element("p", f"{row['source']}, {row['path']}, task ", element("code", row["task_id"]), class_="note")
+    origin = element("p", f"{row['source']}, {row['path']}, task ", _link(row["task_id"]), class_="note")
     prompt = element(
         "div", element("h4", "Prompt"), _text(row["prompt"], "Prompt"), _facts(_pair_facts(row)), class_="prompt"
     )
     turns = element("div", *(_turn(row["direction"], turn) for turn in row["turns"]), class_="turns")
     return element("article", element("h3", title), origin, element("div", prompt, turns, class_="side-by-side"))
+
+
+def _link(task_id: str) -> Markup:
+    return element("a", element("code", task_id), href=f"{browser_url()}/tasks/{task_id}")
 
 
 def _pair_facts(row: Row) -> dict[str, str | None]:

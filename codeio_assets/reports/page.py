@@ -56,7 +56,7 @@ SECTIONS = (
         "Nothing was judged yet.",
         answer_figures.accuracy_by_difficulty,
     ),
-    Section("drift", "Drift", "No version was judged yet.", answer_figures.drift),
+    Section("drift", "Drift", "No shard was judged twice yet.", answer_figures.drift),
     Section("cot_flaws", "Chains of thought", "No chain of thought was read yet.", answer_figures.cot_flaws),
     Section("cot_grounding", "Chains of thought and the execution", ""),
     Section("pass_rates", "Pass rates", ""),

@@ -3,7 +3,6 @@
 What does not live here: committing (`running.step`), the names of the metadata (`graph.metadata`).
 """
 
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,9 +12,16 @@ import polars as pl
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import UNPARTITIONED
-from codeio_assets.project import Project
+from codeio_assets.project import Project, browser_url
 from codeio_assets.steps.result import StepResult
 from codeio_assets.store import Manifest, Warehouse
+
+LISTS = {
+    "files": ("raw_code_files", "file_labels", "eligible_code_files"),
+    "functions": ("unified_functions", "io_pairs"),
+    "tasks": ("prediction_tasks", "predictions", "verdicts", "revised_predictions", "revised_verdicts", "cot_flaws"),
+}
+"""List of the browser -> the tables that it shows."""
 
 
 def first_things_first(metadata: dict[str, dg.MetadataValue]) -> dict[str, dg.MetadataValue]:
@@ -47,14 +53,19 @@ def audit_metadata(path: Path, result: StepResult, per_finding: int = 3) -> dict
 
 
 def report_url(project: Project, path: Path) -> str:
-    """Return a report's address: below `CODEIO_REPORTS_URL` where something serves the folder of reports, else a file.
-
-    Browsers open no file from a page of a web server, so `make dev` serves the folder.
-    """
-    served, reports = os.environ.get("CODEIO_REPORTS_URL"), project.report.parent
-    if not served or not path.is_relative_to(reports):
+    """Return a report's address in the browser, which serves them: no page of a web server may open a file."""
+    reports = project.report.parent
+    if not path.is_relative_to(reports):
         return path.as_uri()
-    return f"{served.rstrip('/')}/{quote(path.relative_to(reports).as_posix())}"
+    return f"{browser_url()}/reports/{quote(path.relative_to(reports).as_posix())}"
+
+
+def list_url(table: str, partition: str) -> str:
+    """Return where the rows of a partition can be read in the browser: its list, narrowed."""
+    if table == "training_sets":
+        return f"{browser_url()}/tasks?recipe={quote(partition)}"
+    name = next((name for name, tables in LISTS.items() if table in tables), None)
+    return browser_url() if name is None else f"{browser_url()}/{name}?shard={quote(partition)}"
 
 
 def materialization_metadata(
@@ -70,6 +81,7 @@ def materialization_metadata(
         keys.ITEMS_OUT: dg.MetadataValue.int(result.items_out),
         keys.ACCEPTED_RATIO: dg.MetadataValue.float(round(ratio, 4)),
         keys.DROPPED_BY_REASON: dg.MetadataValue.json(result.dropped_by_reason),
+        keys.BROWSE: dg.MetadataValue.url(list_url(table, manifest.partition)),
         keys.PREVIEW: keys.preview(_head(warehouse.root / manifest.tables[table].file)),
     }
     return {

@@ -46,6 +46,8 @@ def source_files(name: str, source: Reading, base: Path) -> list[Path]:
     Raises:
         SettingsError: the folder or file does not exist.
     """
+    if source.path is None:  # a repository or a dataset, which is one thing that holds many items
+        return [base]
     root = base / source.path
     if source.kind == "directory":
         if not root.is_dir():
@@ -68,11 +70,20 @@ def read_items(source: Reading, base: Path, path: Path) -> Iterator[RawItem]:
         yield _read_file(source, base, path)
     elif source.kind == "jsonl":
         yield from _read_jsonl(source, path)
+    elif source.kind == "git":
+        from codeio_assets.sources.repositories import read_repository
+
+        yield from read_repository(source, base)
+    elif source.kind == "huggingface":
+        from codeio_assets.sources.datasets import read_dataset
+
+        yield from read_dataset(source, base)
     else:
         yield from _read_parquet(source, path)
 
 
 def _read_file(source: Reading, base: Path, path: Path) -> RawItem:
+    assert source.path is not None  # the settings have seen to it
     name = storable_text(path.relative_to(base / source.path).as_posix())
     try:
         data = read_within(base / source.path, path, source.max_bytes)
@@ -80,8 +91,13 @@ def _read_file(source: Reading, base: Path, path: Path) -> RawItem:
         size, changed = _reported(path) if refused.reason == "too_large" else (0, 0)
         identity = sha256_hex(f"{name}:{size}:{changed}" if size else f"{refused.reason}:{name}")
         if size > source.max_bytes:
-            return _too_large(name, identity, size, source)
+            return too_large(name, identity, size, source)
         return RawItem(name, identity, sha256_hex(b""), size, reason=refused.reason, detail=str(refused))
+    return read_bytes(source, name, data)
+
+
+def read_bytes(source: Reading, name: str, data: bytes) -> RawItem:
+    """Return the item that the bytes of a whole file are."""
     sha256 = sha256_hex(data)
     try:
         content = decode_source(data)
@@ -130,7 +146,8 @@ def plain_text(text: str) -> str:
     return re.sub(r"\r(?!\n)", "\n", text) if "\r" in text else text
 
 
-def _too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
+def too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
+    """Return the item that a file or row beyond `max_bytes` is."""
     detail = f"{size:,} bytes, more than max_bytes = {source.max_bytes:,}"
     return RawItem(name, identity, identity, size, reason="too_large", detail=detail)
 
@@ -140,7 +157,7 @@ def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
         for line in lines_of(path, source.max_bytes):
             where = f"{path.name}:{line.number}"
             if line.data is None:
-                yield _too_large(where, line.sha256, line.size_bytes, source)
+                yield too_large(where, line.sha256, line.size_bytes, source)
             else:
                 yield _read_line(source, where, line.sha256, line.data)
     except OSError as error:
@@ -149,13 +166,13 @@ def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
 
 def _read_line(source: Reading, where: str, sha256: str, line: bytes) -> RawItem:
     if len(line) > source.max_bytes:
-        return _too_large(where, sha256, len(line), source)
+        return too_large(where, sha256, len(line), source)
     try:
         row = decode_json(line)
     except Undecodable as error:
         reason = "undecodable" if error.reason == "not_utf8" else "broken_json"
         return RawItem(where, sha256, sha256, len(line), reason=reason, detail=str(error))
-    return _read_row(source, where, sha256, row, len(line))
+    return read_row(source, where, sha256, row, len(line))
 
 
 def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
@@ -163,10 +180,11 @@ def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
     wanted = fields.content, fields.path, fields.repository, fields.license
     for number, row in enumerate(parquet_rows(path, wanted, f"the source {path.name}"), start=1):
         text = canonical_json({key: str(value) for key, value in row.items()})
-        yield _read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
+        yield read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
 
 
-def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
+def read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
+    """Return the item that a row is; `where` names it when it names no path of its own."""
     fields = source.fields
     content = row.get(fields.content) if isinstance(row, dict) else None
     if not isinstance(content, str):
@@ -174,7 +192,7 @@ def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> 
         return RawItem(where, sha256, sha256, size, reason="missing_field", detail=detail)
     data = content.encode("utf-8", "surrogatepass")
     if len(data) > source.max_bytes:
-        return _too_large(where, sha256, len(data), source)
+        return too_large(where, sha256, len(data), source)
     try:
         content.encode()
     except UnicodeEncodeError as error:

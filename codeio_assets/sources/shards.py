@@ -211,7 +211,7 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
     Raises:
         SettingsError: the source cannot be read, holds nothing, or has lost too much of the shard at once.
     """
-    root = base / source.path
+    root = base / source.path if source.path else base
     _require_source(shard, source, base)
     found: dict[tuple[str, str], RawItem] = {}
     wanted = {item.item_sha256 for item in shard.items}
@@ -229,6 +229,8 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
 
 def _require_source(shard: Shard, source: Reading, base: Path) -> None:
     """Return when a source can be read and holds something: a mount point that is empty is no empty source."""
+    if source.path is None:  # a repository or a dataset says itself what is wrong with it
+        return
     root = base / source.path
     try:
         if source.kind == "directory":
@@ -275,7 +277,7 @@ def _parts(items: list[ShardItem], sizes: list[int], most: int) -> Iterator[list
 
 
 def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem]]:
-    root = base / source.path
+    root = base / source.path if source.path else base
     for path in source_files(name, source, base):
         file = path.relative_to(root).as_posix() if source.kind == "directory" else ""
         for item in read_items(source, base, path):

@@ -71,7 +71,8 @@ class Assembly:
         tasks_per_group: int = TASKS_PER_GROUP,
     ) -> Self:
         """Return the assembly of a recipe over all tables of a snapshot; `prompt` loads a template by name."""
-        parameters = recipe_parameters(recipe, phrases, split, prompt)
+        marked = marked_out(recipe, warehouse, query)
+        parameters = recipe_parameters(recipe, phrases, split, prompt, marked)
         return cls(mixes_of(recipe), parameters, warehouse, snapshot, query, tasks_per_group=tasks_per_group)
 
     def samples(self) -> pa.RecordBatchReader:
@@ -126,6 +127,13 @@ class Assembly:
                             f"create temp table {OUTCOMES[kind]} as {query}", parameters_of(query, values)
                         )
                         yield kind, connection, values
+
+
+def marked_out(recipe: Recipe, warehouse: Warehouse, query: Callable[[str], str]) -> list[str]:
+    """Return the ids that people have excluded by now, sorted, where the recipe goes by their marks."""
+    if recipe.data.exclude is None:
+        return []
+    return warehouse.sql(query("lineage/marked_out.sql"))["item_id"].to_list()
 
 
 def mixes_of(recipe: Recipe) -> dict[str, dict[str, float]]:

@@ -22,9 +22,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": {"core", "sandbox", "steps"},
     "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
-    "products": {"core", "project", "llm", "store", "steps", "rewards"},
+    "products": {"core", "project", "llm", "sandbox", "store", "steps", "rewards"},
+    "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
-    "graph": {"core", "project", "steps", "sandbox", "training"},
+    "graph": {"core", "project", "steps", "store", "sandbox", "training"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
     "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
@@ -45,7 +46,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "rewards", "products", "operating", "batch", *ENGINES},
+    "cli": {
+        *("core", "project", "sources", "steps", "rewards", "products", "browse", "operating", "batch", *ENGINES),
+    },
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

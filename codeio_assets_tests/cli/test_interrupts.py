@@ -10,7 +10,7 @@ import pytest
 
 COMMAND = """
 import time
-from codeio_assets.cli.app import main
+from codeio_assets.cli.app import run as main
 from dagster._utils.interrupts import capture_interrupts
 
 def run():

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from codeio_assets.core.tables.data import RUN_TABLES, TABLES
+from codeio_assets.core.tables.data import PEOPLE_TABLES, RUN_TABLES, TABLES
 from codeio_assets.graph.steps import MAKERS, STEPS, WRITERS
 from codeio_assets.project import INSTALLED_ROOT
 
@@ -71,7 +71,7 @@ def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -
 
 def test_every_table_has_one_step_that_commits_it() -> None:
     written = [table for step in STEPS.values() for table in step.writes]
-    assert sorted([*written, *RUN_TABLES]) == sorted(TABLES)
+    assert sorted([*written, *RUN_TABLES, *PEOPLE_TABLES]) == sorted(TABLES)
     assert set(written) == set(WRITERS)
 
 

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from codeio_assets.cli import main
-from codeio_assets.cli.app import app
+from codeio_assets.cli.app import complete
 from codeio_assets.core.settings.project import load_sources
 from codeio_assets.project import INSTALLED_ROOT
 
@@ -27,7 +27,7 @@ INLINE = re.compile(r"`((?:codeio|make) [^`\n]+)`")
 OTHER_PROGRAMS = {"mkdir", "cp", "export", "duckdb", "pip", "echo", "dagster", "python", "cd", "dg", "accelerate"}
 QUICK = [["codeio", "check-isolation"], ["codeio", "--help"], ["codeio", "shards"], ["codeio", "status"]]
 QUICK += [["codeio", "journal", "list"], ["codeio", "journal", "verify"], ["codeio", "gc", "--dry-run"]]
-GROUP = typer.main.get_command(app)
+GROUP = typer.main.get_command(complete())
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (INSTALLED_ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 

@@ -1,7 +1,7 @@
 -- How many rows are left after each step, from raw file to training token.
--- A share compares with the step before, and only where both count the same kind of thing. A task is answered when its
--- response holds a readable answer; `correct after revision` counts the tasks that were right at any turn. Samples are
--- the rows that a stage trains on, held-out rows left out; tokens are those the trainer saw.
+-- A share of files compares with the step before; a share of tasks is always one of all prediction tasks. A task is
+-- answered when its response holds a readable answer; `correct after revision` counts the tasks that were right at any
+-- turn. Samples are the rows that a stage trains on, held-out rows left out; tokens are those the trainer saw.
 with judged as (
     select task_id, turn, status from verdicts
     union all
@@ -56,7 +56,8 @@ compared as (
     select
         *,
         lag(n) over (order by place, detail) as n_before,
-        lag(unit) over (order by place, detail) as unit_before
+        lag(unit) over (order by place, detail) as unit_before,
+        first_value(n) over (partition by unit order by place, detail) as n_first
     from steps
 )
 
@@ -65,8 +66,9 @@ select
     step,
     n as rows,
     case
-        when unit = unit_before and unit in ('files', 'tasks') and n <= n_before and n_before > 0
-            then round(n / n_before, 4)
+        when unit <> unit_before then null
+        when unit = 'files' and n <= n_before and n_before > 0 then round(n / n_before, 4)
+        when unit = 'tasks' and n <= n_first and n_first > 0 then round(n / n_first, 4)
     end as share_of_previous,
     unit
 from compared

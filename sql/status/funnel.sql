@@ -1,4 +1,5 @@
--- The way from raw file to training sample, as the commits counted it; a share compares with the step before it.
+-- The way from raw file to verdict, as the commits counted it. A share of files compares with the step before it, one of
+-- tasks with all prediction tasks.
 with counts as (
     select 1 as position, 'raw files' as step, rows as n from manifests where asset = 'raw_code_files'
     union all
@@ -36,7 +37,10 @@ summed as (
 select
     step,
     n as rows,
-    case when position in (2, 3, 4, 7)
-        then round(n / nullif(lag(n) over (order by position), 0), 4) end as share_of_previous
+    case
+        when position in (2, 3, 4) then round(n / nullif(lag(n) over (order by position), 0), 4)
+        when position in (7, 8)
+            then round(n / nullif((select n from summed where position = 6), 0), 4)
+    end as share_of_previous
 from summed
 order by position

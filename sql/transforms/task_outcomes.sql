@@ -43,6 +43,7 @@ pair_counts as (select function_id, count(*) as pairs from io_pairs group by fun
 functions as (
     select
         unified_functions.function_id,
+        unified_functions.file_id,
         unified_functions.license,
         coalesce(near_duplicate_groups.group_id, unified_functions.file_id) as group_id,
         side_of(coalesce(near_duplicate_groups.group_id, unified_functions.file_id), $test_ratio, $held_out_ratio)
@@ -88,10 +89,18 @@ tasks as (
     window shard as (partition by prediction_tasks.part)
 ),
 
+marked as (select unnest($marked::varchar[]) as id),
+
 decided as (
     select
         *,
         case
+            when
+                task_id in (select id from marked)
+                or pair_id in (select id from marked)
+                or function_id in (select id from marked)
+                or file_id in (select id from marked)
+                then 'marked'
             when list_contains($exclude, source) or (len($include) > 0 and not list_contains($include, source))
                 then 'source_left_out'
             when fraction_place >= $fraction then 'outside_fraction'
@@ -129,6 +138,7 @@ select
     reason,
     'stage ' || $stage || ': '
     || case reason
+        when 'marked' then 'marked as excluded'
         when 'source_left_out' then 'source ' || source
         when 'outside_fraction' then 'outside the fraction ' || $fraction
         when 'direction_left_out' then direction || ' prediction in the variant ' || $variant

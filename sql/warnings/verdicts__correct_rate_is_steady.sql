@@ -1,6 +1,7 @@
 -- The share of right answers is within `max_drift` of that of earlier versions; otherwise the directions where it is not.
--- Compared are the last `compared_versions` versions of the shard or, where it has none, of its source. What chance
--- alone may do to shares of so few answers, two standard errors of their difference, is tolerated besides.
+-- Compared are the last `compared_versions` versions of this shard: other shards hold other files, and say nothing about a
+-- change. What chance alone may do to shares of so few answers, two standard errors of their difference, is tolerated
+-- besides.
 with present as (
     select
         source,
@@ -32,18 +33,15 @@ live as (
 ),
 
 earlier as (
-    select versions.*, versions.shard = $partition as is_own
+    select *
     from versions
-    where not (versions.shard = $partition and versions.version = (select version from live))
+    where shard = $partition and version <> (select version from live)
 ),
 
 compared as (
     select *
     from earlier
-    where source in (select source from present)
-    qualify
-        is_own = max(is_own) over (partition by source)
-        and dense_rank() over (partition by source, is_own, direction order by written_at desc, version) <= $compared_versions
+    qualify dense_rank() over (partition by source, direction order by written_at desc, version) <= $compared_versions
 ),
 
 bands as (

@@ -4,7 +4,7 @@ What does not live here: the rules themselves (`sql/transforms`), running them (
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from string import Template
 from typing import Any
 
@@ -30,11 +30,21 @@ Parameters = dict[str, Any]
 _NAMES = re.compile(r"\$([a-z_]+)")
 
 
-def recipe_parameters(recipe: Recipe, phrases: Phrases, split: Split, prompt: Callable[[str], Prompt]) -> Parameters:
-    """Return what the queries need to know of a recipe, whatever the stage; `prompt` loads a template by name."""
+def recipe_parameters(
+    recipe: Recipe,
+    phrases: Phrases,
+    split: Split,
+    prompt: Callable[[str], Prompt],
+    marked: Sequence[str] = (),
+) -> Parameters:
+    """Return what the queries need to know of a recipe, whatever the stage.
+
+    `prompt` loads a template by name; `marked` are the ids of what people excluded.
+    """
     data = recipe.data
     licenses = data.licenses
     return {
+        "marked": list(marked),
         "variant": data.variant,
         "fraction": data.fraction,
         "include": list(data.sources.include),

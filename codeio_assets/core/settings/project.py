@@ -4,6 +4,7 @@ What lives here: the fields, their defaults and rules, and reading the two files
 (`models`) and data quality (`quality`), looking for files (`sources`), secrets (environment only).
 """
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -103,9 +104,16 @@ class Fields(Part):
 class Reading(Part):
     """How the items of a source are read."""
 
-    kind: Literal["directory", "jsonl", "parquet"]
-    path: Relative = Field(description="relative to sources.yaml")
-    glob: str = Field("**/*.py", description="which files of a directory")
+    kind: Literal["directory", "jsonl", "parquet", "git", "huggingface"]
+    path: Relative | None = Field(None, description="of directory, jsonl and parquet; relative to sources.yaml")
+    url: str | None = Field(None, description="of git: an address, or a local path relative to sources.yaml")
+    dataset: str | None = Field(None, description="of huggingface: name on the hub, or a local folder")
+    dataset_config: str | None = Field(None, description="of huggingface: configuration of the dataset")
+    dataset_split: str = Field("train", description="of huggingface")
+    revision: str | None = Field(
+        None, description="of git and huggingface: a commit; a branch moves, and a rebuild then misses files"
+    )
+    glob: str = Field("**/*.py", description="which files of a directory or repository")
     fields: Fields = Field(default_factory=lambda: Fields.model_validate({}))
     repository: str | None = Field(None, description="stated for rows that do not name one")
     license: str | None = Field(None, description="stated for rows that do not name one")
@@ -118,6 +126,34 @@ class Reading(Part):
     def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what decides no row: when a step must fail."""
         return {name: value for name, value in serialise(self).items() if name != "max_lost_ratio"}
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        wanted = {"git": "url", "huggingface": "dataset"}.get(self.kind, "path")
+        given = [name for name in ("path", "url", "dataset") if getattr(self, name) is not None]
+        if given != [wanted]:
+            raise ValueError(
+                f"give `{wanted}` and none of the others of path, url, dataset, as kind: {self.kind} wants"
+            )
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _address_is_harmless(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if url.startswith("-") or "::" in url or not url.strip():
+            raise ValueError(f"{url!r} is no address of a repository. Write https://..., ssh://... or a path")
+        if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", url):
+            raise ValueError("take the password out of the address; git asks its own credential helper")
+        return url
+
+    @field_validator("revision")
+    @classmethod
+    def _revision_is_one(cls, revision: str | None) -> str | None:
+        if revision is not None and not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._/+-]*", revision):
+            raise ValueError(f"{revision!r} is no commit, tag or branch")
+        return revision
 
     @field_validator("glob")
     @classmethod

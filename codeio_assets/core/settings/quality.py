@@ -90,6 +90,26 @@ class CotRules(Part):
         return self
 
 
+class Yields(Part):
+    """What share of its items a step is expected to keep, per shard; less is a warning, and nothing at all blocks.
+
+    Defaults lie well below what real sources and teachers give, so that a warning means that something is broken.
+    """
+
+    min_items: int = Field(10, ge=1, description="fewer items are not judged by their share")
+    eligible_code_files: float | None = Field(0.2, ge=0, le=1, description="of the raw files; null = any")
+    unified_functions: float | None = Field(0.2, ge=0, le=1, description="of the eligible files; null = any")
+    io_pairs: float | None = Field(0.3, ge=0, le=1, description="of the functions, those with pairs; null = any")
+    verdicts: float | None = Field(
+        0.2, ge=0, le=1, description="of the answers, those with a readable value; null = any"
+    )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what SQL checks name: `min_items`, and `yield_<asset>` for each share."""
+        shares = self.model_dump(exclude={"min_items"})
+        return {"min_items": self.min_items, **{f"yield_{asset}": share for asset, share in shares.items()}}
+
+
 class Quality(Part):
     """How good data must be, where rules that hold for every row are not enough.
 
@@ -102,6 +122,8 @@ class Quality(Part):
     tolerances: Tolerances = Field(default_factory=dict[Flaw, Tolerance])
     models: dict[str, Tolerances] = Field(default_factory=dict, description="other tolerances, by model")
     sources: dict[str, Tolerances] = Field(default_factory=dict, description="other tolerances, by source")
+    yields: Yields = Field(default_factory=lambda: Yields.model_validate({}))
+    source_yields: dict[str, Yields] = Field(default_factory=dict, description="other expectations, by source")
     repeated_pairs: int = Field(20, ge=0, description="stored pairs of a shard that are executed again")
     repeated_verdicts: int = Field(50, ge=0, description="verdicts of a shard that are judged again")
     seed: int = Field(0, description="decides which pairs and verdicts")
@@ -112,6 +134,10 @@ class Quality(Part):
     published: Relative | None = Field(
         None, description="published CodeI/O-style functions to audit, JSONL, relative to codeio.yaml"
     )
+
+    def yields_of(self, source: str) -> Yields:
+        """Return what a source is expected to give."""
+        return self.source_yields.get(source, self.yields)
 
     def tolerance(self, flaw: Flaw, model: str, source: str) -> Tolerance:
         """Return the tolerance of a flaw for a model and source."""

@@ -80,6 +80,10 @@ class DataRecipe(_Part):
         "own", description="unrelated = a control: what follows turn 1 is text of another function, as long"
     )
 
+    exclude: Literal["marked"] | None = Field(
+        None, description="`marked` leaves out what people marked as excluded; null leaves marks alone"
+    )
+
     @model_validator(mode="after")
     def _pass_rates_are_a_range(self) -> Self:
         if self.pass_rate and not 0 <= self.pass_rate[0] <= self.pass_rate[1] <= 1:

@@ -10,6 +10,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from codeio_assets.core.tables.marks import Mark
 from codeio_assets.core.tables.quality import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.core.tables.reinforcement import (
@@ -251,7 +252,9 @@ class FunnelStep(Table):
     position: int = pa.Field(ge=1, unique=True)
     step: str = pa.Field(description="what is counted")
     rows: int = pa.Field(ge=0)
-    share_of_previous: float = pa.Field(nullable=True, description="rows per row of the step before")
+    share_of_previous: float = pa.Field(
+        nullable=True, description="of files, share of the step before; of tasks, share of all tasks"
+    )
 
 
 class ModelUsage(Table):
@@ -277,6 +280,8 @@ class ModelUsage(Table):
 
 RUN_TABLES = ("model_usage", "verdict_history", "function_costs")
 """Tables that runs add to, beside those of the assets."""
+PEOPLE_TABLES = ("marks",)
+"""Tables that people add to."""
 
 TABLES: dict[str, type[Table]] = {
     "raw_code_files": RawCodeFile,
@@ -319,6 +324,7 @@ TABLES: dict[str, type[Table]] = {
     "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,
     "status": StageStatus,
+    "marks": Mark,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,
     "function_costs": FunctionCost,

@@ -38,6 +38,7 @@ _READING: Final = {
     "taken_down": "a person took the file down (`codeio takedown`)",
     "source_changed": "the registered file is no longer there as it was",
     "repeated_item": "the same path and content stand in the source once more",
+    "not_followed": "a link or submodule of a repository, which is not followed",
 }
 
 _LICENSES: Final = {
@@ -112,6 +113,7 @@ _CONVERSATIONS: Final = {
 }
 
 _ASSEMBLY: Final = {
+    "marked": "somebody marked it, its function or its file as excluded",
     "source_left_out": "the recipe leaves its source out",
     "outside_fraction": "outside the fraction of functions that the recipe takes",
     **_RESPONSES,

@@ -1,0 +1,15 @@
+-- Of the functions of a shard something is left, if there are at least `min_items`; otherwise how many there were, and why.
+with given as (select count(*) as items from unified_functions where part = $partition),
+
+kept as (select count(distinct function_id) as items from io_pairs where part = $partition),
+
+reasons as (select reason, count(*) as items from io_pairs_rejections where part = $partition group by reason)
+
+select
+    given.items as given,
+    kept.items as kept,
+    round(kept.items / given.items, 4) as share,
+    (select arg_max(reason, items) from reasons) as main_reason,
+    (select max(items) from reasons) as items_with_it
+from given, kept
+where given.items >= $min_items and kept.items = 0
