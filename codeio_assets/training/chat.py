@@ -6,6 +6,7 @@ What does not: prompts (`core.prompts`).
 Instruction-tuned models keep their own template; stage 2 inherits it from the stage-1 checkpoint.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,34 @@ SHIPPED_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 PROBE = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 
 TemplateOrigin = Literal["tokenizer", "shipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTokenizer:
+    """A tokenizer that has a chat template, and where it came from: a folder, or a hub id at a revision."""
+
+    source: str
+    revision: str | None
+    tokenizer: Any
+    template: TemplateOrigin
+
+
+def load_chat_tokenizer(source: str, revision: str | None = None) -> ChatTokenizer:
+    """Load a tokenizer, and give it the shipped chat template if it has none.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizers: Any = AutoTokenizer
+    options: dict[str, Any] = {} if Path(source).is_dir() else {"revision": revision}
+    try:
+        tokenizer = tokenizers.from_pretrained(source, **options)
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"cannot load {source}: {reason} Check base_model and revision.") from error
+    return ChatTokenizer(source, revision, tokenizer, ensure_chat_template(tokenizer))
 
 
 def ensure_chat_template(tokenizer: Any) -> TemplateOrigin:

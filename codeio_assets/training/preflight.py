@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from codeio_assets.core.recipes import Lora, StageRecipe
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.launching import gpus_per_machine
-from codeio_assets.training.memory import MemoryEstimate, ModelShape, estimate, too_large
+from codeio_assets.training.memory import MemoryEstimate, ModelShape, Placement, estimate, too_large
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -47,6 +47,15 @@ def shard_count(processes: int) -> int:
     return processes if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" else 1
 
 
+def placement(processes: int) -> Placement:
+    """Return how a stage runs here, by its launch."""
+    return Placement(
+        shards=shard_count(processes),
+        on_gpu=not on_cpu(),
+        resharded=os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "true",
+    )
+
+
 def model_shape(source: str, options: dict[str, Any], lora: Lora | None) -> ModelShape:
     """Return a model's shape from its configuration alone; no weights are read."""
     configs: Any = AutoConfig
@@ -54,16 +63,31 @@ def model_shape(source: str, options: dict[str, Any], lora: Lora | None) -> Mode
     models: Any = AutoModelForCausalLM
     with torch.device("meta"):
         model = models.from_config(config)
-    text = config.get_text_config()
+    return shape_of(model, lora)
+
+
+def shape_of(model: Any, lora: Lora | None) -> ModelShape:
+    """Return a model's shape; it may be on no device at all."""
+    text = model.config.get_text_config()
     parameters = sum(weight.numel() for weight in model.parameters())
+    heads = text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // heads
     return ModelShape(
         parameters=parameters,
         trained=parameters if lora is None else _adapter_weights(model, lora),
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
-        intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
+        intermediate=_intermediate(text),
         vocabulary=text.vocab_size,
+        key_value=size * (getattr(text, "num_key_value_heads", None) or heads),
     )
+
+
+def _intermediate(text: Any) -> int:
+    experts = getattr(text, "moe_intermediate_size", None)
+    if experts:
+        return experts * (text.num_experts_per_tok + (getattr(text, "n_shared_experts", None) or 0))
+    return getattr(text, "intermediate_size", None) or 4 * text.hidden_size
 
 
 def _adapter_weights(model: Any, lora: Lora) -> int:
@@ -89,15 +113,23 @@ def _cgroup_free() -> list[int]:
     return [] if limit == "max" else [max(0, int(limit) - int(used))]
 
 
-def check_memory(shape: ModelShape, stage: StageRecipe, processes: int) -> tuple[MemoryEstimate, str | None]:
+def check_memory(
+    shape: ModelShape, stage: StageRecipe, processes: int, tokens: int
+) -> tuple[MemoryEstimate, str | None]:
     """Return what a stage needs here, and what is wrong if that is more than there is.
+
+    Args:
+        shape: of the model.
+        stage: that shall train it.
+        processes: of the launch.
+        tokens: of the largest forward pass of a process.
 
     Raises:
         TrainingError: LoRA together with sharding, whose adapters cannot be merged.
     """
-    shards = shard_count(processes)
-    if stage.lora and shards > 1:
+    place = placement(processes)
+    if stage.lora and place.shards > 1:
         raise TrainingError("lora cannot be merged from a sharded model. Use a launch without FSDP, or remove lora.")
-    needed = estimate(shape, stage, shards=shards, bf16=not on_cpu())
+    needed = estimate(shape, stage, tokens, place)
     free, where = free_memory()
-    return needed, too_large(needed, free, where, stage, shards)
+    return needed, too_large(needed, free, where, stage, place.shards)

@@ -1,23 +1,17 @@
-"""The rows a training job reads: from the table `training_sets` to what TRL's SFTTrainer takes.
+"""The rows a training job reads out of the table `training_sets`, in the order of their ids.
 
-What lives here: selecting a stage's rows, their identity, and writing them as prompt/completion conversations.
-What does not: tokens (`audit`) and the choice of samples for a recipe (`core.assembly`).
+What lives here: selecting a stage's rows, and the identity of what is learned from.
+What does not: tokens (`tokenised`) and the choice of samples for a recipe (`core.assembly`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import duckdb
-import polars as pl
-import pyarrow.parquet as pq
 
 from codeio_assets.core.canonical import Json
 from codeio_assets.training.contract import TrainingError, TrainingJob
@@ -26,7 +20,6 @@ COLUMNS = ["sample_id", "stage", "split", "prompt_json", "completion"]
 BATCH_ROWS = 4096
 SORTED_IN_MEMORY = "2GB"
 """Of each training process."""
-MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +36,8 @@ class Sample:
         return [{"role": "assistant", "content": self.completion}]
 
 
-def stage_rows(job: TrainingJob, split: str, limit: int | None = None) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a job's stage and of one split, ordered by `sample_id`, in batches.
+def stage_rows(job: TrainingJob, split: str) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the rows of a job's stage and of one split as tuples of `COLUMNS`, ordered by `sample_id`, in batches.
 
     Rows that fill more than `SORTED_IN_MEMORY` are sorted in the folder for temporary files (TMPDIR).
 
@@ -54,7 +47,6 @@ def stage_rows(job: TrainingJob, split: str, limit: int | None = None) -> Iterat
     missing = [file for file in job.data_files if not Path(file).is_file()]
     if missing or not job.data_files:
         raise TrainingError(f"training data is missing: {missing or 'no files were given'}. Build training_sets.")
-    first = "" if limit is None else f" limit {limit}"
     query = f"select {', '.join(COLUMNS)} from read_parquet($files) where stage = $stage and split = $split"
     parameters = {"files": list(job.data_files), "stage": job.stage, "split": split}
     with tempfile.TemporaryDirectory(prefix="codeio-rows-") as spilled:
@@ -64,40 +56,15 @@ def stage_rows(job: TrainingJob, split: str, limit: int | None = None) -> Iterat
             "temp_directory": spilled,
         }
         with duckdb.connect(config=settings) as connection:
-            rows = connection.sql(f"{query} order by sample_id{first}", params=parameters)
-            for batch in rows.to_arrow_reader(BATCH_ROWS):
-                yield cast(pl.DataFrame, pl.from_arrow(batch))
+            rows = connection.execute(f"{query} order by sample_id", parameters)
+            while batch := rows.fetchmany(BATCH_ROWS):
+                yield batch
 
 
-def write_conversations(rows: Iterable[pl.DataFrame], path: Path) -> int:
-    """Write rows as Parquet with the columns `sample_id`, `prompt` and `completion` (lists of chat messages).
-
-    Returns:
-        The number of rows written.
-    """
-    count = 0
-    schema = _conversations(pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))).to_arrow().schema
-    with pq.ParquetWriter(path, schema) as sink:
-        for batch in rows:
-            sink.write_table(_conversations(batch).to_arrow().cast(schema))
-            count += len(batch)
-    return count
-
-
-def _conversations(rows: pl.DataFrame) -> pl.DataFrame:
-    answer = pl.struct(role=pl.lit("assistant"), content=pl.col("completion"))
-    return rows.select(
-        "sample_id",
-        prompt=pl.col("prompt_json").str.json_decode(MESSAGES),
-        completion=pl.concat_list(answer),
-    )
-
-
-def read_samples(path: Path) -> Iterator[Sample]:
-    """Yield what `write_conversations` wrote, in order."""
-    for batch in pl.scan_parquet(path).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-        for row in batch.iter_rows(named=True):
-            yield Sample(row["sample_id"], row["prompt"], row["completion"][0]["content"])
+def sample_of(row: Sequence[str]) -> Sample:
+    """Return a row of `stage_rows` as a conversation."""
+    sample_id, _, _, prompt_json, completion = row
+    return Sample(sample_id, json.loads(prompt_json), completion)
 
 
 def data_sha256(job: TrainingJob) -> str:
@@ -105,10 +72,11 @@ def data_sha256(job: TrainingJob) -> str:
     digest = hashlib.sha256()
     for split in ("train", "validation"):
         for batch in stage_rows(job, split):
-            for row in batch.iter_rows():
-                digest.update(_line(row))
+            for row in batch:
+                digest.update(line(row))
     return digest.hexdigest()
 
 
-def _line(row: Sequence[Json]) -> bytes:
+def line(row: Sequence[Json]) -> bytes:
+    """Return a row as the bytes that `data_sha256` is made of."""
     return json.dumps(list(row), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
