@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from codeio_assets.core.canonical import Json, content_id
-from codeio_assets.core.recipes import Recipe
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.contract import (
     CARD_FILE,
     LOG_FILE,
@@ -198,4 +198,4 @@ def _sync(path: Path) -> None:
 def code_sha256() -> str:
     """Return the hash of the training code itself, which a version number does not pin in a working copy."""
     folder = Path(__file__).parent
-    return content_id(files={path.name: file_sha256(path) for path in sorted(folder.glob("*.py"))})
+    return content_id(files={str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*.py"))})

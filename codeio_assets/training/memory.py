@@ -11,8 +11,8 @@ Bytes per token and layer are those of a gated decoder in transformers; docs/tra
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from codeio_assets.core.canonical import Json
-from codeio_assets.core.recipes import StageRecipe
+from codeio_assets.core.settings.recipes import StageRecipe
+from codeio_assets.core.values.canonical import Json
 
 GIB = 2**30
 BYTES_MASTER, BYTES_GRADIENT, BYTES_OPTIMISER, BYTES_BF16 = 4, 4, 8, 2

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codeio_assets.training.samples import Sample
+from codeio_assets.training.tokenised.samples import Sample
 
 Ids = NDArray[np.int32]
 

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from codeio_assets.core.canonical import Json, content_id
-from codeio_assets.training.audit import RowCounts
-from codeio_assets.training.chat import ChatTokenizer, load_chat_tokenizer
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.samples import Sample
+from codeio_assets.training.tokenised.audit import RowCounts
+from codeio_assets.training.tokenised.chat import ChatTokenizer, load_chat_tokenizer
 from codeio_assets.training.tokenised.layout import Packs, Rows, cut, pack
 from codeio_assets.training.tokenised.rendering import Ids, Rendered, Renderer
+from codeio_assets.training.tokenised.samples import Sample
 
 MANIFEST_FILE = "manifest.json"
 COUNTS_FILE = "counts.npz"
