@@ -156,6 +156,7 @@ class Progress(TrainerCallback):
             "learning_rate": logs.get("learning_rate"),
             "grad_norm": logs.get("grad_norm"),
             **speed,
+            "step_s": round(seconds, 3),
             "eta_s": round(left / max(1, state.global_step - self.first_step), 1),
         }
         self.report(message)
