@@ -1,6 +1,7 @@
 """What a stage needs in memory, worked out before it starts: weights, gradients, optimiser, activations, output layer.
 
-What lives here: arithmetic over a model's shape. What does not: the shape itself and what is free (`preflight`).
+What lives here: arithmetic over a model's shape. What does not: the shape itself and what is free
+(`process.preflight`).
 
 The optimiser works on float32 weights and keeps two more numbers of each, and gradients are float32: 16 bytes per
 trained weight, sharded or not. What computes beside that is bfloat16 on GPUs: autocast's copies, the model's weights
