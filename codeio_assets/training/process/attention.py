@@ -129,8 +129,10 @@ def _kernel(
     options: dict[str, Any] = {"scale": scaling, "window_size": (-1 if window is None else window - 1, 0)}
     if NAMES_GROUPS:
         options["enable_gqa"] = query.shape[1] != key.shape[1]
-    out: Any = varlen_attn(query, key, value, bounds, bounds, longest, longest, **options)
-    return out
+    spare = query.shape[-1] - value.shape[-1]  # latent attention, as DeepSeek's; the kernel knows one size only
+    padded = torch.nn.functional.pad(value, [0, spare]) if spare else value
+    out: Any = varlen_attn(query, key, padded, bounds, bounds, longest, longest, **options)
+    return out[..., : value.shape[-1]]
 
 
 def _names_groups() -> bool:

@@ -6,11 +6,7 @@ What lives here: sets as the datasets that TRL takes. What does not: making them
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
-import hashlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +19,12 @@ from codeio_assets.training.contract import TrainingJob
 from codeio_assets.training.flops import Work
 from codeio_assets.training.tokenised.audit import TokenAudit, audit
 from codeio_assets.training.tokenised.chat import ChatTokenizer
-from codeio_assets.training.tokenised.samples import Sample, line, sample_of, stage_rows
+from codeio_assets.training.tokenised.making import make_set
 from codeio_assets.training.tokenised.sets import (
     TRAIN,
     VALIDATION,
     Layout,
     TokenisedSet,
-    build_set,
     open_set,
     tokenizer_sha256,
 )
@@ -44,6 +39,7 @@ class Data:
         validation: Held-out rows.
         audit: What was counted.
         longest_batch: Tokens of the largest forward pass there can be on a device, padding included.
+        larger_batches: The same for larger values of `per_device_batch_size` that the global batch allows.
         mean_square_length: Sum of squared sample lengths over the sum of lengths.
     """
 
@@ -51,6 +47,7 @@ class Data:
     validation: Dataset | None
     audit: TokenAudit
     longest_batch: int
+    larger_batches: tuple[tuple[int, int], ...]
     mean_square_length: float
 
     def work(self, matrices: int, head: int, attention: int) -> Work:
@@ -69,14 +66,20 @@ def open_data(tokens: TokenisedSet, stage: StageRecipe, processes: int) -> Data:
         train=_dataset(tokens, TRAIN),
         validation=_dataset(tokens, VALIDATION) if tokens.sequences[VALIDATION] else None,
         audit=summary,
-        longest_batch=longest_batch(lengths, stage),
+        longest_batch=longest_batch(lengths, stage, stage.per_device_batch_size),
+        larger_batches=_larger_batches(lengths, stage, processes),
         mean_square_length=float((lengths.astype(np.float64) ** 2).sum() / lengths.sum()),
     )
 
 
-def longest_batch(lengths: Any, stage: StageRecipe) -> int:
-    """Return the most tokens that one forward pass can hold: its longest rows, met by chance at once."""
-    rows = stage.per_device_batch_size
+def _larger_batches(lengths: Any, stage: StageRecipe, processes: int) -> tuple[tuple[int, int], ...]:
+    sizes = (stage.per_device_batch_size << power for power in range(1, 10))
+    fitting = (rows for rows in sizes if not stage.global_batch_size % (rows * processes))
+    return tuple((rows, longest_batch(lengths, stage, rows)) for rows in fitting)
+
+
+def longest_batch(lengths: Any, stage: StageRecipe, rows: int) -> int:
+    """Return the most tokens that a forward pass of so many rows can hold: the longest ones, met by chance at once."""
     if stage.packing:
         return rows * stage.max_length
     longest = np.sort(lengths)[-rows:]
@@ -99,39 +102,7 @@ def tokens_of(
     folder = Path(job.tokens) if job.tokens else work / "tokens"
     with state.main_process_first():
         if state.is_main_process and not job.tokens:
-            tokenise(job, stage, words, folder)
+            make_set(job, stage, words, folder)
     opened = open_set(folder)
     opened.require(layout, tokenizer_sha256(words.tokenizer))
     return opened
-
-
-def tokenise(
-    job: TrainingJob, stage: StageRecipe, words: ChatTokenizer, folder: Path, processes: int | None = None
-) -> TokenisedSet:
-    """Make the tokenised set of a job."""
-    digest = hashlib.sha256()
-    return build_set(
-        {
-            TRAIN: _samples(job, TRAIN, digest),
-            VALIDATION: _first(_samples(job, VALIDATION, digest), stage.validation_rows),
-        },
-        words=words,
-        layout=Layout(stage.max_length, stage.packing),
-        folder=folder,
-        data_sha256=digest.hexdigest,
-        processes=processes or min(8, os.cpu_count() or 1),
-    )
-
-
-def _samples(job: TrainingJob, split: str, digest: Any) -> Iterator[Sample]:
-    for batch in stage_rows(job, split):
-        for row in batch:
-            digest.update(line(row))
-            yield sample_of(row)
-
-
-def _first(samples: Iterator[Sample], count: int) -> Iterator[Sample]:
-    """Yield the first ones, and read the rest, whose identity counts too."""
-    yield from islice(samples, count)
-    for _ in samples:
-        pass

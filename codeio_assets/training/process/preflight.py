@@ -6,6 +6,7 @@ What does not live here: the arithmetic (`memory`), and the token audit (`audit`
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from codeio_assets.core.settings.recipes import Lora, StageRecipe
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.launching import gpus_per_machine
-from codeio_assets.training.memory import MemoryEstimate, ModelShape, Placement, estimate, too_large
+from codeio_assets.training.memory import (
+    MemoryEstimate,
+    ModelShape,
+    Placement,
+    estimate,
+    largest_micro_batch,
+    too_large,
+)
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -133,3 +141,22 @@ def check_memory(
     needed = estimate(shape, stage, tokens, place)
     free, where = free_memory()
     return needed, too_large(needed, free, where, stage, place.shards)
+
+
+def room_for_more(
+    shape: ModelShape, stage: StageRecipe, processes: int, larger: Sequence[tuple[int, int]]
+) -> str | None:
+    """Return which larger `per_device_batch_size` would fit too, for people; None when the stage uses what there is.
+
+    Args:
+        shape: of the model.
+        stage: that shall train it.
+        processes: of the launch.
+        larger: sizes, and the tokens of their largest forward pass.
+    """
+    if on_cpu():
+        return None
+    found = largest_micro_batch(shape, stage, placement(processes), free_memory()[0], larger)
+    if found is None:
+        return None
+    return f"there is memory for per_device_batch_size: {found} (it is {stage.per_device_batch_size}), which is faster."

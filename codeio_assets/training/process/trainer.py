@@ -36,7 +36,14 @@ from codeio_assets.training.process.loading import load_model, matrix_weights
 from codeio_assets.training.process.master_weights import MasterAdamW
 from codeio_assets.training.process.model_card import model_card
 from codeio_assets.training.process.opening import Data, open_data, tokens_of
-from codeio_assets.training.process.preflight import check_memory, model_shape, on_cpu, require_devices, shard_count
+from codeio_assets.training.process.preflight import (
+    check_memory,
+    model_shape,
+    on_cpu,
+    require_devices,
+    room_for_more,
+    shard_count,
+)
 from codeio_assets.training.process.progress import Progress, Report, peak_memory_bytes
 from codeio_assets.training.process.trl_settings import adapters, trainer_settings
 from codeio_assets.training.process.verification import first_words
@@ -161,11 +168,13 @@ def load(plan: Plan, words: ChatTokenizer, data: Data, report: Report) -> Loaded
 
 def _checked_memory(plan: Plan, source: str, options: dict[str, Any], data: Data, report: Report) -> MemoryEstimate:
     shape = model_shape(source, options, plan.stage.lora)
-    memory, problem = check_memory(shape, plan.stage, plan.state.num_processes, data.longest_batch)
+    processes = plan.state.num_processes
+    memory, problem = check_memory(shape, plan.stage, processes, data.longest_batch)
     if problem and plan.job.refuse_too_large:
         raise TrainingError(f"{problem} Where the estimate is wrong, set training.refuse_too_large: false.")
-    if problem:
-        report({"kind": "note", "text": f"warning: {problem}"})
+    note = f"warning: {problem}" if problem else room_for_more(shape, plan.stage, processes, data.larger_batches)
+    if note:
+        report({"kind": "note", "text": note})
     return memory
 
 
@@ -238,6 +247,9 @@ def _save(plan: Plan, loaded: Loaded, trainer: SFTTrainer, final: Path) -> None:
     optimiser: Any = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
     if isinstance(optimiser, MasterAdamW):
         optimiser.restore()
+    sharding: Any = trainer.accelerator.state.fsdp_plugin if trainer.is_fsdp_enabled else None
+    if sharding is not None:
+        sharding.set_state_dict_type("FULL_STATE_DICT")  # saved states are sharded, and such are no checkpoint to serve
     if plan.stage.lora is None:
         trainer.save_model(str(final))  # all processes take part when the model is sharded
     elif plan.state.is_main_process:

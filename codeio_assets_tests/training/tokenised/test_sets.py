@@ -170,12 +170,12 @@ def test_a_set_of_another_stage_or_tokenizer_is_refused(words, tmp_path: Path) -
 
 
 def test_the_trainer_starts_from_a_set_made_before(words, make_job, tmp_path: Path) -> None:
-    from codeio_assets.training.process.opening import tokenise
     from codeio_assets.training.process.trainer import make_plan, run_job
+    from codeio_assets.training.tokenised.making import make_set
 
     job = make_job(max_steps=2)
     stage = make_plan(job).stage
-    tokens = tokenise(job, stage, words, tmp_path / "set")
+    tokens = make_set(job, stage, words, tmp_path / "set")
     alone = run_job(job, lambda _: None)
     given = run_job(replace(job, tokens=str(tokens.folder), output_dir=str(tmp_path / "given")), lambda _: None)
     assert given.checkpoint_sha256 == alone.checkpoint_sha256
