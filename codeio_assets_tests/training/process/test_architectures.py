@@ -84,7 +84,7 @@ def test_it_learns_and_samples_end_to_end_change_nothing(config, make_job, tiny_
     assert plain.loss_after < plain.loss_before
     expected = [loss for _, loss in plain.train_losses]
     assert [loss for _, loss in fast.train_losses] == pytest.approx(expected, rel=1e-4)
-    assert fast.loss_after == pytest.approx(plain.loss_after, rel=1e-4)
+    assert fast.loss_after == pytest.approx(plain.loss_after, rel=2e-3)  # its mean is over batches, not tokens
 
 
 def test_a_soft_cap_is_honoured_or_refused(make_job, tiny_model: Path, tmp_path: Path) -> None:
@@ -105,5 +105,5 @@ def test_of_experts_those_count_that_a_token_is_sent_to() -> None:
 
 
 def test_trl_adds_no_router_loss_to_deepseeks() -> None:
-    """Its configuration names no router logits, so TRL trains it on the next token alone; told in docs/training.md."""
-    assert not hasattr(deepseek(), "output_router_logits")
+    """TRL weighs it by `router_aux_loss_coef`, which DeepSeek's configuration does not have: see docs/training.md."""
+    assert not hasattr(deepseek(), "router_aux_loss_coef")

@@ -411,7 +411,8 @@ def test_two_processes_give_the_losses_of_one(stage1, make_job, tmp_path: Path) 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster")  # its Pipes client uses deprecated context fields
 def test_dagster_observes_steps_while_they_are_made(make_job, tmp_path: Path) -> None:
     import dagster as dg
-    from codeio_assets.orchestration.training import run_process
+
+    from codeio_assets.running.training import run_process
 
     job = make_job(max_steps=2)
     command = build_command("cpu", job.write(tmp_path / "job.json"))
@@ -440,7 +441,8 @@ def test_dagster_observes_steps_while_they_are_made(make_job, tmp_path: Path) ->
 )
 def test_a_process_that_dies_is_told_from_one_that_fails(make_job, tmp_path: Path, program, said, retried) -> None:
     import dagster as dg
-    from codeio_assets.orchestration.training import run_process
+
+    from codeio_assets.running.training import run_process
 
     job = make_job()
     job = replace(job, recipe={**job.recipe, "launch": "gpu_1"})
