@@ -397,16 +397,16 @@ def built(home: Path, size: str, settings: dict[str, Any], device: str, length: 
 
     from codeio_assets.training.memory import estimate
     from codeio_assets.training.process import trainer as ours
-    from codeio_assets.training.process.loading import kernel_of, make_ready, matrix_weights
     from codeio_assets.training.process.preflight import placement, shape_of
     from codeio_assets.training.process.progress import Progress
+    from codeio_assets.training.process.readying import kernel_of, make_ready, matrix_weights
     from codeio_assets.training.tokenised.making import make_set
 
     job = make_job(home, size, settings, length)
     stage = Recipe.model_validate(job.recipe).stage(1)
     tokens = home / f"tokens-{stage.max_length}-{stage.packing}"
     if not tokens.is_dir():
-        make_set(job, stage, ours.load_chat_tokenizer(job.recipe["base_model"]), tokens)
+        make_set(job, Recipe.model_validate(job.recipe), ours.load_chat_tokenizer(job.recipe["base_model"]), tokens)
     plan = ours.make_plan(replace(job, tokens=str(tokens), output_dir=str(home / "unused")))
     words = ours.load_words(plan)
     data = ours.prepare_data(plan, words)

@@ -11,7 +11,7 @@ import typer
 from codeio_assets.batch import auditing, judging, running, sampling
 from codeio_assets.batch.lines import read_identified, read_lines, writing
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
+from codeio_assets.sandbox import Limits, Sandbox, guarantees, open_sandbox
 
 app = typer.Typer()
 
@@ -120,6 +120,17 @@ def audit(
         sandbox.close()
     summary = auditing.summary(audited)
     _tell(json.dumps(summary) if as_json else auditing.table(summary))
+
+
+@app.command()
+def check_isolation() -> None:
+    """Try every guarantee of the sandbox, and say which of them this machine gives."""
+    missing = 0
+    for guarantee in guarantees.check():
+        missing += not guarantee.holds
+        detail = f" ({guarantee.detail})" if guarantee.detail else ""
+        print(f"{'yes' if guarantee.holds else 'no ':<4}{guarantee.name}{detail}")
+    _tell("all hold" if not missing else f"{missing} not given here; docs/execution.md says what each means")
 
 
 def _tell_counts(what: str, counts: Counter[str]) -> None:

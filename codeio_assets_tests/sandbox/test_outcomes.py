@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,8 +45,28 @@ def test_a_value_is_made_canonical() -> None:
 
 
 def test_bytecode_comes_apart_from_the_value() -> None:
-    outcomes, bytecode = judge(request(1), frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
+    asked = replace(request(1), asks_bytecode=True)
+    outcomes, bytecode = judge(asked, frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
     assert (outcomes[0].status, bytecode) == ("ok", b"abc")
+
+
+BYTECODE = frame(wire.BYTECODE, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream"),
+    [
+        (False, BYTECODE + VALUE),
+        (True, VALUE + BYTECODE),
+        (True, VALUE),
+        (True, BYTECODE + BYTECODE + VALUE),
+        (True, BYTECODE + VALUE + BYTECODE),
+    ],
+    ids=["unasked", "too late", "missing", "twice", "again at the end"],
+)
+def test_bytecode_is_taken_when_asked_for_once_in_its_place(asked: bool, stream: bytes) -> None:
+    [outcome], _ = judge(replace(request(1), asks_bytecode=asked), stream, ending(), LIMITS)
+    assert outcome.status == "crashed"
 
 
 @pytest.mark.parametrize(

@@ -1,90 +1,75 @@
-"""A model made ready for a stage: its attention, its layers, and what an average token costs it.
+"""Loading a model: whatever is wrong with the files is one line that is final.
 
-What lives here: what is done to a model before TRL sees it. What does not: its memory (`preflight`), training it.
+What lives here: what transformers and safetensors raise, and what they let pass (an encoder-decoder, weights that are
+missing, tokens without embedding). What does not: where a model comes from (`training.base_models`), its tokenizer
+(`tokenised.chat`), training it (`trainer`).
 """
-# torch and transformers are typed in part:
+# transformers is typed in part:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.modeling_layers import GradientCheckpointingLayer
 
-from codeio_assets.core.settings.recipes import StageRecipe
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.process import attention
-from codeio_assets.training.process.packing import samples_are_isolated
+from codeio_assets.training.tokenised.chat import ADVICE, told
 
 
-def load_model(source: str, stage: StageRecipe, *, on_gpu: bool, **options: Any) -> Any:
-    """Load a model in float32: bfloat16 would swallow small updates.
+def load_config(source: str, options: dict[str, Any]) -> Any:
+    """Return the configuration of a causal language model.
 
     Raises:
-        TrainingError: it cannot be loaded, or cannot keep samples apart that lie in one sequence.
+        TrainingError: there is none that transformers knows, or it is an encoder-decoder.
     """
-    models: Any = AutoModelForCausalLM
     configs: Any = AutoConfig
-    try:
+    with told(source):
         config = configs.from_pretrained(source, **options)
-        kernel = kernel_of(config, stage, on_gpu=on_gpu)
-        model = models.from_pretrained(source, dtype=torch.float32, attn_implementation=kernel, **options)
-    except OSError as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"cannot load {source}: {reason} Check base_model and revision.") from error
-    return make_ready(model, stage)
+    if getattr(config, "is_encoder_decoder", False):
+        raise TrainingError(
+            f"cannot load {source}: {config.model_type} is an encoder-decoder, and training wants a decoder (a causal "
+            "language model). Choose another base_model."
+        )
+    return config
 
 
-def kernel_of(config: Any, stage: StageRecipe, *, on_gpu: bool) -> str:
-    """Return transformers' name of the attention kernel that a stage gets with a model."""
-    attention.register()
-    capped = bool(getattr(config.get_text_config(), "attn_logit_softcapping", None))
-    return attention.NAMES[attention.choose(stage, soft_capped=capped, on_gpu=on_gpu)]
-
-
-def make_ready(model: Any, stage: StageRecipe) -> Any:
-    """Check and compile a model for a stage, and return it.
+def load_model(source: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
+    """Return a model with all of its weights.
 
     Raises:
-        TrainingError: samples in one sequence would see each other.
+        TrainingError: a file is damaged or missing, or the files lack weights that the configuration wants.
     """
-    if (stage.packing or stage.padding_free) and not samples_are_isolated(model):
+    load_config(source, {name: value for name, value in options.items() if name == "revision"})
+    models: Any = AutoModelForCausalLM
+    with told(source):
+        model, info = models.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
+    if missing := sorted(info["missing_keys"]):
         raise TrainingError(
-            f"packing and padding_free would let samples see each other with the attention back end "
-            f"{model.config._attn_implementation!r}. Set both to false, or choose another attention."
+            f"cannot load {source}: its files lack {len(missing)} weights of the model, the first is {missing[0]}; "
+            f"they would be random. {ADVICE}"
         )
-    if stage.compile:
-        for layer in layers(model):
-            layer.forward = torch.compile(layer.forward, dynamic=True)
     return model
 
 
-def layers(model: Any) -> list[Any]:
-    """Return a model's decoder layers."""
-    return [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+def require_embeddings(model: Any, tokenizer: Any, highest: tuple[int, str], source: str) -> None:
+    """Refuse rows with a token that the model has no embedding for: the device would fail in the middle of training.
 
+    Args:
+        model: that is trained.
+        tokenizer: of it.
+        highest: the greatest token id of all rows, and the id of a row that has it.
+        source: where the model comes from.
 
-def matrix_weights(model: Any) -> tuple[int, int, int]:
-    """Return weights in matrices that a token passes, those of the output matrix, and layers x heads x their size.
-
-    Of a mixture of experts, only as many experts count as a token is sent to.
+    Raises:
+        TrainingError: names the row and the token.
     """
-    config = model.config.get_text_config()
-    head = model.get_output_embeddings().weight
-    table = model.get_input_embeddings().weight
-    inner = sum(
-        part.numel() for part in model.parameters() if part.dim() >= 2 and part is not head and part is not table
+    size = int(model.get_input_embeddings().weight.shape[0])
+    pad = tokenizer.pad_token_id or 0
+    if max(highest[0], pad) < size:
+        return
+    token, where = (highest[0], f"row {highest[1]}") if highest[0] >= size else (pad, "the padding")
+    text = tokenizer.convert_ids_to_tokens(token)
+    raise TrainingError(
+        f"{source} has {size} embeddings, and token {token} ({text!r}) of {where} has none: model and tokenizer do not "
+        "belong together. Resize the embeddings, or use the model's own tokenizer."
     )
-    inner -= _idle_experts(model, config)
-    heads = config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return inner, head.numel(), config.num_hidden_layers * heads * size
-
-
-def _idle_experts(model: Any, config: Any) -> int:
-    routed = getattr(config, "n_routed_experts", None) or getattr(config, "num_experts", None) or 0
-    used = getattr(config, "num_experts_per_tok", None) or 0
-    if not routed or not used:
-        return 0
-    named = (part for name, part in model.named_parameters() if ".experts." in name and part.dim() >= 2)
-    return int(sum(part.numel() for part in named) * (1 - used / routed))

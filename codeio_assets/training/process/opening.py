@@ -14,16 +14,15 @@ import numpy as np
 from accelerate import PartialState
 from datasets import Dataset, concatenate_datasets
 
-from codeio_assets.core.settings.recipes import StageRecipe
+from codeio_assets.core.settings.recipes import Recipe, StageRecipe
 from codeio_assets.training.contract import TrainingJob
 from codeio_assets.training.flops import Work
 from codeio_assets.training.tokenised.audit import TokenAudit, audit
 from codeio_assets.training.tokenised.chat import ChatTokenizer
-from codeio_assets.training.tokenised.making import make_set
+from codeio_assets.training.tokenised.making import layout_of, make_set
 from codeio_assets.training.tokenised.sets import (
     TRAIN,
     VALIDATION,
-    Layout,
     TokenisedSet,
     open_set,
     tokenizer_sha256,
@@ -41,6 +40,7 @@ class Data:
         longest_batch: Tokens of the largest forward pass there can be on a device, padding included.
         larger_batches: The same for larger values of `per_device_batch_size` that the global batch allows.
         mean_square_length: Sum of squared sample lengths over the sum of lengths.
+        highest_token: The greatest token id of all rows, and a row that has it.
     """
 
     train: Dataset
@@ -49,6 +49,7 @@ class Data:
     longest_batch: int
     larger_batches: tuple[tuple[int, int], ...]
     mean_square_length: float
+    highest_token: tuple[int, str]
 
     def work(self, matrices: int, head: int, attention: int) -> Work:
         """Return what an average token costs in a model of this shape."""
@@ -63,6 +64,7 @@ def open_data(tokens: TokenisedSet, stage: StageRecipe, processes: int) -> Data:
     if not summary.trainable_tokens:
         summary.require_trainable(stage.untrainable_rows)
     return Data(
+        highest_token=tokens.highest_token,
         train=_dataset(tokens, TRAIN),
         validation=_dataset(tokens, VALIDATION) if tokens.sequences[VALIDATION] else None,
         audit=summary,
@@ -90,19 +92,17 @@ def _dataset(tokens: TokenisedSet, split: str) -> Dataset:
     return concatenate_datasets([Dataset.from_file(file) for file in tokens.files(split)])
 
 
-def tokens_of(
-    job: TrainingJob, stage: StageRecipe, words: ChatTokenizer, state: PartialState, work: Path
-) -> TokenisedSet:
+def tokens_of(job: TrainingJob, recipe: Recipe, words: ChatTokenizer, state: PartialState, work: Path) -> TokenisedSet:
     """Return the tokenised set of a job: the one that it names, or one made now by the first process.
 
     Raises:
         TrainingError: the set was made for another stage or tokenizer.
     """
-    layout = Layout(stage.max_length, stage.packing)
+    layout = layout_of(recipe, job.stage)
     folder = Path(job.tokens) if job.tokens else work / "tokens"
     with state.main_process_first():
         if state.is_main_process and not job.tokens:
-            make_set(job, stage, words, folder)
+            make_set(job, recipe, words, folder)
     opened = open_set(folder)
     opened.require(layout, tokenizer_sha256(words.tokenizer))
     return opened

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from codeio_assets.core.settings.recipes import Lora, StageRecipe
 from codeio_assets.training.contract import TrainingError
@@ -25,6 +25,8 @@ from codeio_assets.training.memory import (
     largest_micro_batch,
     too_large,
 )
+from codeio_assets.training.process.loading import load_config
+from codeio_assets.training.tokenised.chat import told
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -66,10 +68,9 @@ def placement(processes: int) -> Placement:
 
 def model_shape(source: str, options: dict[str, Any], lora: Lora | None) -> ModelShape:
     """Return a model's shape from its configuration alone; no weights are read."""
-    configs: Any = AutoConfig
-    config = configs.from_pretrained(source, **options)
+    config = load_config(source, options)
     models: Any = AutoModelForCausalLM
-    with torch.device("meta"):
+    with told(source), torch.device("meta"):
         model = models.from_config(config)
     return shape_of(model, lora)
 

@@ -32,7 +32,7 @@ from codeio_assets.training.contract import (
     TrainingResult,
 )
 from codeio_assets.training.memory import MemoryEstimate
-from codeio_assets.training.process.loading import load_model, matrix_weights
+from codeio_assets.training.process.loading import load_config, load_model, require_embeddings
 from codeio_assets.training.process.master_weights import MasterAdamW
 from codeio_assets.training.process.model_card import model_card
 from codeio_assets.training.process.opening import Data, open_data, tokens_of
@@ -45,6 +45,7 @@ from codeio_assets.training.process.preflight import (
     shard_count,
 )
 from codeio_assets.training.process.progress import Progress, Report, peak_memory_bytes
+from codeio_assets.training.process.readying import kernel_of, make_ready, matrix_weights
 from codeio_assets.training.process.trl_settings import adapters, trainer_settings
 from codeio_assets.training.process.verification import first_words
 from codeio_assets.training.tokenised.chat import ChatTokenizer, load_chat_tokenizer
@@ -150,7 +151,7 @@ def load_words(plan: Plan) -> ChatTokenizer:
 
 def prepare_data(plan: Plan, words: ChatTokenizer) -> Data:
     """Open what the job trains on."""
-    tokens = tokens_of(plan.job, plan.stage, words, plan.state, plan.work)
+    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work)
     return open_data(tokens, plan.stage, plan.state.num_processes)
 
 
@@ -162,8 +163,11 @@ def load(plan: Plan, words: ChatTokenizer, data: Data, report: Report) -> Loaded
     """
     options: dict[str, Any] = {} if Path(words.source).is_dir() else {"revision": words.revision}
     memory = _checked_memory(plan, words.source, options, data, report)
-    model = load_model(words.source, plan.stage, on_gpu=plan.state.device.type == "cuda", **options)
-    return Loaded(model, words.tokenizer, words.source, words.template, memory)
+    kernel = kernel_of(load_config(words.source, options), plan.stage, on_gpu=plan.state.device.type == "cuda")
+    # in float32: bfloat16 would swallow small updates
+    model = load_model(words.source, torch.float32, {**options, "attn_implementation": kernel})
+    require_embeddings(model, words.tokenizer, data.highest_token, words.source)
+    return Loaded(make_ready(model, plan.stage), words.tokenizer, words.source, words.template, memory)
 
 
 def _checked_memory(plan: Plan, source: str, options: dict[str, Any], data: Data, report: Report) -> MemoryEstimate:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.recipes import StageRecipe
+from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.training.contract import TrainingJob
 from codeio_assets.training.tokenised.chat import ChatTokenizer
 from codeio_assets.training.tokenised.samples import Sample, line, sample_of, stage_rows
@@ -19,37 +19,43 @@ from codeio_assets.training.tokenised.sets import TRAIN, VALIDATION, Layout, Tok
 MOST_PROCESSES = 32
 
 
+def layout_of(recipe: Recipe, number: int) -> Layout:
+    """Return what a stage of a recipe wants of its set."""
+    stage = recipe.stage(number)
+    return Layout(stage.max_length, stage.packing, recipe.system_messages == "fold")
+
+
 def make_set(
-    job: TrainingJob, stage: StageRecipe, words: ChatTokenizer, folder: Path, processes: int | None = None
+    job: TrainingJob, recipe: Recipe, words: ChatTokenizer, folder: Path, processes: int | None = None
 ) -> TokenisedSet:
     """Tokenise the rows of a job's stage into a folder, which appears whole or not at all.
 
     Args:
         job: whose `data_files` are read.
-        stage: its length, packing and number of held-out rows.
+        recipe: of the job: length, packing, number of held-out rows, and what becomes of system messages.
         words: the tokenizer.
         folder: where the set shall be.
         processes: how many render and tokenise; None for one per core, up to `MOST_PROCESSES`.
     """
-    digest = hashlib.sha256()
+    digest, layout = hashlib.sha256(), layout_of(recipe, job.stage)
     return build_set(
         {
-            TRAIN: _samples(job, TRAIN, digest),
-            VALIDATION: _first(_samples(job, VALIDATION, digest), stage.validation_rows),
+            TRAIN: _samples(job, TRAIN, digest, layout.fold),
+            VALIDATION: _first(_samples(job, VALIDATION, digest, layout.fold), recipe.stage(job.stage).validation_rows),
         },
         words=words,
-        layout=Layout(stage.max_length, stage.packing),
+        layout=layout,
         folder=folder,
         data_sha256=digest.hexdigest,
         processes=processes or min(MOST_PROCESSES, os.cpu_count() or 1),
     )
 
 
-def _samples(job: TrainingJob, split: str, digest: Any) -> Iterator[Sample]:
+def _samples(job: TrainingJob, split: str, digest: Any, fold: bool) -> Iterator[Sample]:
     for batch in stage_rows(job, split):
         for row in batch:
             digest.update(line(row))
-            yield sample_of(row)
+            yield sample_of(row, fold=fold)
 
 
 def _first(samples: Iterator[Sample], count: int) -> Iterator[Sample]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.tokenised.samples import Sample
 
 Ids = NDArray[np.int32]
@@ -62,8 +63,12 @@ class Renderer:
 
     def render(self, samples: Sequence[Sample]) -> Rendered:
         """Return the tokens of a batch."""
-        wholes = self._texts([[*sample.prompt, *sample.answer] for sample in samples], prompt=False)
-        prompts = self._texts([sample.prompt for sample in samples], prompt=True)
+        try:
+            wholes, prompts = self._rendered(samples)
+        except Exception:  # templates are programs: they raise whatever they like
+            for sample in samples:
+                self._require_rendered(sample)
+            raise
         ids: list[Ids] = [np.array(row, dtype=np.int32) for row in self._ids(wholes)]
         shared = [self._shared(*row) for row in zip(prompts, wholes, ids, strict=True)]
         # templates may end a turn with the end token and a newline
@@ -75,6 +80,23 @@ class Renderer:
             ended=np.array(ended, dtype=np.bool_),
             controlled=np.array([self._controlled(sample) for sample in samples], dtype=np.bool_),
         )
+
+    def _rendered(self, samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
+        """Return whole conversations and prompts as texts."""
+        wholes = self._texts([[*sample.prompt, *sample.answer] for sample in samples], prompt=False)
+        return wholes, self._texts([sample.prompt for sample in samples], prompt=True)
+
+    def _require_rendered(self, sample: Sample) -> None:
+        try:
+            self._rendered([sample])
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            roles = ", ".join(message["role"] for message in [*sample.prompt, *sample.answer])
+            advice = "system_messages: fold in the recipe puts system text into the first user message; else c"
+            raise TrainingError(
+                f"the chat template refuses row {sample.sample_id} (roles: {roles}): {reason}. "
+                f"{advice if 'system' in roles else 'C'}hoose other rows, or another chat template."
+            ) from error
 
     def _texts(self, conversations: list[list[dict[str, str]]], *, prompt: bool) -> list[str]:
         if not conversations:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.contract import TrainingError, TrainingJob
 
@@ -61,10 +62,10 @@ def stage_rows(job: TrainingJob, split: str) -> Iterator[list[tuple[str, ...]]]:
                 yield batch
 
 
-def sample_of(row: Sequence[str]) -> Sample:
-    """Return a row of `stage_rows` as a conversation."""
+def sample_of(row: Sequence[str], *, fold: bool = False) -> Sample:
+    """Return a row of `stage_rows` as a conversation; `fold` puts system text before the first message of the user."""
     sample_id, _, _, prompt_json, completion = row
-    return Sample(sample_id, json.loads(prompt_json), completion)
+    return Sample(sample_id, json.loads(fold_system_json(prompt_json) if fold else prompt_json), completion)
 
 
 def data_sha256(job: TrainingJob) -> str:

@@ -46,10 +46,11 @@ TRAIN, VALIDATION = "train", "validation"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What besides rows and tokenizer decides a set."""
+    """What besides rows and tokenizer decides a set; `fold` tells that system text stands in the user's message."""
 
     max_length: int
     packing: bool
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class TokenisedSet:
     def sequences(self) -> Mapping[str, int]:
         """Sequences of each split."""
         return self.manifest["sequences"]
+
+    @property
+    def highest_token(self) -> tuple[int, str]:
+        """The greatest token id, and the id of a row that has it."""
+        token, row = self.manifest["highest_token"]
+        return token, row
 
     def files(self, split: str) -> list[str]:
         """Return the Arrow files of a split, in order."""
@@ -159,13 +166,14 @@ def _write(
 ) -> dict[str, Json]:
     files: dict[str, list[str]] = {}
     sequences: dict[str, int] = {}
-    counts, untrainable = _Counts(), list[str]()
+    counts, untrainable, highest = _Counts(), list[str](), (0, "")
     for split in (TRAIN, VALIDATION):
         shards = _Shards(folder, split)
         packer = _Packer(folder, layout.max_length) if layout.packing and split == TRAIN else None
         for names, rendered in _rendered(splits.get(split, ()), words, processes):
             rows = cut(rendered, layout.max_length)
             (packer or shards).add(rows)
+            highest = max(highest, _highest(names, rendered))
             if split == TRAIN:
                 counts.add(rendered)
                 untrainable += _untrainable(names, rendered, layout.max_length)
@@ -180,7 +188,16 @@ def _write(
         "files": files,
         "sequences": sequences,
         "untrainable_ids": untrainable,
+        "highest_token": list(highest),
     }
+
+
+def _highest(names: list[str], rendered: Rendered) -> tuple[int, str]:
+    """Return the greatest token id of a batch, and a row that has it."""
+    if not len(rendered.ids):
+        return 0, ""
+    at = int(rendered.ids.argmax())
+    return int(rendered.ids[at]), names[int(np.searchsorted(np.cumsum(rendered.lengths), at, side="right"))]
 
 
 def _untrainable(names: list[str], rendered: Rendered, max_length: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codeio_assets.training.contract import TrainingError, TrainingResult
-from codeio_assets.training.process.loading import matrix_weights
+from codeio_assets.training.process.readying import matrix_weights
 
 
 def folder_of(config: Any, tiny_model: Path, folder: Path) -> Path:

@@ -174,8 +174,7 @@ def test_the_trainer_starts_from_a_set_made_before(words, make_job, tmp_path: Pa
     from codeio_assets.training.tokenised.making import make_set
 
     job = make_job(max_steps=2)
-    stage = make_plan(job).stage
-    tokens = make_set(job, stage, words, tmp_path / "set")
+    tokens = make_set(job, make_plan(job).recipe, words, tmp_path / "set")
     alone = run_job(job, lambda _: None)
     given = run_job(replace(job, tokens=str(tokens.folder), output_dir=str(tmp_path / "given")), lambda _: None)
     assert given.checkpoint_sha256 == alone.checkpoint_sha256
