@@ -32,6 +32,7 @@ def start(job, folder: Path, processes: int) -> subprocess.Popen:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # six processes, each of which imports torch
 def test_a_sharded_run_that_is_killed_goes_on_with_another_number_of_processes(make_job, tmp_path: Path) -> None:
     from codeio_assets.training.process.trainer import run_job
 

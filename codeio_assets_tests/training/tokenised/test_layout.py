@@ -1,13 +1,18 @@
 """Cutting and packing, on any lengths."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codeio_assets.training.tokenised.layout import IGNORED, cut, pack
 from codeio_assets.training.tokenised.rendering import Rendered
 
 
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Other work on the machine says nothing about these."""
+
+
+@BUSY
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 20)), max_size=30), st.integers(2, 30))
 def test_rows_are_cut_dropped_and_labelled(rows: list[tuple[int, int]], limit: int) -> None:
     lengths = [prompt + completion for prompt, completion in rows]
@@ -32,6 +37,7 @@ def test_rows_are_cut_dropped_and_labelled(rows: list[tuple[int, int]], limit: i
     assert found.labels.tolist() == [label for labels in expected_labels for label in labels]
 
 
+@BUSY
 @given(st.lists(st.integers(1, 64), max_size=80))
 def test_packs_hold_each_row_once_and_never_overflow(lengths: list[int]) -> None:
     packs = pack(lengths, 64)
