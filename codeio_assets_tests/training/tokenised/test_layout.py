@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from codeio_assets.training.tokenised.layout import IGNORED, cut, pack
 from codeio_assets.training.tokenised.rendering import Rendered
 
-
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Other work on the machine says nothing about these."""
 
