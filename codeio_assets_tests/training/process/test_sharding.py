@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -28,7 +28,7 @@ def start(job, folder: Path, processes: int) -> subprocess.Popen:
     script = ["--module", "codeio_assets_tests.training.process.sharded", "--job", str(job.write(folder / "job.json"))]
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(file)]
     command = [*launch, "--main_process_port", "0", *script]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.slow
@@ -43,7 +43,8 @@ def test_a_sharded_run_that_is_killed_goes_on_with_another_number_of_processes(m
     saved = tmp_path / "sharded.work" / "checkpoint-2"
     while not (saved / COMPLETE_FILE).is_file() and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    for worker in psutil.Process(process.pid).children(recursive=True):  # torchrun starts them in sessions of their own
+        worker.kill()
     process.wait()
     shards = sorted(path.name for path in (saved / "pytorch_model_fsdp_0").glob("*.distcp"))
     assert shards == ["__0_0.distcp", "__1_0.distcp"]
