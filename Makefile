@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
+.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -100,6 +100,12 @@ bench-reward: setup ## rewards: latency of four completions, completions/s for 1
 
 bench-training: setup ## tokens/s and useful tokens, packed and not, beside plain TRL; ARGS="--steps 8"
 	@$(BIN)/python tools/bench_training.py $(ARGS)
+
+bench-tokenise: setup ## rendering and tokenising off the GPU, against datasets.map; ARGS="--rows 350000"
+	@$(BIN)/python tools/bench_tokenise.py $(ARGS)
+
+gpu-trial: setup ## speed, memory and correctness of the trainer's settings on this GPU; ARGS="--device cpu" without one
+	@$(BIN)/python tools/gpu_trial.py $(ARGS)
 
 trial-training: setup ## SmolLM2-135M, 100 steps per stage, on the demo data and ../shared/data/instruct; hours
 	@$(BIN)/python tools/trial_training.py $(ARGS)

@@ -127,8 +127,9 @@ def _ours(options: argparse.Namespace, folder: Path) -> Any:
 
     plan = trainer.make_plan(_job(options, folder))
     plan.work.mkdir(parents=True)
-    loaded = trainer.load(plan, lambda _: None)
-    data = trainer.prepare_data(plan, loaded)
+    words = trainer.load_words(plan)
+    data = trainer.prepare_data(plan, words)
+    loaded = trainer.load(plan, words, data, lambda _: None)
     return trainer.build_trainer(plan, loaded, data, Progress(lambda _: None))
 
 

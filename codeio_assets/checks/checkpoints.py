@@ -23,7 +23,7 @@ from codeio_assets.training.inspection import (
     manifest_problems,
     trained_on,
 )
-from codeio_assets.training.process.audit import beyond_limits
+from codeio_assets.training.tokenised.audit import beyond_limits
 
 Row = dict[str, Any]
 Findings = tuple[list[str], list[str]]

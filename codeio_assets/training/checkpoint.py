@@ -200,4 +200,4 @@ def _sync(path: Path) -> None:
 def code_sha256() -> str:
     """Return the hash of the training code itself, which a version number does not pin in a working copy."""
     folder = Path(__file__).parent
-    return content_id(files={path.name: file_sha256(path) for path in sorted(folder.glob("*.py"))})
+    return content_id(files={str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*.py"))})

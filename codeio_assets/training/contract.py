@@ -36,6 +36,7 @@ class TrainingJob:
             split `train` are trained on, rows of `validation` give the loss before and after.
         output_dir: Folder of the finished checkpoint; appears whole or not at all. Unfinished work is kept
             beside it, in `<output_dir>.work`, and resumed.
+        tokens: Folder of the tokenised set of these rows, made before; None makes it now, from the data files.
         parent: Folder of the stage-1 checkpoint that stage 2 starts from; None starts from the base model.
         cache_dir: Where converted base models are kept.
         data_versions: Snapshot of the data, for the manifest: "table/partition" -> version.
@@ -48,6 +49,7 @@ class TrainingJob:
     stage: int
     data_files: tuple[str, ...]
     output_dir: str
+    tokens: str | None = None
     parent: str | None = None
     cache_dir: str = ".cache/base_models"
     data_versions: dict[str, str] = field(default_factory=dict[str, str])
@@ -123,6 +125,7 @@ class TrainingResult:
         loss_before: Validation loss at step 0; None when there are no validation rows.
         train_losses: (step, loss) as logged.
         audit: The token audit (`TokenAudit` as JSON).
+        mfu: Share of the GPUs' arithmetic that was used (`flops`); None on a CPU.
         resumed_from_step: Step of the checkpoint that the last process started from; 0 for a fresh start.
     """
 
@@ -141,13 +144,15 @@ class TrainingResult:
     tokens_per_s: float
     wall_time_s: float
     peak_memory_bytes: int
+    mfu: float | None
     resumed_from_step: int
     audit: dict[str, Json]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return a result from JSON, unknown fields left out."""
-        known: dict[str, Any] = {item.name: data[item.name] for item in fields(cls)}
+        known: dict[str, Any] = {item.name: data[item.name] for item in fields(cls) if item.name in data}
+        known.setdefault("mfu", None)  # of checkpoints that were made before it was measured
         known["train_losses"] = tuple((int(step), float(loss)) for step, loss in known["train_losses"])
         return cls(**known)
 

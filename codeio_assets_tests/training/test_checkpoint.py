@@ -13,7 +13,7 @@ from codeio_assets.training.checkpoint import (
     publish,
 )
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.process.samples import data_sha256
+from codeio_assets.training.tokenised.samples import data_sha256
 from codeio_assets_tests.training.conftest import training_row, write_rows
 
 

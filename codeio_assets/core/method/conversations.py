@@ -1,7 +1,7 @@
 """Conversations as chat templates want them.
 
 What lives here: folding system messages into the first one of the user, for templates that know no system prompt
-(Gemma, Mistral 7B). What does not: templates themselves (`training.process.chat`).
+(Gemma, Mistral 7B). What does not: templates themselves (`training.tokenised.chat`).
 """
 
 import json

@@ -135,6 +135,9 @@ class Evaluation(_Part):
     )
 
 
+Attention = Literal["sdpa", "varlen", "flex", "flash", "eager"]
+
+
 class StageRecipe(_Part):
     """One stage of supervised fine-tuning. Exactly one of `epochs` and `max_steps` is given."""
 
@@ -148,12 +151,17 @@ class StageRecipe(_Part):
     per_device_batch_size: int = Field(1, ge=1, description="sequences per device and forward pass")
     max_length: int = Field(4096, ge=8, description="tokens per sequence, prompt included")
     warmup_steps: int = Field(0, ge=0)
-    packing: bool = Field(False, description="several samples per sequence; needs a flash-attention back end")
+    packing: bool = Field(False, description="several samples per sequence, up to `max_length` tokens")
+    padding_free: bool = Field(False, description="sequences of a forward pass end to end instead of padded")
+    attention: Attention | Literal["auto"] = Field("auto", description="kernel; auto takes the fastest that is right")
     untrainable_rows: Literal["error", "drop"] = Field(
         "error", description="what becomes of rows whose prompt alone fills max_length"
     )
-    gradient_checkpointing: bool = False
-    liger_kernel: bool = Field(False, description="fused loss and layers on GPUs; needs the package liger-kernel")
+    gradient_checkpointing: bool = Field(False, description="recompute activations instead of keeping them")
+    checkpointed_layers: int = Field(1, ge=1, description="recompute every n-th layer only, where that is enough")
+    activation_offloading: bool = Field(False, description="keep activations in the host's memory; slower")
+    bf16_weights: bool = Field(False, description="bfloat16 weights beside a float32 copy that is updated")
+    compile: bool = Field(False, description="layers compiled by torch.compile")
     lora: Lora | None = Field(None, description="adapters instead of all weights; null trains all")
     checkpoint_every_steps: int = Field(50, ge=1)
     keep_last_checkpoints: int = Field(2, ge=2, description="one may be half written when a run is killed")
@@ -181,6 +189,16 @@ class StageRecipe(_Part):
     def _mix_has_shares(self) -> Self:
         if not self.mix or any(not 0 < share <= 1 for share in self.mix.values()):
             raise ValueError("give `mix` at least one kind, each with a share above 0 and at most 1")
+        return self
+
+    @model_validator(mode="after")
+    def _settings_go_together(self) -> Self:
+        if self.bf16_weights and self.lora:
+            raise ValueError("remove `bf16_weights` where adapters are trained: they are small, and stay float32")
+        if self.packing and self.padding_free:
+            raise ValueError("give `packing` or `padding_free`, not both: packed sequences have no padding")
+        if self.checkpointed_layers > 1 and not self.gradient_checkpointing:
+            raise ValueError("remove `checkpointed_layers`, or set `gradient_checkpointing: true`")
         return self
 
     @model_validator(mode="after")

@@ -64,8 +64,8 @@ def _sort_in_again() -> None:
     """Rebuild what was filled under the old hashes."""
     objects: list[Any] = gc.get_objects()
     for each in objects:
-        kind: Any = type(each)
-        if (kind is dict and any(type(key) not in _BY_VALUE for key in each)) or (kind is set and each):
-            kept: Any = list(each.items() if kind is dict else each)
+        is_dict, is_set = type(each) is dict, type(each) is set
+        if (is_dict and any(type(key) not in _BY_VALUE for key in each)) or (is_set and each):
+            kept: Any = list(each.items() if is_dict else each)
             each.clear()
             each.update(kept)

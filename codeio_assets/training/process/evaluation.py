@@ -23,9 +23,9 @@ from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure, TrainingError
 from codeio_assets.training.launching import training_environment
-from codeio_assets.training.process.audit import rendered
-from codeio_assets.training.process.chat import end_of_turn, ensure_chat_template
-from codeio_assets.training.process.samples import Sample
+from codeio_assets.training.tokenised.audit import rendered
+from codeio_assets.training.tokenised.chat import end_of_turn, ensure_chat_template
+from codeio_assets.training.tokenised.samples import Sample
 
 Kind = Literal["answer", "loss"]
 PROMPT_TOO_LONG = "prompt_too_long"
@@ -145,7 +145,8 @@ class _Asked:
     def load(cls, model: EvaluatedModel, cache: Path) -> Self:
         import torch
 
-        from codeio_assets.training.process.loading import load_model, load_tokenizer
+        from codeio_assets.training.process.loading import load_model
+        from codeio_assets.training.tokenised.chat import load_tokenizer
 
         source = resolve_base_model(model.source, cache, model.revision)
         options: dict[str, Any] = {} if Path(source).is_dir() else {"revision": model.revision}

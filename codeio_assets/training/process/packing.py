@@ -10,22 +10,22 @@ from typing import Any
 
 import torch
 
-TOLERANCE = 1e-3
+TOLERANCE = {"cpu": 1e-3, "cuda": 3e-2}
+"""Of the largest logit; on a GPU the probe runs in bfloat16, in which the fast kernels work."""
 FIRST, SECOND = 7, 9
 
 
 def samples_are_isolated(model: Any) -> bool:
     """Tell whether the logits of a sample are the same alone and behind another sample in one sequence."""
-    if "flash" in str(model.config._attn_implementation):
-        return True
     vocabulary = model.config.get_text_config().vocab_size
     tokens = torch.arange(FIRST + SECOND, device=model.device)[None] * 31 % vocabulary
     positions = torch.cat([torch.arange(FIRST), torch.arange(SECOND)])[None].to(model.device)
+    place = model.device.type
     training = model.training
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(place, torch.bfloat16, enabled=place == "cuda"):
         packed = model(input_ids=tokens, position_ids=positions, use_cache=False).logits[:, FIRST:]
         alone = model(input_ids=tokens[:, FIRST:], use_cache=False).logits
     model.train(training)
     scale = alone.abs().max().clamp(min=1.0)
-    return bool(((packed - alone).abs().max() / scale) < TOLERANCE)
+    return bool(((packed - alone).abs().max() / scale) < TOLERANCE[place])

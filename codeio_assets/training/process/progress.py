@@ -21,6 +21,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.checkpoint import COMPLETE_FILE
 from codeio_assets.training.contract import TrainingError, sentence
+from codeio_assets.training.flops import Work, mfu
 
 Report = Callable[[dict[str, Json]], None]
 """Takes a message: `kind` is memory, audit, step, evaluation, note or result; the rest are its numbers."""
@@ -59,8 +60,10 @@ def peak_memory_bytes() -> int:
 class Progress(TrainerCallback):
     """Reports steps and evaluations, adds speed and memory to the log, and stops at a loss that is no number."""
 
-    def __init__(self, report: Report):
+    def __init__(self, report: Report, work: Work | None = None, devices: int = 1):
         self.report = report
+        self.work = work
+        self.devices = devices
         self.started = self.last_time = time.monotonic()
         self.first_tokens = self.last_tokens = 0
         self.first_step = 0
@@ -74,6 +77,13 @@ class Progress(TrainerCallback):
     def tokens_per_s(self) -> float:
         """Tokens per second that this process has trained on, evaluation left out."""
         return (self.last_tokens - self.first_tokens) / self.wall_time_s if self.wall_time_s > 0 else 0.0
+
+    def mfu(self, tokens_per_s: float) -> float | None:
+        """Return the share of the GPUs' arithmetic that a speed is (`flops`), or None where that is not known."""
+        if self.work is None or not torch.cuda.is_available():
+            return None
+        share = mfu(self.work, tokens_per_s, torch.cuda.get_device_name(), self.devices)
+        return None if share is None else round(share, 4)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
         """Start the clock where training starts or resumes."""
@@ -125,10 +135,15 @@ class Progress(TrainerCallback):
         now, tokens = time.monotonic(), int(state.num_input_tokens_seen)
         seconds = max(now - self.last_time, 1e-9)
         left = (state.max_steps - state.global_step) * (now - self.started)
+        tokens_per_s = (tokens - self.last_tokens) / seconds
         speed: dict[str, float] = {
-            "tokens_per_s": round((tokens - self.last_tokens) / seconds, 1),
+            "tokens_per_s": round(tokens_per_s, 1),
+            "tokens_per_s_per_device": round(tokens_per_s / self.devices, 1),
             "memory_bytes": peak_memory_bytes(),
         }
+        share = self.mfu(tokens_per_s)
+        if share is not None:
+            speed["mfu"] = share
         self.last_time, self.last_tokens = now, tokens
         state.log_history[-1].update(speed)
         if not state.is_world_process_zero:
@@ -141,6 +156,7 @@ class Progress(TrainerCallback):
             "learning_rate": logs.get("learning_rate"),
             "grad_norm": logs.get("grad_norm"),
             **speed,
+            "step_s": round(seconds, 3),
             "eta_s": round(left / max(1, state.global_step - self.first_step), 1),
         }
         self.report(message)

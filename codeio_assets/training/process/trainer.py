@@ -17,9 +17,7 @@ from typing import Any, cast
 import psutil
 import torch
 from accelerate import PartialState
-from datasets import Dataset
 from transformers import PrinterCallback
-from transformers.utils.import_utils import is_flash_attn_2_available
 from trl.trainer.sft_trainer import SFTTrainer
 
 from codeio_assets.core.settings.recipes import Recipe, StageRecipe
@@ -34,16 +32,25 @@ from codeio_assets.training.contract import (
     TrainingResult,
 )
 from codeio_assets.training.memory import MemoryEstimate
-from codeio_assets.training.process.audit import TokenAudit, audit, count_tokens
-from codeio_assets.training.process.chat import end_of_turn, ensure_chat_template
-from codeio_assets.training.process.loading import load_model, load_tokenizer, require_embeddings
+from codeio_assets.training.process.loading import load_config, load_model, require_embeddings
+from codeio_assets.training.process.master_weights import MasterAdamW
 from codeio_assets.training.process.model_card import model_card
-from codeio_assets.training.process.packing import samples_are_isolated
-from codeio_assets.training.process.preflight import check_memory, model_shape, on_cpu, require_devices
+from codeio_assets.training.process.opening import Data, open_data, tokens_of
+from codeio_assets.training.process.preflight import (
+    check_memory,
+    model_shape,
+    on_cpu,
+    require_devices,
+    room_for_more,
+    shard_count,
+)
 from codeio_assets.training.process.progress import Progress, Report, peak_memory_bytes
-from codeio_assets.training.process.samples import data_sha256, read_samples, stage_rows, write_conversations
+from codeio_assets.training.process.readying import kernel_of, make_ready, matrix_weights
 from codeio_assets.training.process.trl_settings import adapters, trainer_settings
 from codeio_assets.training.process.verification import first_words
+from codeio_assets.training.tokenised.chat import ChatTokenizer, load_chat_tokenizer
+from codeio_assets.training.tokenised.samples import data_sha256
+from codeio_assets.training.tokenised.sets import open_set
 
 
 @dataclass(frozen=True)
@@ -80,15 +87,6 @@ class Loaded:
     memory: MemoryEstimate
 
 
-@dataclass(frozen=True)
-class Data:
-    """Rows in the form TRL takes; `validation` is None when there are no held-out rows."""
-
-    train: Dataset
-    validation: Dataset | None
-    audit: TokenAudit
-
-
 def run_job(job: TrainingJob, report: Report) -> TrainingResult:
     """Train one stage, or return what is already there; killed runs go on where their last checkpoint was.
 
@@ -102,16 +100,16 @@ def run_job(job: TrainingJob, report: Report) -> TrainingResult:
         return done
     with plan.state.main_process_first():
         resume = checkpoint.prepare_work(plan.work, plan.key)
-    loaded = load(plan, report)
-    data = prepare_data(plan, loaded)
+    words = load_words(plan)
+    data = prepare_data(plan, words)
     data.audit.require_trainable(plan.stage.untrainable_rows)
     data.audit.require_within(plan.recipe.limits)
+    loaded = load(plan, words, data, report)
     if plan.state.is_main_process:
         report({"kind": "memory", **loaded.memory.as_json()})
         report({"kind": "audit", **data.audit.as_json()})
-    progress = Progress(report)
+    progress = Progress(report, data.work(*matrix_weights(loaded.model)), plan.state.num_processes)
     trainer = build_trainer(plan, loaded, data, progress, resuming=resume is not None)
-    require_same_tokens(trainer, data.audit)
     if resume is not None and plan.state.is_main_process:
         report({"kind": "note", "text": f"resuming from {resume.name}"})
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -127,7 +125,7 @@ def make_plan(job: TrainingJob) -> Plan:
     recipe = Recipe.model_validate(job.recipe)
     require_devices(recipe.launch)
     parent_sha256 = checkpoint.check_parent(job, recipe)
-    data_hash = data_sha256(job)
+    data_hash = open_set(Path(job.tokens)).data_sha256 if job.tokens else data_sha256(job)
     return Plan(
         job=job,
         recipe=recipe,
@@ -139,73 +137,49 @@ def make_plan(job: TrainingJob) -> Plan:
     )
 
 
-def load(plan: Plan, report: Report) -> Loaded:
-    """Load the parent checkpoint or the base model, in float32: bfloat16 would swallow small updates.
+def load_words(plan: Plan) -> ChatTokenizer:
+    """Return the tokenizer of the parent checkpoint or the base model.
 
     Raises:
-        TrainingError: it cannot be loaded, does not fit into memory, or cannot keep packed samples apart.
+        TrainingError: there is none.
     """
     job, recipe = plan.job, plan.recipe
     with plan.state.main_process_first():
         source = job.parent or resolve_base_model(recipe.base_model, Path(job.cache_dir), recipe.revision)
-    options: dict[str, Any] = {} if Path(source).is_dir() else {"revision": recipe.revision}
-    if plan.stage.packing and plan.state.device.type == "cuda" and is_flash_attn_2_available():
-        options["attn_implementation"] = "flash_attention_2"
-    memory = _checked_memory(plan, source, options, report)
-    model = load_model(source, torch.float32, options)
-    options.pop("attn_implementation", None)
-    tokenizer = load_tokenizer(source, options)
-    if plan.stage.packing and not samples_are_isolated(model):
-        raise TrainingError(
-            f"packing: true would let samples see each other with the attention back end "
-            f"{model.config._attn_implementation!r}. Set packing: false, or install flash-attn."
-        )
-    origin = ensure_chat_template(tokenizer)
-    end_of_turn(tokenizer)
-    return Loaded(model, tokenizer, source, origin, memory)
+    return load_chat_tokenizer(source, recipe.revision)
 
 
-def _checked_memory(plan: Plan, source: str, options: dict[str, Any], report: Report) -> MemoryEstimate:
-    plain = {name: value for name, value in options.items() if name == "revision"}
-    shape = model_shape(source, plain, plan.stage.lora)
-    memory, problem = check_memory(shape, plan.stage, plan.state.num_processes)
+def prepare_data(plan: Plan, words: ChatTokenizer) -> Data:
+    """Open what the job trains on."""
+    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work)
+    return open_data(tokens, plan.stage, plan.state.num_processes)
+
+
+def load(plan: Plan, words: ChatTokenizer, data: Data, report: Report) -> Loaded:
+    """Load the parent checkpoint or the base model.
+
+    Raises:
+        TrainingError: it cannot be loaded, does not fit into memory, or cannot keep packed samples apart.
+    """
+    options: dict[str, Any] = {} if Path(words.source).is_dir() else {"revision": words.revision}
+    memory = _checked_memory(plan, words.source, options, data, report)
+    kernel = kernel_of(load_config(words.source, options), plan.stage, on_gpu=plan.state.device.type == "cuda")
+    # in float32: bfloat16 would swallow small updates
+    model = load_model(words.source, torch.float32, {**options, "attn_implementation": kernel})
+    require_embeddings(model, words.tokenizer, data.highest_token, words.source)
+    return Loaded(make_ready(model, plan.stage), words.tokenizer, words.source, words.template, memory)
+
+
+def _checked_memory(plan: Plan, source: str, options: dict[str, Any], data: Data, report: Report) -> MemoryEstimate:
+    shape = model_shape(source, options, plan.stage.lora)
+    processes = plan.state.num_processes
+    memory, problem = check_memory(shape, plan.stage, processes, data.longest_batch)
     if problem and plan.job.refuse_too_large:
         raise TrainingError(f"{problem} Where the estimate is wrong, set training.refuse_too_large: false.")
-    if problem:
-        report({"kind": "note", "text": f"warning: {problem}"})
+    note = f"warning: {problem}" if problem else room_for_more(shape, plan.stage, processes, data.larger_batches)
+    if note:
+        report({"kind": "note", "text": note})
     return memory
-
-
-def prepare_data(plan: Plan, loaded: Loaded) -> Data:
-    """Write the rows as conversations, count their tokens, and open those that can be trained on."""
-    counted: dict[str, Any] = {}
-    for split, limit in (("train", None), ("validation", plan.stage.validation_rows)):
-        path = plan.work / f"{split}.parquet"
-        with plan.state.main_process_first():
-            if plan.state.is_main_process:
-                fold = plan.recipe.system_messages == "fold"
-                write_conversations(stage_rows(plan.job, split, limit), path, fold)
-        counted[split] = count_tokens(read_samples(path), loaded.tokenizer)
-    require_embeddings(loaded.model, loaded.tokenizer, [*counted["train"], *counted["validation"]], loaded.source)
-    summary = audit(counted["train"], plan.stage, plan.state.num_processes)
-    if not summary.trainable_tokens:
-        summary.require_trainable(plan.stage.untrainable_rows)
-    held_out = any(row.kept(plan.stage.max_length) for row in counted["validation"])
-    return Data(
-        train=_open(plan, "train", counted["train"]),
-        validation=_open(plan, "validation", counted["validation"]) if held_out else None,
-        audit=summary,
-    )
-
-
-def _open(plan: Plan, split: str, rows: list[Any]) -> Dataset:
-    with plan.state.main_process_first():
-        dataset = Dataset.from_parquet(
-            str(plan.work / f"{split}.parquet"), cache_dir=str(plan.work / "cache"), keep_in_memory=len(rows) < 10_000
-        )
-    kept = [index for index, row in enumerate(rows) if row.kept(plan.stage.max_length)]
-    selected = dataset if len(kept) == len(rows) else dataset.select(kept)
-    return selected.select_columns(["prompt", "completion"])
 
 
 def build_trainer(plan: Plan, loaded: Loaded, data: Data, progress: Progress, resuming: bool = False) -> SFTTrainer:
@@ -228,25 +202,15 @@ def build_trainer(plan: Plan, loaded: Loaded, data: Data, progress: Progress, re
         eval_dataset=data.validation,
         processing_class=loaded.tokenizer,
         callbacks=[progress],
+        optimizer_cls_and_kwargs=(MasterAdamW, {"lr": plan.stage.learning_rate}) if keeps_masters(plan) else None,
     )
     trainer.remove_callback(PrinterCallback)  # `progress` tells the same, once
     return trainer
 
 
-def require_same_tokens(trainer: SFTTrainer, summary: TokenAudit) -> None:
-    """Refuse to train on anything but what was audited.
-
-    Raises:
-        TrainingError: TRL prepared other sequences or labels than the audit counted.
-    """
-    prepared = cast(Dataset, trainer.train_dataset)
-    batches: Any = prepared.select_columns(["labels"]).with_format("numpy").iter(1_000)
-    trainable = sum(int((labels != -100).sum()) for batch in batches for labels in batch["labels"])
-    if (len(prepared), trainable) != (summary.sequences, summary.trainable_tokens):
-        raise TrainingError(
-            f"TRL prepared {len(prepared)} sequences with {trainable} trainable tokens where the audit counted "
-            f"{summary.sequences} and {summary.trainable_tokens}: the chat template renders prompts inconsistently."
-        )
+def keeps_masters(plan: Plan) -> bool:
+    """Tell whether the optimiser keeps the float32 weights; where the model is sharded, FSDP does."""
+    return plan.stage.bf16_weights and shard_count(plan.state.num_processes) == 1
 
 
 def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress: Progress) -> TrainingResult:
@@ -271,6 +235,7 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
         tokens_per_s=round(progress.tokens_per_s, 1),
         wall_time_s=round(progress.wall_time_s, 1),
         peak_memory_bytes=peak_memory_bytes(),
+        mfu=progress.mfu(progress.tokens_per_s),
         resumed_from_step=progress.first_step,
         audit=data.audit.as_json(),
     )
@@ -283,6 +248,12 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
 
 def _save(plan: Plan, loaded: Loaded, trainer: SFTTrainer, final: Path) -> None:
     """Write the weights and the tokenizer; adapters are merged, so that every checkpoint is a whole model."""
+    optimiser: Any = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
+    if isinstance(optimiser, MasterAdamW):
+        optimiser.restore()
+    sharding: Any = trainer.accelerator.state.fsdp_plugin if trainer.is_fsdp_enabled else None
+    if sharding is not None:
+        sharding.set_state_dict_type("FULL_STATE_DICT")  # saved states are sharded, and such are no checkpoint to serve
     if plan.stage.lora is None:
         trainer.save_model(str(final))  # all processes take part when the model is sharded
     elif plan.state.is_main_process:
@@ -309,12 +280,9 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
             "revision": plan.recipe.revision,
             "origin": origin.read_text(encoding="utf-8") if origin.is_file() else None,
         },
-        "parent": {
-            "name": Path(plan.job.parent).name if plan.job.parent else None,
-            "checkpoint_sha256": plan.parent_sha256,
-        },
+        "parent": {"path": plan.job.parent, "checkpoint_sha256": plan.parent_sha256},
         "data": {
-            "files": [os.path.relpath(file, plan.output) for file in plan.job.data_files],
+            "files": list(plan.job.data_files),
             "sha256": plan.data_sha256,
             "versions": plan.job.data_versions,
         },
@@ -324,7 +292,7 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
         "hardware": _hardware(plan.state),
         "memory_estimate": loaded.memory.as_json(),
         "generated": generated,
-        "result": result.as_json() | {"output_dir": ""},  # where it stands: a folder may be moved
+        "result": result.as_json(),
         "files": files,
         "run": plan.job.run_info,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,8 +9,8 @@ from typing import Any
 from trl.trainer.sft_config import SFTConfig
 
 from codeio_assets.core.settings.recipes import Lora, StageRecipe
-from codeio_assets.training.process.audit import accumulation_steps
-from codeio_assets.training.process.chat import end_of_turn
+from codeio_assets.training.tokenised.audit import accumulation_steps
+from codeio_assets.training.tokenised.chat import end_of_turn
 
 TRACKER = "tensorboard"
 CHECKPOINTING = next(
@@ -35,6 +35,8 @@ def trainer_settings(
     end = end_of_turn(tokenizer)
     length: dict[str, Any] = {"max_steps": stage.max_steps} if stage.max_steps else {"num_train_epochs": stage.epochs}
     checkpointing: dict[str, Any] = {CHECKPOINTING: stage.gradient_checkpointing}
+    if stage.gradient_checkpointing and stage.checkpointed_layers > 1:
+        checkpointing[f"{CHECKPOINTING}_kwargs"] = {"every_n_layers": stage.checkpointed_layers}
     floor = {"min_lr": stage.min_learning_rate} if stage.min_learning_rate else None
     return SFTConfig(
         output_dir=output_dir,
@@ -46,17 +48,19 @@ def trainer_settings(
         lr_scheduler_type=stage.lr_schedule,
         lr_scheduler_kwargs=floor,
         warmup_steps=stage.warmup_steps,
-        max_length=stage.max_length,
-        packing=stage.packing,
+        max_length=None if stage.padding_free else stage.max_length,  # rows come cut; TRL cannot cut padding-free ones
+        packing=stage.packing,  # packed already: this tells TRL to keep the samples of a sequence apart
         packing_strategy="bfd",
+        padding_free=stage.padding_free,
         eval_packing=False,
         completion_only_loss=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
         eos_token=end if end != tokenizer.eos_token else None,
         seed=stage.seed,
         data_seed=stage.seed,
-        bf16=on_gpu,
+        bf16=on_gpu and not stage.bf16_weights,
         use_cpu=not on_gpu,
-        use_liger_kernel=stage.liger_kernel and on_gpu,
+        activation_offloading=stage.activation_offloading and on_gpu,
         dataloader_pin_memory=on_gpu,
         **checkpointing,
         eval_on_start=evaluate_first,
@@ -64,7 +68,7 @@ def trainer_settings(
         save_total_limit=stage.keep_last_checkpoints,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="all" if stage.packing else "non_padding",
+        include_num_input_tokens_seen="all" if stage.packing or stage.padding_free else "non_padding",
         report_to=[TRACKER, *trackers],
         disable_tqdm=True,
     )

@@ -49,8 +49,9 @@ def built(job):
 
     plan = trainer.make_plan(job)
     plan.work.mkdir(parents=True)
-    loaded = trainer.load(plan, print)
-    data = trainer.prepare_data(plan, loaded)
+    words = trainer.load_words(plan)
+    data = trainer.prepare_data(plan, words)
+    loaded = trainer.load(plan, words, data, print)
     return trainer.build_trainer(plan, loaded, data, Progress(print)), data
 
 
@@ -212,7 +213,7 @@ def test_adapters_reproduce_and_are_refused_where_they_cannot_be_merged(make_job
 
 
 def test_a_stage_that_needs_more_memory_than_is_free_is_refused_or_warned_of(make_job, monkeypatch) -> None:
-    monkeypatch.setattr("codeio_assets.training.process.preflight.free_memory", lambda: (2**20, "this machine"))
+    monkeypatch.setattr("codeio_assets.training.process.preflight.free_memory", lambda: (2**16, "this machine"))
     job = make_job(max_steps=1)
     with pytest.raises(TrainingError, match=r"needs about .* and this machine has 0\.0 GiB free.*refuse_too_large"):
         run(job)

@@ -1,16 +1,18 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codeio_assets.core.settings.recipes import StageRecipe
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.process.audit import RowTokens, accumulation_steps, audit, count_tokens, pack, planned_steps
-from codeio_assets.training.process.samples import Sample
+from codeio_assets.training.tokenised import audit as audits
+from codeio_assets.training.tokenised.audit import RowCounts, RowTokens, TokenAudit, accumulation_steps, planned_steps
 
 
 def stage(**options) -> StageRecipe:
     base = {"mix": {"codeio": 1.0}, "learning_rate": 1e-5, "epochs": 1.0, "global_batch_size": 4, "max_length": 10}
     return StageRecipe.model_validate({**base, **options})
+
+
+def audit(rows: list[RowTokens], of: StageRecipe) -> TokenAudit:
+    return audits.audit(RowCounts.of(rows, of.max_length), of)
 
 
 ROWS = [RowTokens("fits", 4, 4), RowTokens("cut", 6, 9), RowTokens("ends open", 2, 2, has_end=False)]
@@ -73,34 +75,4 @@ def test_padding_is_measured_per_batch() -> None:
     assert audit(rows, stage(per_device_batch_size=2)).padding_ratio == 0.25
     assert audit(rows, stage(per_device_batch_size=1)).padding_ratio == 0
     assert audit(rows, stage(packing=True, max_length=12)).padding_ratio == 0
-
-
-@given(st.lists(st.integers(1, 64), max_size=60))
-def test_packs_hold_all_tokens_and_never_overflow(lengths: list[int]) -> None:
-    packs = pack(lengths, 64)
-    assert sum(packs) == sum(lengths)
-    assert all(0 < length <= 64 for length in packs)
-    assert len(packs) <= len(lengths)
-
-
-def test_packing_is_what_trl_does() -> None:
-    import random
-
-    from datasets import Dataset
-    from trl.data_utils import pack_dataset
-
-    drawn = random.Random(3)
-    lengths = [drawn.randint(1, 64) for _ in range(200)]
-    rows = Dataset.from_dict({"input_ids": [[1] * length for length in lengths]})
-    packed = pack_dataset(rows, 64, "bfd")
-    assert sorted(len(ids) for ids in packed["input_ids"]) == sorted(pack(lengths, 64))
-
-
-def test_tokens_are_counted_through_the_chat_template(tiny_model) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    sample = Sample("s", [{"role": "user", "content": "four"}], "seven!!")
-    (row,) = count_tokens([sample], tokenizer)
-    prompt = "|user\nfour|\n|assistant\n"  # a byte per token; | stands for one special token
-    assert row == RowTokens("s", len(prompt), len("seven!!|\n"), has_end=True)
+    assert audit(rows, stage(per_device_batch_size=2, padding_free=True)).padding_ratio == 0

@@ -1,7 +1,7 @@
 import pytest
 
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.process.chat import PROBE, end_of_turn, ensure_chat_template
+from codeio_assets.training.tokenised.chat import PROBE, end_of_turn, ensure_chat_template
 
 
 @pytest.fixture

@@ -1,44 +1,78 @@
 """The token audit: what a training job will really do with its rows, before the first step.
 
-What lives here: counting tokens as TRL will, and what follows from the counts (truncation, packing, epochs).
-What does not: changing rows, or training on them (`sft`).
+What lives here: what follows from the counts of tokens per row (truncation, packing, epochs).
+What does not: counting, changing rows (`tokenised`), or training on them (`sft`).
 
 Source: CodeI/O, sec. 3.1: 700 steps of 1024 sequences are 0.61 epochs of 1.18M samples unless some 4.9 samples
 are packed in a sequence; `epochs_implied` answers that for the data at hand.
 """
 
-import random
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from codeio_assets.core.settings.recipes import AuditLimits, StageRecipe
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.process.samples import Sample
+from codeio_assets.training.tokenised.layout import pack
+from codeio_assets.training.tokenised.samples import Sample
 
 SHOWN_IDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """Token counts of one row before truncation; `has_end` tells that the completion ends the model's turn.
-
-    `highest_token` is the greatest of its token ids.
-    """
+    """Token counts of one row before truncation; `has_end` tells that the completion ends the model's turn."""
 
     sample_id: str
     prompt: int
     completion: int
     has_end: bool = True
-    highest_token: int = 0
 
-    def kept(self, max_length: int) -> int:
-        """Completion tokens that remain when the row is cut to `max_length` tokens."""
-        return max(0, min(self.completion, max_length - self.prompt))
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Token counts of all rows before truncation, as arrays of one number per row.
+
+    Attributes:
+        prompts: Tokens of each prompt.
+        completions: Tokens of each completion.
+        ended: Whether the completion ends the model's turn.
+        controlled: Whether a text holds one of the tokenizer's special tokens.
+        untrainable_ids: Rows whose prompt alone fills the sequence.
+    """
+
+    prompts: NDArray[np.int32]
+    completions: NDArray[np.int32]
+    ended: NDArray[np.bool_]
+    controlled: NDArray[np.bool_]
+    untrainable_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[RowTokens], max_length: int) -> Self:
+        """Return the counts of single rows."""
+        known = list(rows)
+        return cls(
+            prompts=np.array([row.prompt for row in known], dtype=np.int32),
+            completions=np.array([row.completion for row in known], dtype=np.int32),
+            ended=np.array([row.has_end for row in known], dtype=np.bool_),
+            controlled=np.zeros(len(known), dtype=np.bool_),
+            untrainable_ids=tuple(row.sample_id for row in known if row.completion <= 0 or row.prompt >= max_length),
+        )
+
+    def kept(self, max_length: int) -> NDArray[np.int64]:
+        """Return the completion tokens that remain when rows are cut to `max_length` tokens."""
+        return np.clip(np.minimum(self.completions, max_length - self.prompts), 0, None).astype(np.int64)
+
+    def lengths(self, max_length: int) -> NDArray[np.int64]:
+        """Return the lengths of the rows that can be trained on, cut."""
+        whole = self.prompts.astype(np.int64) + self.completions
+        return np.minimum(whole, max_length)[self.kept(max_length) > 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +84,7 @@ class TokenAudit:
         trainable_tokens: Completion tokens that remain: what the loss is computed on, per epoch.
         untrainable_ids: Rows whose prompt alone fills `max_length`.
         rows_without_end: Rows whose completion does not end the turn: cut off, or the template forgets it.
+        rows_with_control_tokens: Rows whose text holds one of the tokenizer's special tokens, which then acts as one.
         sequences: What an epoch consists of: rows, or packs of rows.
         padding_ratio: Share of positions that hold no sample: padding, or the unfilled end of packs.
         epochs_implied: How often each row is seen on average.
@@ -64,6 +99,7 @@ class TokenAudit:
     trainable_tokens: int
     untrainable_ids: tuple[str, ...]
     rows_without_end: int
+    rows_with_control_tokens: int
     packing: bool
     sequences: int
     samples_per_sequence: float
@@ -126,16 +162,6 @@ def beyond_limits(ratios: Mapping[str, float], limits: AuditLimits) -> list[str]
     ]
 
 
-def count_tokens(samples: Iterable[Sample], tokenizer: Any) -> list[RowTokens]:
-    """Count the tokens of each row through the chat template, as TRL does for prompt/completion conversations.
-
-    Raises:
-        TrainingError: the template refuses a row; names the row, its roles and the template's words.
-    """
-    ends = set(tokenizer.all_special_ids)
-    return [_row_tokens(sample, tokenizer, ends) for sample in samples]
-
-
 def rendered(sample: Sample, tokenizer: Any) -> tuple[list[int], int]:
     """Return a sample's tokens through the chat template, and how many of them are the prompt."""
     prompt: list[int] = tokenizer.apply_chat_template(sample.prompt, add_generation_prompt=True, return_dict=True)[
@@ -145,54 +171,42 @@ def rendered(sample: Sample, tokenizer: Any) -> tuple[list[int], int]:
     return whole, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
 
 
-def _row_tokens(sample: Sample, tokenizer: Any, ends: set[int]) -> RowTokens:
-    try:
-        whole, shared = rendered(sample, tokenizer)
-    except Exception as error:  # templates are programs: they raise whatever they like
-        roles = ", ".join(message["role"] for message in [*sample.prompt, *sample.answer])
-        advice = "system_messages: fold in the recipe puts system text into the first user message; else c"
-        raise TrainingError(
-            f"the chat template refuses row {sample.sample_id} (roles: {roles}): {_first_line(error)}. "
-            f"{advice if 'system' in roles else 'C'}hoose other rows, or another chat template."
-        ) from error
-    # templates may end a turn with the end token and a newline
-    has_end = not ends.isdisjoint(whole[shared:][-2:])
-    return RowTokens(sample.sample_id, shared, len(whole) - shared, has_end, max(whole, default=0))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-def audit(rows: Sequence[RowTokens], stage: StageRecipe, world_size: int = 1) -> TokenAudit:
+def audit(counts: RowCounts, stage: StageRecipe, world_size: int = 1, sequences: int | None = None) -> TokenAudit:
     """Work out what a stage will do with rows of these lengths on `world_size` devices.
 
     Untrainable rows are counted in all that is about rows and tokens, and in nothing about sequences.
+
+    Args:
+        counts: of all rows.
+        stage: that will train on them.
+        world_size: devices.
+        sequences: how many packs the rows made, where that is known already.
     """
-    trainable = [row for row in rows if row.kept(stage.max_length)]
-    lengths = [min(row.prompt + row.completion, stage.max_length) for row in trainable]
-    packs = pack(lengths, stage.max_length) if stage.packing else lengths
-    steps = planned_steps(stage, len(packs), world_size)
-    kept = [row.kept(stage.max_length) for row in rows]
-    completion_tokens = sum(row.completion for row in rows)
-    cut = [row.prompt + row.completion > stage.max_length for row in rows]
-    per_sequence = len(trainable) / len(packs) if packs else 0.0
+    lengths = counts.lengths(stage.max_length)
+    if sequences is None:
+        sequences = len(pack(lengths, stage.max_length)) if stage.packing else len(lengths)
+    steps = planned_steps(stage, sequences, world_size)
+    trainable_tokens = int(counts.kept(stage.max_length).sum())
+    completion_tokens = int(counts.completions.sum(dtype=np.int64))
+    whole = counts.prompts.astype(np.int64) + counts.completions
+    cut = whole > stage.max_length
     return TokenAudit(
-        rows=len(rows),
-        prompt_tokens=sum(row.prompt for row in rows),
+        rows=len(whole),
+        prompt_tokens=int(counts.prompts.sum(dtype=np.int64)),
         completion_tokens=completion_tokens,
-        max_row_tokens=max((row.prompt + row.completion for row in rows), default=0),
-        rows_truncated=sum(cut),
-        completion_tokens_lost=completion_tokens - sum(kept),
-        trainable_tokens=sum(kept),
-        untrainable_ids=tuple(row.sample_id for row, count in zip(rows, kept, strict=True) if not count),
-        rows_without_end=sum(was_cut or not row.has_end for row, was_cut in zip(rows, cut, strict=True)),
+        max_row_tokens=int(whole.max(initial=0)),
+        rows_truncated=int(cut.sum()),
+        completion_tokens_lost=completion_tokens - trainable_tokens,
+        trainable_tokens=trainable_tokens,
+        untrainable_ids=counts.untrainable_ids,
+        rows_without_end=int((cut | ~counts.ended).sum()),
+        rows_with_control_tokens=int(counts.controlled.sum()),
         packing=stage.packing,
-        sequences=len(packs),
-        samples_per_sequence=round(per_sequence, 4),
-        padding_ratio=round(_padding_ratio(packs, stage), 4),
+        sequences=sequences,
+        samples_per_sequence=round(len(lengths) / sequences, 4) if sequences else 0.0,
+        padding_ratio=round(_padding_ratio(lengths, stage, sequences), 4),
         steps=steps,
-        epochs_implied=round(_epochs(stage, steps, len(packs)), 4),
+        epochs_implied=round(_epochs(stage, steps, sequences), 4),
     )
 
 
@@ -220,26 +234,18 @@ def accumulation_steps(stage: StageRecipe, world_size: int) -> int:
     return stage.global_batch_size // at_once
 
 
-def pack(lengths: Sequence[int], max_length: int) -> list[int]:
-    """Return the filled length of each sequence after best-fit-decreasing packing, as TRL's strategy `bfd` does."""
-    room: list[int] = []
-    for length in sorted(lengths, reverse=True):
-        index = bisect_left(room, length)
-        left = (room.pop(index) if index < len(room) else max_length) - length
-        insort(room, left)
-    return [max_length - left for left in room]
-
-
-def _padding_ratio(packs: Sequence[int], stage: StageRecipe) -> float:
-    if not packs:
+def _padding_ratio(lengths: NDArray[np.int64], stage: StageRecipe, sequences: int) -> float:
+    if not len(lengths):
         return 0.0
     if stage.packing:
-        return 1 - sum(packs) / (len(packs) * stage.max_length)
-    order = list(packs)
-    random.Random(stage.seed).shuffle(order)  # batches mix lengths at random, as the trainer's sampler does
+        return 1 - int(lengths.sum()) / (sequences * stage.max_length)
+    if stage.padding_free:
+        return 0.0
     size = stage.per_device_batch_size
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    return 1 - sum(order) / sum(max(batch) * len(batch) for batch in batches)
+    order = np.random.default_rng(stage.seed).permutation(lengths)  # batches mix lengths at random, as the sampler does
+    starts = np.arange(0, len(order), size)
+    positions = np.maximum.reduceat(order, starts) * np.diff([*starts, len(order)])
+    return 1 - int(lengths.sum()) / int(positions.sum())
 
 
 def _epochs(stage: StageRecipe, steps: int, sequences: int) -> float:

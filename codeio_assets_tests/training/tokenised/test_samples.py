@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from codeio_assets.training.process.samples import Sample, read_samples, stage_rows, write_conversations
+from codeio_assets.training.tokenised.samples import Sample, sample_of, stage_rows
 
 ODD = ["plain", "", "nul \x00 inside", "line\nand \u2028 other", "emoji 🧮 and \"quotes\" '$x'", "x" * 100_000]
 
@@ -27,9 +27,5 @@ def test_rows_are_sorted_selected_and_keep_their_text(make_job, tmp_path: Path) 
         shuffled.gather_every(2, part).write_parquet(tmp_path / f"{part}.parquet")
     job = replace(make_job(), data_files=(str(tmp_path / "0.parquet"), str(tmp_path / "1.parquet")))
     wanted = [row for row in rows if row["stage"] == job.stage and row["split"] == "train"]
-    assert write_conversations(stage_rows(job, "train"), tmp_path / "out.parquet") == len(wanted)
-    assert [*read_samples(tmp_path / "out.parquet")] == [
-        Sample(row["sample_id"], json.loads(row["prompt_json"]), row["completion"]) for row in wanted
-    ]
-    (first,) = stage_rows(job, "train", limit=3)
-    assert first["sample_id"].to_list() == [row["sample_id"] for row in wanted[:3]]
+    found = [sample_of(row) for batch in stage_rows(job, "train") for row in batch]
+    assert found == [Sample(row["sample_id"], json.loads(row["prompt_json"]), row["completion"]) for row in wanted]
