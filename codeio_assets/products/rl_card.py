@@ -3,12 +3,14 @@
 What does not live here: gathering its facts (`products.export_rl`).
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import SPLITS
 from codeio_assets.products.dataset_card import markdown_table
+from codeio_assets.products.licenses import card_licenses
 
 COLUMNS = """\
 | column | what it holds |
@@ -135,10 +137,10 @@ def _audited(facts: RlFacts) -> str:
 
 
 def _front_matter(facts: RlFacts) -> str:
-    licenses = {row["license"] for row in facts.licenses}
-    only = licenses.pop().lower() if len(licenses) == 1 else "other"
+    licenses, unknown = card_licenses([row["license"] for row in facts.licenses])
     sides = {row["split"] for row in facts.counts}
-    lines = [f"license: {'other' if only == 'unknown' else only}", "tags: [codeio, reasoning, code, rlvr]", "configs:"]
-    lines += ["- config_name: default", "  data_files:"]
+    lines = ["license: " + (licenses[0] if len(licenses) == 1 else f"[{', '.join(licenses)}]")]
+    lines += [f"license_name: {json.dumps('; '.join(unknown))}"] if unknown else []
+    lines += ["tags: [codeio, reasoning, code, rlvr]", "configs:", "- config_name: default", "  data_files:"]
     lines += [f"  - split: {side}\n    path: data/{side}.parquet" for side in SPLITS if side in sides]
     return "\n".join(lines)

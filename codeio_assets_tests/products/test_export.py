@@ -69,7 +69,13 @@ def test_the_card_tells_counts_licences_and_what_was_left_out(exported: tuple[Wa
     manifest = warehouse.manifest("training_sets", "r")
     assert manifest is not None
     assert card.startswith("---\nlicense: mit\n")
-    for part in (manifest.version, "| s | mit | 24 | 24 |", "| license_not_allowed | 6 |", "raw files", "Known limits"):
+    for part in (
+        manifest.version,
+        "| s | mit | 24 | 24 |",
+        r"| license\_not\_allowed | 6 |",
+        "raw files",
+        "Known limits",
+    ):
         assert part in card
     assert next(iter(warehouse.pins().values())) in card
 

@@ -126,7 +126,7 @@ def test_a_near_duplicate_group_stays_on_one_side(exported: tuple[Warehouse, Pat
 def test_the_card_states_the_audit(exported: tuple[Warehouse, Path, RlFacts]) -> None:
     card = (exported[1] / "README.md").read_text()
     for part in (
-        "license: other",
+        "license: [gpl-3.0, mit]",
         "  - split: test\n    path: data/test.parquet",
         "60 tasks",
         "known answers (all) were judged again by the reward, inputs by execution: all earn 1",
