@@ -103,17 +103,17 @@ bench-llm-vllm: setup ## against vLLM's own client: URL=... MODEL=... CODEIO_VLL
 
 test-vllm: setup ## vLLM for real; CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL name its interpreter and a model folder
 	@test -n "$$CODEIO_VLLM_PYTHON" && test -n "$$CODEIO_VLLM_MODEL" || { echo "set CODEIO_VLLM_PYTHON and CODEIO_VLLM_MODEL"; exit 2; }
-	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_vllm.py $(ARGS)
+	@$(BIN)/python -m pytest codeio_assets_tests/llm/vllm/test_server.py $(ARGS)
 
 test-llama: setup ## any running OpenAI-compatible server, such as llama.cpp's, at CODEIO_LLAMA_URL
 	@test -n "$$CODEIO_LLAMA_URL" || { echo "set CODEIO_LLAMA_URL, e.g. http://127.0.0.1:8080/v1"; exit 2; }
 	@$(BIN)/python -m pytest codeio_assets_tests/llm/test_real_server.py $(ARGS)
 
 test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
-	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/test_kill.py -k random_moments -s $(ARGS)
+	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)
 
 test-faults: setup ## 20,000 requests to a server that misbehaves in every way
-	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/test_faults.py -s $(ARGS)
+	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_faults.py -s $(ARGS)
 
 gc: setup
 	@$(BIN)/codeio gc

@@ -2,7 +2,7 @@
 
 `CODEIO_PROJECT` names the folder with codeio.yaml, sources.yaml, recipes/ and sql/ (default: the folder above this
 package); `CODEIO_HOME` the folder for everything that is made (default: `var` in it).
-What does not live here: what the files mean (`core.settings`, `core.recipes`).
+What does not live here: what the files mean (`core.settings.project`, `core.settings.recipes`).
 """
 
 import os
@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from codeio_assets.core.prompts import Prompt, load_prompt
-from codeio_assets.core.recipes import Recipe, load_recipes
-from codeio_assets.core.settings import Settings, SettingsError, Source, Sources, load_settings, load_sources
+from codeio_assets.core.settings.project import Settings, SettingsError, Source, Sources, load_settings, load_sources
+from codeio_assets.core.settings.recipes import Recipe, load_recipes
+from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
 
 INSTALLED_ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +98,11 @@ class Project:
     def journal(self) -> Path:
         """Folder of the responses that came from live servers."""
         return self.home / "journal"
+
+    @property
+    def chat_folders(self) -> ChatFolders:
+        """Where sessions with models keep their journal and logs."""
+        return ChatFolders(self.root, self.journal, self.home / "logs")
 
     @property
     def checkpoints(self) -> Path:

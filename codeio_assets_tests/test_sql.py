@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.orchestration.checks import run_sql_check
-from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.checks.tables import run_sql_check
+from codeio_assets.graph.steps import STEPS
 from codeio_assets.project import INSTALLED_ROOT
 from codeio_assets.reports.queries import caption_of
 from codeio_assets.store import Warehouse
@@ -67,7 +67,7 @@ def test_query_gives_the_same_order_whatever_the_order_of_rows(path: Path, good:
 
 
 def partition_of(check: Path) -> str:
-    return {"shards": SHARD, "recipes": tiny.RECIPE, "none": "all"}[STAGES[check.stem.split("__")[0]].partitioned]
+    return {"shards": SHARD, "recipes": tiny.RECIPE, "none": "all"}[STEPS[check.stem.split("__")[0]].partitioned]
 
 
 @pytest.mark.parametrize("path", named(CHECKS))

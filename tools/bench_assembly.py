@@ -18,11 +18,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from codeio_assets.core.recipes import load_recipes
-from codeio_assets.core.settings import Phrases, Split
-from codeio_assets.core.tables import polars_schema
+from codeio_assets.core.settings.project import Phrases, Split
+from codeio_assets.core.settings.recipes import load_recipes
+from codeio_assets.core.tables.data import polars_schema
 from codeio_assets.project import Project
-from codeio_assets.stages.assembling import assemble
+from codeio_assets.steps.training_sets import assemble
 from codeio_assets.store import Warehouse
 
 RECIPE = "codeio_pp_qwen2.5-coder-7b"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import polars as pl
 
-from codeio_assets.core.quality_settings import CotRules
-from codeio_assets.core.tables import polars_schema
-from codeio_assets.orchestration.checks import failing_rows_of_file
-from codeio_assets.stages.reviewing import flaw_rows
+from codeio_assets.checks.tables import failing_rows_of_file
+from codeio_assets.core.settings.quality import CotRules
+from codeio_assets.core.tables.data import polars_schema
+from codeio_assets.steps.cot_flaws import flaw_rows
 
 TABLES = ("io_pairs", "prediction_tasks", "predictions", "verdicts", "cot_flaws", "training_sets")
 TEXTS = {

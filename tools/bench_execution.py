@@ -26,15 +26,15 @@ from execution_material import (
 )
 from execution_ways import run_way
 
-from codeio_assets.core.answers import extract_answer
-from codeio_assets.core.settings import Sampling
-from codeio_assets.core.transform import ParsedFunction, parse_response
-from codeio_assets.core.verdicts import judge_input
+from codeio_assets.core.method.answers import extract_answer
+from codeio_assets.core.method.transform import ParsedFunction, parse_response
+from codeio_assets.core.method.verdicts import judge_input
+from codeio_assets.core.settings.project import Sampling
 from codeio_assets.sandbox import Job, open_sandbox
 from codeio_assets.sandbox.pool import WorkerPool
 from codeio_assets.sandbox.preloading import PRELOADS, worker_kind
 from codeio_assets.sandbox.workers import WorkerKey
-from codeio_assets.stages.sampling import CHANGED, REFERENCE, Candidate, Tally, confirm, draw_and_execute, problem_of
+from codeio_assets.steps.io_pairs import CHANGED, REFERENCE, Candidate, Tally, confirm, draw_and_execute, problem_of
 
 RESPONSES = ("deepseek-v2.5-0908", "Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct")
 SCALES = (1_000, 10_000, 100_000)

@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.canonical import content_id
-from codeio_assets.core.recipes import Recipe
-from codeio_assets.core.tables import polars_schema
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.tables.data import polars_schema
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.project import Project
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import TrainingJob
@@ -122,8 +122,8 @@ def _plain(options: argparse.Namespace, folder: Path) -> Any:
 
 
 def _ours(options: argparse.Namespace, folder: Path) -> Any:
-    from codeio_assets.training import trainer
-    from codeio_assets.training.progress import Progress
+    from codeio_assets.training.process import trainer
+    from codeio_assets.training.process.progress import Progress
 
     plan = trainer.make_plan(_job(options, folder))
     plan.work.mkdir(parents=True)

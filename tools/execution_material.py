@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 
-from codeio_assets.core.canonical import canonical_json
-from codeio_assets.core.comparison import equal_values
+from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.sandbox import Job, Sandbox
 from codeio_assets.sandbox.preloading import worker_kind
-from codeio_assets.stages.sampling import CHANGED, REFERENCE
+from codeio_assets.steps.io_pairs import CHANGED, REFERENCE
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LIGHT_CALL_S = 0.001

@@ -13,8 +13,8 @@ from typing import Any
 from bench_execution import RESPONSES
 from execution_material import rows_of
 
-from codeio_assets.core.answers import Answer, extract_answer
-from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.method.answers import Answer, extract_answer
+from codeio_assets.core.values.canonical import canonical_json
 
 KEY = "answer"
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from codeio_assets.orchestration.checks import tables_of
-from codeio_assets.orchestration.stages import STAGES, committed_assets
+from codeio_assets.checks.tables import tables_of
+from codeio_assets.graph.steps import STEPS, committed_assets
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- stages: made by tools/readme_tables.py -->", "<!-- end of stages -->"
@@ -16,7 +16,7 @@ def table() -> str:
 
     specs = {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
     rows = ["| group | asset | grain | partitions | paper | also written |", "|---|---|---|---|---|---|"]
-    for stage in STAGES.values():
+    for stage in STEPS.values():
         side = ", ".join(f"`{name}`" for name in tables_of(stage.asset) if name not in committed_assets(stage))
         for asset in committed_assets(stage):
             grain = (specs[asset].description or "").split("\n")[0].split(": ")[0].rstrip(".")

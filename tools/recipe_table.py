@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from codeio_assets.core.recipes import Recipe, load_recipes
+from codeio_assets.core.settings.recipes import Recipe, load_recipes
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "recipes.md"

@@ -15,13 +15,13 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from codeio_assets.cli import app
-from codeio_assets.core.reasons import REASONS
-from codeio_assets.core.recipes import Recipe
-from codeio_assets.core.schema import column_description
-from codeio_assets.core.settings import Settings, Sources
-from codeio_assets.core.tables import TABLES
-from codeio_assets.orchestration.stages import STAGES, committed_assets
+from codeio_assets.cli.app import app
+from codeio_assets.core.settings.project import Settings, Sources
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.tables.data import TABLES
+from codeio_assets.core.tables.reasons import REASONS
+from codeio_assets.core.tables.schema import column_description
+from codeio_assets.graph.steps import STEPS, committed_assets
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
@@ -76,7 +76,7 @@ def _assets() -> Iterator[str]:
     for key in sorted(loaded.get_repository_def().asset_graph.asset_check_keys, key=str):
         checks.setdefault(key.asset_key.to_user_string(), []).append(f"`{key.name}`")
     yield from _head("asset", "what it is", "group", "partitions", "reads", "pool", "checks")
-    for stage in STAGES.values():
+    for stage in STEPS.values():
         for asset in committed_assets(stage):
             what = (specs[asset].description or "").split("\n")[0]
             reads = ", ".join(f"`{name}`" for name in stage.upstream)

@@ -18,9 +18,9 @@ from execution_ways import run_way
 
 from codeio_assets.batch.lines import read_lines, writing
 from codeio_assets.batch.sampling import Outputs, ResponseLine, sample_responses
-from codeio_assets.core.canonical import canonical_json
-from codeio_assets.core.settings import Sampling
-from codeio_assets.core.transform import ParsedFunction, parse_response
+from codeio_assets.core.method.transform import ParsedFunction, parse_response
+from codeio_assets.core.settings.project import Sampling
+from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 
 THIRD = Variant(hash_seed=12, random_seed=99, clock_s=1_234_567_890.0)

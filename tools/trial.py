@@ -13,17 +13,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from codeio_assets.core.settings import Fields, Sampling, Source, Sources
-from codeio_assets.core.tables import frame
+from codeio_assets.core.settings.project import Fields, Sampling, Source, Sources
+from codeio_assets.core.tables.data import frame
 from codeio_assets.project import Project
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 from codeio_assets.sources import ShardRegistry
-from codeio_assets.stages.filtering import select_eligible
-from codeio_assets.stages.ingesting import ingest_shard
-from codeio_assets.stages.parsing import parse_responses
-from codeio_assets.stages.predicting import build_prediction_tasks
-from codeio_assets.stages.result import StageResult
-from codeio_assets.stages.sampling import sample_pairs
+from codeio_assets.steps.eligible_code_files import select_eligible
+from codeio_assets.steps.io_pairs import sample_pairs
+from codeio_assets.steps.parsing import parse_responses
+from codeio_assets.steps.raw_code_files import ingest_shard
+from codeio_assets.steps.result import StepResult
+from codeio_assets.steps.verdicts import build_prediction_tasks
 from codeio_assets.store import Warehouse
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "codeio"
@@ -97,7 +97,7 @@ def run_shard(
     print(f"  {key}: {summary(sampled)}  {time.monotonic() - started:.0f} s", flush=True)
 
 
-def summary(result: StageResult) -> str:
+def summary(result: StepResult) -> str:
     """Put a stage's account in one line."""
     return f"{result.items_in} in, {result.items_out} out; outcomes {result.info.get('outcomes_by_status')}"
 

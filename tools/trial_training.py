@@ -30,7 +30,7 @@ def main() -> None:
     project = make_project(home / "project", options.steps, options.tasks)
     os.environ |= {"CODEIO_PROJECT": str(project), "CODEIO_HOME": str(home)}
     # the partitions of the graph are read from the project when it is loaded
-    from codeio_assets.orchestration.local import materialise_everything
+    from codeio_assets.operating.local import materialise_everything
     from codeio_assets.project import Project
 
     materialise_everything(Project.find(), lambda line: print(line, flush=True), (RECIPE,))

@@ -1,7 +1,7 @@
 """`codeio audit`: which recorded pairs do not reproduce in fresh processes, and why.
 
 Reads the published format (`refcode`, `funcname`, `ios` of `input` and `output`). What does not live here: finding the
-cause (`stages.auditing`).
+cause (`steps.published_data_audit`).
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks
 from codeio_assets.sandbox.contract import Sandbox
-from codeio_assets.stages.auditing import CHUNK, REPRODUCES, Case, examine
+from codeio_assets.steps.published_data_audit import CHUNK, REPRODUCES, Case, examine
 
 
 class RecordedFunction(Line):

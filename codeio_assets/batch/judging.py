@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from codeio_assets.batch.lines import BadInput, IdentifiedLine, Line, ProgressLine, Writer, chunks, value_of
-from codeio_assets.core.answers import extract_answer
-from codeio_assets.core.canonical import canonical_json
-from codeio_assets.core.comparison import Rule
-from codeio_assets.core.verdicts import Judgement, judge_input, judge_output, read_input_answer
+from codeio_assets.core.method.answers import extract_answer
+from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_output, read_input_answer
+from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
 
 CHUNK = 2_000

@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 _Item = TypeVar("_Item")
 _Line = TypeVar("_Line", bound="Line")

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks, value_of
-from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox
 
 CHUNK = 1_000

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks, value_of
-from codeio_assets.core.settings import Sampling
-from codeio_assets.core.transform import ParsedFunction, parse_response
+from codeio_assets.core.method.transform import ParsedFunction, parse_response
+from codeio_assets.core.settings.project import Sampling
 from codeio_assets.sandbox.contract import Sandbox
-from codeio_assets.stages.sampling import (
+from codeio_assets.steps.io_pairs import (
     Candidate,
     Tally,
     chosen_inputs,

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.alerts import alert, check_failures, run_failures
-from codeio_assets.orchestration.webhook import webhook_url
+from codeio_assets.operating.alerts import alert, check_failures, run_failures
+from codeio_assets.operating.webhook import webhook_url
 
 ON_WHEN_SET = dg.DefaultSensorStatus.RUNNING if webhook_url() else dg.DefaultSensorStatus.STOPPED
 

@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.everything import bring_up_to_date
-from codeio_assets.orchestration.gpu import recipe_runs
-from codeio_assets.orchestration.partitions import code_shards, recipes
-from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.graph.gpu import recipe_runs
+from codeio_assets.graph.partitions import code_shards, recipes
+from codeio_assets.graph.steps import STEPS
+from codeio_assets.operating.everything import bring_up_to_date
 from codeio_assets.project import Project
 
-SHARDED = [stage.asset for stage in STAGES.values() if stage.partitioned == "shards"]
-PER_RECIPE = [stage.asset for stage in STAGES.values() if stage.partitioned == "recipes"]
+SHARDED = [stage.asset for stage in STEPS.values() if stage.partitioned == "shards"]
+PER_RECIPE = [stage.asset for stage in STEPS.values() if stage.partitioned == "recipes"]
 
 data_job = dg.define_asset_job(
     "data",

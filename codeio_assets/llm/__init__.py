@@ -1,6 +1,5 @@
 """Language model calls: any OpenAI-compatible server, every response durable, nothing asked twice."""
 
-from codeio_assets.llm.client import OpenAIChatClient, api_key_from_environment
 from codeio_assets.llm.contract import (
     BudgetExhausted,
     ChatClient,
@@ -14,12 +13,13 @@ from codeio_assets.llm.contract import (
     Sampling,
     answered_in_windows,
 )
-from codeio_assets.llm.fleet import EndpointConfig
-from codeio_assets.llm.journal import Journal, JournalReport
-from codeio_assets.llm.journal_lines import Recorded
+from codeio_assets.llm.journal.journal import Journal, JournalReport
+from codeio_assets.llm.journal.lines import Recorded
+from codeio_assets.llm.live.client import OpenAIChatClient, api_key_from_environment
+from codeio_assets.llm.live.fleet import EndpointConfig
+from codeio_assets.llm.live.tries import Backoff
 from codeio_assets.llm.money import Budget, Ledger, Meter, Price, ledger_meter
 from codeio_assets.llm.recorded import RecordedChatClient
-from codeio_assets.llm.tries import Backoff
 
 __all__ = [
     "Backoff",

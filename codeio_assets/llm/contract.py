@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
 
-from codeio_assets.core.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, content_id
 
 ResponseStatus = Literal["answered", "truncated", "refused", "failed"]
 

@@ -6,7 +6,7 @@ What does not live here: prices and budgets (`money`), tables and metadata (`orc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Progress
 
 

@@ -2,7 +2,7 @@
 
 What lives here: prices, budgets, the meter of a batch, and the ledger, which reads what was spent from the journal
 itself: the journal is where every paid answer is, whichever process asked and however it ended.
-What does not: predicting costs (`stages.estimating`), tables of usage (`orchestration`).
+What does not: predicting costs (`products.estimate`), tables of usage (`orchestration`).
 """
 
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from codeio_assets.llm.contract import ChatRequest, ChatResponse
-from codeio_assets.llm.journal import lines_of, segments_of
-from codeio_assets.llm.journal_lines import CorruptLine, line_key
+from codeio_assets.llm.journal.journal import lines_of, segments_of
+from codeio_assets.llm.journal.lines import CorruptLine, line_key
 
 REFRESH_S = 5.0
 """How often the ledgers look at what other processes have spent."""

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, MissingRecording, Progress
-from codeio_assets.llm.journal import Journal
+from codeio_assets.llm.journal.journal import Journal
 
 _MOST_COMPARED = 20_000
 _EXCERPT_CHARACTERS = 60

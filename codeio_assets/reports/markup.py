@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 MAX_TABLE_ROWS = 200
 SHOWN_ID_CHARS = 16

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 BLUE, ORANGE, GREEN, RED = "#3d7fc1", "#c9731d", "#2f9668", "#cf4a52"
 PURPLE, TEAL, BROWN, GREY = "#9467bd", "#1f92a3", "#a2744b", "#7d868f"

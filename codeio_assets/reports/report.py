@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from codeio_assets.core.canonical import Json
-from codeio_assets.core.reasons import REASONS
-from codeio_assets.core.tables import RUN_TABLES, polars_schema
+from codeio_assets.core.tables.data import RUN_TABLES, polars_schema
+from codeio_assets.core.tables.reasons import REASONS
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.project import Project
 from codeio_assets.reports.headline import summary
 from codeio_assets.reports.page import render_page
 from codeio_assets.reports.queries import QueryResult, run_queries
-from codeio_assets.stages.result import StageResult, account
+from codeio_assets.steps.result import StepResult, account
 from codeio_assets.store import Warehouse
 from codeio_assets.store.blobs import write_atomically
 
 
-def build_report(project: Project, warehouse: Warehouse) -> StageResult:
+def build_report(project: Project, warehouse: Warehouse) -> StepResult:
     """Write the report to `project.report` and return its funnel as the table `quality_report`.
 
     The same data give the same bytes. The file is replaced in one step.
@@ -31,7 +31,7 @@ def build_report(project: Project, warehouse: Warehouse) -> StageResult:
     return _written("quality_report", project.report, run_queries(project, warehouse))
 
 
-def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> StageResult:
+def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> StepResult:
     """Write the report on one shard, by the same queries over its rows alone, and return its funnel.
 
     Raises:
@@ -42,7 +42,7 @@ def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> St
     return _written("shard_reports", project.shard_report(shard), run_queries(project, warehouse, snapshot), shard)
 
 
-def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: str | None = None) -> StageResult:
+def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: str | None = None) -> StepResult:
     page = render_page({**results, "rejections": _explained(results["rejections"])}, shard).encode()
     write_atomically(path, page)
     columns = polars_schema(table)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from codeio_assets.graph.run_tags import PARTITION_TAG, run_tags
+from codeio_assets.llm.session import ChatSession, open_session
 from codeio_assets.project import Project
-from codeio_assets.resources.chat_server import ChatSession, open_session
-from codeio_assets.resources.run_tags import PARTITION_TAG, run_tags
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 from codeio_assets.store import Warehouse
 
@@ -43,7 +43,8 @@ class ChatServerResource(dg.ConfigurableResource):
     @contextmanager
     def open(self, run_id: str = "", say: Callable[[str], None] = lambda _line: None) -> Generator[ChatSession]:
         """Open a client from codeio.yaml for the time of a step; keys come from the environment only."""
-        with open_session(Project.find(), run_id[:8], say) as session:
+        project = Project.find()
+        with open_session(project.settings.chat, project.chat_folders, run_id[:8], say) as session:
             yield session
 
 

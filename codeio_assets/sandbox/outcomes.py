@@ -9,7 +9,7 @@ import signal
 from dataclasses import replace
 from typing import Any
 
-from codeio_assets.core.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sandbox.contract import Limits, Outcome
 from codeio_assets.sandbox.inside import wire
 from codeio_assets.sandbox.protocol import MEBIBYTE, Ending, Frame, MalformedFrames, Request, split_frames

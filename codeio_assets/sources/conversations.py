@@ -1,6 +1,6 @@
 """Reading chat conversations: lines of a JSONL file, rows of a Parquet file, a dataset of the Hugging Face hub.
 
-What does not live here: whether a conversation can be used (`stages.instructing`).
+What does not live here: whether a conversation can be used (`steps.instruction_data`).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
-from codeio_assets.core.canonical import sha256_hex
-from codeio_assets.core.settings import InstructionSource, SettingsError
+from codeio_assets.core.settings.project import InstructionSource, SettingsError
+from codeio_assets.core.values.canonical import sha256_hex
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Decided once per file, when its shard is registered, by looking at earlier files only; so that nothing that is added
 later changes it, and groups never merge (docs/adr/0005). MinHash signatures (rensa) are kept beside the shards.
-What does not live here: what is compared (`core.near_duplicates`), what becomes of a copy (`stages.filtering`).
+What does not live here: what is compared (`core.method.near_duplicates`), what becomes of a copy
+(`steps.eligible_code_files`).
 """
 
 # numpy's and pyarrow's types are partial
@@ -20,9 +21,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (rensa 0.5 has no types)
 
-from codeio_assets.core.canonical import sha256_hex
-from codeio_assets.core.near_duplicates import code_tokens, shingles
-from codeio_assets.core.settings import NearDuplicates
+from codeio_assets.core.method.near_duplicates import code_tokens, shingles
+from codeio_assets.core.settings.project import NearDuplicates
+from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.store.blobs import write_atomically
 
 SEED = 42

@@ -1,6 +1,6 @@
 """Reading published functions with recorded pairs: lines of `refcode`, `funcname` and `ios` of `input` and `output`.
 
-What does not live here: what becomes of them (`stages.auditing`).
+What does not live here: what becomes of them (`steps.published_data_audit`).
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from codeio_assets.core.settings import SettingsError
+from codeio_assets.core.settings.project import SettingsError
 
 SETTING = "`quality: {published: ...}` in codeio.yaml, or `path` in the run's configuration"
 

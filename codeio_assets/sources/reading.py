@@ -1,7 +1,7 @@
 """Reading the items of a source: files of a directory, lines of a JSONL file, rows of a Parquet file.
 
 What lives here: one pass over a source that gives each item's identity and, where wanted, its content or the reason
-why it has none. What does not: shards (`shards`), eligibility (`core.raw_code`).
+why it has none. What does not: shards (`shards`), eligibility (`core.method.raw_code`).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
-from codeio_assets.core.canonical import canonical_json, sha256_hex
-from codeio_assets.core.settings import Fields, SettingsError, Source
+from codeio_assets.core.settings.project import Fields, SettingsError, Source
+from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Shards: which items of which source form which partition, decided once and never changed.
 
 What lives here: the registry (one JSON file per shard), registration of new items. What does not: Dagster's dynamic
-partitions (`orchestration.partitions` copies the keys there).
+partitions (`graph.partitions` copies the keys there).
 """
 
 import json
@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.canonical import content_id
-from codeio_assets.core.settings import NearDuplicates, Source, Sources
+from codeio_assets.core.settings.project import NearDuplicates, Source, Sources
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
 from codeio_assets.sources.reading import RawItem, read_items, source_files
 from codeio_assets.store.blobs import write_atomically

@@ -1,6 +1,6 @@
 """The store: DuckDB over immutable Parquet versions, with one manifest per partition as the commit.
 
-Source: design.md section 4. What does not live here: Dagster (`resources`), the tables' schemas (`core.tables`).
+Source: design.md section 4. What does not live here: Dagster (`resources`), the tables' schemas (`core.tables.data`).
 """
 
 from codeio_assets.store.errors import StoreError

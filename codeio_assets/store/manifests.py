@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from codeio_assets.core.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError

@@ -2,7 +2,7 @@
 
 Bytes are a function of the rows, the schema and the versions of pyarrow and zstd: fixed row groups whatever batches
 come in, no time stamps, no Arrow schema of the writing library.
-What does not live here: where files go (`layout`), the schemas themselves (`core.tables`).
+What does not live here: where files go (`layout`), the schemas themselves (`core.tables.data`).
 """
 
 # pyarrow 26 ships no types; delete when it does.
@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codeio_assets.core.tables import TABLES, polars_schema
+from codeio_assets.core.tables.data import TABLES, polars_schema
 from codeio_assets.store.blobs import HashingFile
 from codeio_assets.store.errors import StoreError
 
@@ -43,7 +43,7 @@ def columns_of(table: str) -> dict[str, Any]:
         StoreError: there is no such table.
     """
     if table not in TABLES:
-        raise StoreError(f"There is no table {table!r}. Tables are declared in core/tables.py: {', '.join(TABLES)}.")
+        raise StoreError(f"There is no table {table!r}; core/tables/data.py declares {', '.join(TABLES)}.")
     return cast(dict[str, Any], polars_schema(table))
 
 
@@ -122,6 +122,6 @@ def _stored_type(data_type: pa.DataType) -> str:
 
 def _mismatch(table: str, what: str) -> StoreError:
     return StoreError(
-        f"The data for table {table!r} {what}. Its columns are declared in core/tables.py; types are never coerced "
+        f"The data for table {table!r} {what}. Its columns are in core/tables/data.py; types are never coerced "
         f"(core.tables.frame({table!r}, rows) builds a frame that fits). Nothing was written."
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
-from codeio_assets.core.canonical import content_id
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError

@@ -13,7 +13,7 @@ from string import Template
 
 import duckdb
 
-from codeio_assets.core.tables import TABLES
+from codeio_assets.core.tables.data import TABLES
 from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.manifests import TableVersion
 from codeio_assets.store.parquet import column_types

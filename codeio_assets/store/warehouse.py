@@ -2,7 +2,7 @@
 
 Immutable Parquet versions under `tables/`, one manifest per asset and partition whose replacement is the commit. Any
 number of processes may write and read at once without locks; of two commits to one partition the last stays.
-What does not live here: file operations (`blobs`), the schemas (`core.tables`).
+What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs, replace_durably, temporary_path
 from codeio_assets.store.errors import StoreError

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.canonical import sha256_hex
+from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.training.contract import TrainingError
 
 PACKAGE_PREFIX = "package:"

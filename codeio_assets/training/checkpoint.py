@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from codeio_assets.core.canonical import Json, content_id
-from codeio_assets.core.recipes import Recipe
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.contract import (
     CARD_FILE,
     LOG_FILE,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 MANIFEST_FILE = "manifest.json"
 LOG_FILE = "training_log.jsonl"
@@ -18,7 +18,7 @@ CARD_FILE = "README.md"
 MANIFEST_VERSION = 1
 
 JOB_ARGUMENT = "--job"
-"""`python -m codeio_assets.training.sft --job job.json`"""
+"""`python -m codeio_assets.training.process.sft --job job.json`"""
 
 
 class TrainingError(Exception):

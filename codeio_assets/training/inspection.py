@@ -10,7 +10,7 @@ from statistics import fmean
 
 import polars as pl
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.checkpoint import damaged_files
 from codeio_assets.training.contract import CARD_FILE, LOG_FILE, TrainingError, read_manifest
 

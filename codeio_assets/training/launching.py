@@ -28,7 +28,7 @@ def build_command(launch: str, job_path: Path, overrides: tuple[str, ...] = ()) 
     """
     config = str(_file(launch))
     accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", config, *overrides]
-    return [*accelerate, "--module", "codeio_assets.training.sft", "--job", str(job_path)]
+    return [*accelerate, "--module", "codeio_assets.training.process.sft", "--job", str(job_path)]
 
 
 def gpus_per_machine(launch: str) -> int:

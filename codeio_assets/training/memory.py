@@ -9,8 +9,8 @@ set so that the estimate is near the measured peak of SmolLM2-135M (docs/trainin
 
 from dataclasses import asdict, dataclass
 
-from codeio_assets.core.canonical import Json
-from codeio_assets.core.recipes import StageRecipe
+from codeio_assets.core.settings.recipes import StageRecipe
+from codeio_assets.core.values.canonical import Json
 
 GIB = 2**30
 BYTES_WEIGHT, BYTES_GRADIENT, BYTES_OPTIMISER = 4, 4, 8

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "codeio_assets"
 NAME = PACKAGE.name
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-ENGINES = {"sandbox", "llm", "store", "training", "reports"}
+ENGINES = {"sandbox", "llm", "store", "training"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "sandbox": {"core"},
@@ -18,35 +18,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core"},
     "training": {"core"},
     "sources": {"core", "store"},
-    "stages": {"core", "sandbox", "llm", "sources", "store"},
-    "batch": {"core", "sandbox", "stages"},
-    "project": {"core", "sources"},
-    "reports": {"core", "store", "project", "stages"},
-    "resources": {"core", "project", *ENGINES},
-    "orchestration": {"core", "project", "sources", "stages", "resources", "definitions", *ENGINES},
-    "defs": {"core", "project", "sources", "stages", "resources", "orchestration", *ENGINES},
-    "definitions": {"defs"},
-    "cli_execution": {"core", "sandbox", "batch"},
-    "cli_llm": {"core", "project", "stages", "resources", "store", "llm"},
-    "cli_data": {"core", "project", "stages", "store"},
-    "cli_models": {"core", "project", "store", "training"},
-    "cli": {
-        *("core", "project", "sources", "stages", "orchestration", "batch"),
-        *("cli_data", "cli_execution", "cli_llm", "cli_models"),
-        *ENGINES,
+    "steps": {"core", "sandbox", "llm", "sources", "store"},
+    "batch": {"core", "sandbox", "steps"},
+    "project": {"core", "llm", "sources"},
+    "products": {"core", "project", "llm", "store", "steps"},
+    "reports": {"core", "store", "project", "steps"},
+    "graph": {"core", "project", "steps", "training"},
+    "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
+    "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
+    "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
+    "operating": {"core", "project", "steps", "products", "graph", "running", "checks", "definitions", *ENGINES},
+    "defs": {
+        *("core", "project", "sources", "steps", "products", "reports", "graph", "resources", "running", "checks"),
+        *("operating", *ENGINES),
     },
+    "definitions": {"defs"},
+    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 
-MAY_IMPORT_DAGSTER = {"defs", "orchestration", "resources", "definitions"}
+MAY_IMPORT_DAGSTER = {"defs", "graph", "running", "checks", "operating", "resources", "definitions"}
 HEAVY = {"torch", "transformers", "trl", "vllm", "accelerate", "datasets", "gguf", "peft", "safetensors"}
 MAY_IMPORT_HEAVY = {"training", "sources"}
 """Parts that may import heavy packages inside functions."""
-TRAINING_PROCESS = {
-    *("training/packing.py", "training/preflight.py", "training/progress.py", "training/trainer.py"),
-    "training/trl_settings.py",
-}
-"""Modules that only the training process imports, and may therefore do so at their top."""
+PROCESS = "training/process/"
+"""What only the training process imports, and may therefore import heavy packages at its top."""
 IMPURE = {
     "asyncio", "http", "httpx", "multiprocessing", "openai", "random", "requests", "secrets", "socket", "ssl",
     "subprocess", "threading", "time", "urllib", "uuid",
@@ -129,7 +125,7 @@ def test_heavy_packages_are_imported_where_they_are_used() -> None:
     def heavy(path: Path) -> set[str]:
         return tops(path, module_level=name_of(path).split("/")[0] in MAY_IMPORT_HEAVY) & HEAVY
 
-    light = [path for path in MODULES if name_of(path) not in TRAINING_PROCESS]
+    light = [path for path in MODULES if not name_of(path).startswith(PROCESS)]
     assert breaches(heavy, light) == {}
 
 
@@ -158,8 +154,8 @@ def test_the_rules_have_no_way_round() -> None:
 
 def test_loading_the_package_loads_nothing_heavy() -> None:
     names = [".".join([NAME, *path.relative_to(PACKAGE).with_suffix("").parts]) for path in MODULES]
-    process = {name_of(path): name for path, name in zip(MODULES, names, strict=True)}
-    wanted = [name for file, name in process.items() if file not in TRAINING_PROCESS and "inside/" not in file]
+    files = {name_of(path): name for path, name in zip(MODULES, names, strict=True)}
+    wanted = [name for file, name in files.items() if not file.startswith(PROCESS) and "inside/" not in file]
     program = (
         f"import importlib, sys\nfor name in {wanted}:\n    importlib.import_module(name.removesuffix('.__init__'))\n"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codeio_assets.orchestration.stages import STAGES
+from codeio_assets.graph.steps import STEPS
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.e2e.webserver import Webserver, break_a_row
 
@@ -43,7 +43,7 @@ def choose_partitions(page: Any, keys: list[str]) -> None:
 
 def test_the_graph_shows_the_groups_in_flow_order(server: Webserver, page: Any, screenshot: Any) -> None:
     page.goto(f"{server.url}/asset-groups")
-    groups = sorted({stage.group for stage in STAGES.values()})
+    groups = sorted({stage.group for stage in STEPS.values()})
     tops = [page.get_by_text(group, exact=True).first.bounding_box()["y"] for group in groups if _seen(page, group)]
     assert len(tops) == len(groups)
     assert tops == sorted(tops)

@@ -3,8 +3,8 @@ from string import Template
 
 import pytest
 
-from codeio_assets.core.canonical import sha256_hex
 from codeio_assets.core.prompts import HERE, Prompt, PromptError, load_prompt
+from codeio_assets.core.values.canonical import sha256_hex
 
 PLACEHOLDERS = {
     "transform": {"content"},

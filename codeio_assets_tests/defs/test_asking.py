@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from codeio_assets.orchestration import metadata as keys
-from codeio_assets.orchestration.local import register_shards
-from codeio_assets.orchestration.partitions import code_shards
+from codeio_assets.graph import metadata as keys
+from codeio_assets.graph.partitions import code_shards
+from codeio_assets.operating.local import register_shards
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.llm.stub_server import Act, StubServer, answer, error
-from codeio_assets_tests.stages.scripted import transform_response
+from codeio_assets_tests.steps.scripted import transform_response
 
 MARK = "sk-MARKED-0123456789"
 SHARD = "mine-0000"

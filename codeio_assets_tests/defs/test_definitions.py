@@ -3,9 +3,9 @@
 import dagster as dg
 import pytest
 
-from codeio_assets.core.tables import RUN_TABLES, TABLES
-from codeio_assets.orchestration.checks import tables_of
-from codeio_assets.orchestration.stages import STAGES, committed_assets
+from codeio_assets.checks.tables import tables_of
+from codeio_assets.core.tables.data import RUN_TABLES, TABLES
+from codeio_assets.graph.steps import STEPS, committed_assets
 from codeio_assets.project import INSTALLED_ROOT
 
 
@@ -45,7 +45,7 @@ def test_checks_match_the_snapshot(definitions, snapshot) -> None:
 
 
 def test_every_stage_is_an_asset_and_the_other_way_round(specs) -> None:
-    made = {name for stage in STAGES.values() for name in committed_assets(stage)}
+    made = {name for stage in STEPS.values() for name in committed_assets(stage)}
     assert set(specs) == made
 
 
@@ -62,7 +62,7 @@ def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -
     graph = definitions.get_repository_def().asset_graph
     folder = INSTALLED_ROOT / "sql" / "warnings"
     warnings = {"cot_flaws_are_few", *(path.stem.split("__")[1] for path in folder.glob("*.sql"))}
-    for asset, stage in STAGES.items():
+    for asset, stage in STEPS.items():
         keys = [key for key in graph.asset_check_keys if key.asset_key.to_user_string() == asset]
         assert "schema_matches" in {key.name for key in keys}, asset
         for key in keys:
@@ -72,14 +72,14 @@ def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -
 
 
 def test_every_table_is_checked_by_the_asset_that_commits_it() -> None:
-    checked = [table for asset in STAGES for table in tables_of(asset)]
+    checked = [table for asset in STEPS for table in tables_of(asset)]
     assert sorted([*checked, *RUN_TABLES]) == sorted(TABLES)
 
 
 def test_stages_are_in_flow_order() -> None:
     seen: set[str] = set()
     groups: list[str] = []
-    for stage in STAGES.values():
+    for stage in STEPS.values():
         assert set(stage.upstream) <= seen, stage.asset
         seen |= set(committed_assets(stage))
         groups.append(stage.group)
@@ -87,7 +87,7 @@ def test_stages_are_in_flow_order() -> None:
 
 
 def test_scarce_things_have_pools() -> None:
-    pools = {stage.asset: stage.pool for stage in STAGES.values() if stage.pool}
+    pools = {stage.asset: stage.pool for stage in STEPS.values() if stage.pool}
     assert pools == {
         "file_labels": "chat_server",
         "unified_functions": "chat_server",

@@ -9,12 +9,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from codeio_assets.orchestration.own_runs import PROCESS_TAG, fail_dead_runs
+from codeio_assets.operating.own_runs import PROCESS_TAG, fail_dead_runs
 
 SCRIPT = """
 import sys, time
 import dagster as dg
-from codeio_assets.orchestration.own_runs import process_tags
+from codeio_assets.operating.own_runs import process_tags
 
 @dg.asset(pool="sandbox")
 def slow(context: dg.AssetExecutionContext) -> None:

@@ -2,8 +2,8 @@
 
 import re
 
-from codeio_assets.core.quality_settings import DEFAULT_TOLERANCES, FLAWS, Quality
-from codeio_assets.core.settings import load_settings
+from codeio_assets.core.settings.project import load_settings
+from codeio_assets.core.settings.quality import DEFAULT_TOLERANCES, FLAWS, Quality
 from codeio_assets.project import INSTALLED_ROOT
 from codeio_assets.reports.page import IF_ANY, SECTIONS
 

@@ -12,8 +12,8 @@ import pytest
 import typer
 import yaml
 
-from codeio_assets.cli import app
-from codeio_assets.core.settings import load_sources
+from codeio_assets.cli.app import app
+from codeio_assets.core.settings.project import load_sources
 from codeio_assets.project import INSTALLED_ROOT
 
 PAGES = [
@@ -108,7 +108,7 @@ def test_sources_in_the_how_to_are_valid(tmp_path: Path) -> None:
 def test_recipes_in_the_documentation_are_valid(tmp_path: Path) -> None:
     import shutil
 
-    from codeio_assets.core.recipes import load_recipes
+    from codeio_assets.core.settings.recipes import load_recipes
 
     folder = tmp_path / "recipes"
     shutil.copytree(INSTALLED_ROOT / "recipes", folder)

@@ -2,7 +2,7 @@ import pytest
 
 from codeio_assets.llm import ChatServerError, Journal, OpenAIChatClient, Progress
 from codeio_assets.llm.metering import MeteredClient
-from codeio_assets.llm.vllm_metrics import Reading, read_metrics, summary
+from codeio_assets.llm.vllm.metrics import Reading, read_metrics, summary
 from codeio_assets_tests.llm.conftest import MODEL, SOON, request
 from codeio_assets_tests.llm.stub_server import StubServer, error, in_turn
 

@@ -7,7 +7,7 @@ from shutil import copytree
 import pytest
 from plotly import graph_objects
 
-from codeio_assets.core.tables import TABLES
+from codeio_assets.core.tables.data import TABLES
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.reports import build_report, build_shard_report
 from codeio_assets.reports.page import EXAMPLES, SECTIONS

@@ -6,9 +6,9 @@ Tables are plain rows, so that a test can break one of them before it writes.
 import json
 from typing import Any
 
-from codeio_assets.core.canonical import canonical_json, content_id
-from codeio_assets.core.quality_settings import FLAWS
-from codeio_assets.core.tables import frame
+from codeio_assets.core.settings.quality import FLAWS
+from codeio_assets.core.tables.data import frame
+from codeio_assets.core.values.canonical import canonical_json, content_id
 from codeio_assets.store import Warehouse
 
 Rows = list[dict[str, Any]]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.core.settings import NearDuplicates
+from codeio_assets.core.settings.project import NearDuplicates
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
 
 SETTINGS = NearDuplicates.model_validate({})

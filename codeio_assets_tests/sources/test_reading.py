@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from codeio_assets.core.canonical import sha256_hex
-from codeio_assets.core.settings import SettingsError, Source
+from codeio_assets.core.settings.project import SettingsError, Source
+from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.sources import RawItem, read_items
 from codeio_assets.sources.reading import source_files
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from codeio_assets.core.settings import SettingsError, Sources
-from codeio_assets.core.tables import frame
+from codeio_assets.core.settings.project import SettingsError, Sources
+from codeio_assets.core.tables.data import frame
 from codeio_assets.sources import Shard, ShardRegistry
 from codeio_assets.sources.shards import file_id, read_shard
-from codeio_assets.stages.filtering import select_eligible
-from codeio_assets.stages.ingesting import ingest_shard
-from codeio_assets.stages.result import StageResult
+from codeio_assets.steps.eligible_code_files import select_eligible
+from codeio_assets.steps.raw_code_files import ingest_shard
+from codeio_assets.steps.result import StepResult
 
 
 class Workspace:
@@ -39,11 +39,11 @@ class Workspace:
     def files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (self.base / "shards").rglob("*") if path.is_file()}
 
-    def ingest(self, key: str) -> StageResult:
+    def ingest(self, key: str) -> StepResult:
         shard = self.registry.load(key)
         return ingest_shard(shard, self.sources.sources[shard.source], self.base)
 
-    def eligible(self, key: str) -> StageResult:
+    def eligible(self, key: str) -> StepResult:
         shard = self.registry.load(key)
         raw = self.ingest(key).tables["raw_code_files"]
         return select_eligible(raw, frame("file_labels", []), shard, self.sources.sources[shard.source])

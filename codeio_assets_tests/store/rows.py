@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.canonical import sha256_hex
-from codeio_assets.core.tables import frame
+from codeio_assets.core.tables.data import frame
+from codeio_assets.core.values.canonical import sha256_hex
 
 ASSET = "io_pairs"
 SIDE_TABLE = "io_pairs_rejections"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeio_assets.core.tables import TABLES, polars_schema
+from codeio_assets.core.tables.data import TABLES, polars_schema
 from codeio_assets.store import Manifest, StoreError, Warehouse, layout
 from codeio_assets.store.parquet import ROWS_PER_GROUP
 from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs, rejections

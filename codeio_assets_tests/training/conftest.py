@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from codeio_assets.core.canonical import content_id
-from codeio_assets.core.recipes import Recipe
-from codeio_assets.core.tables import polars_schema
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.tables.data import polars_schema
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.training.contract import TrainingJob
 
 CHAT_TEMPLATE = (

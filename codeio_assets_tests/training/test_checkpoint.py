@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.core.recipes import Recipe
+from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.training.checkpoint import (
     COMPLETE_FILE,
     check_parent,
@@ -13,7 +13,7 @@ from codeio_assets.training.checkpoint import (
     publish,
 )
 from codeio_assets.training.contract import TrainingError
-from codeio_assets.training.samples import data_sha256
+from codeio_assets.training.process.samples import data_sha256
 from codeio_assets_tests.training.conftest import training_row, write_rows
 
 

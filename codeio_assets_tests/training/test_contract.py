@@ -51,7 +51,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_dagster_loads_imports_no_torch() -> None:
-    modules = "codeio_assets.training.contract, codeio_assets.training.launching, codeio_assets.core.recipes"
+    modules = "codeio_assets.training.contract, codeio_assets.training.launching, codeio_assets.core.settings.recipes"
     code = f"import sys, {modules}; sys.exit(bool({{'torch', 'trl', 'transformers'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

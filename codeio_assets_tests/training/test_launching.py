@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.core.recipes import load_recipes
+from codeio_assets.core.settings.recipes import load_recipes
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.launching import FOLDER, build_command, gpus_per_machine, training_environment
 
@@ -24,7 +24,7 @@ def test_accelerate_reads_each_configuration(launch: str) -> None:
 def test_the_command_runs_the_script_under_accelerate() -> None:
     command = build_command("cpu", Path("job.json"), ("--machine_rank", "1"))
     assert command[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
-    assert command[-4:] == ["--module", "codeio_assets.training.sft", "--job", "job.json"]
+    assert command[-4:] == ["--module", "codeio_assets.training.process.sft", "--job", "job.json"]
     assert command.index("--machine_rank") < command.index("--module")
 
 

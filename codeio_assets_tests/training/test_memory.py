@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.core.recipes import StageRecipe
+from codeio_assets.core.settings.recipes import StageRecipe
 from codeio_assets.training.memory import GIB, ModelShape, estimate, too_large
 
 SMOLLM2 = ModelShape(134_515_008, 134_515_008, layers=30, hidden=576, intermediate=1536, vocabulary=49_152)
@@ -60,8 +60,8 @@ def test_the_advice_names_what_takes_the_room() -> None:
 def test_the_shape_comes_from_the_configuration(tiny_model: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    from codeio_assets.core.recipes import Lora
-    from codeio_assets.training.preflight import model_shape
+    from codeio_assets.core.settings.recipes import Lora
+    from codeio_assets.training.process.preflight import model_shape
 
     shape = model_shape(str(tiny_model), {}, None)
     model = AutoModelForCausalLM.from_pretrained(tiny_model)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from codeio_assets.core.canonical import content_id
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.training import shelf
 from codeio_assets.training.checkpoint import hash_files, publish
 from codeio_assets.training.contract import Failure, TrainingError

@@ -1,5 +1,5 @@
 -- What became of each sample between two builds of a training set, and why, counted per stage.
--- The tables `*_before` and `*_after` are made by codeio_assets/stages/comparing.py.
+-- The tables `*_before` and `*_after` are made by codeio_assets/products/diff.py.
 with matched as (
     select
         coalesce(old.stage, new.stage) as stage,

@@ -1,9 +1,9 @@
 """Prompt templates: one file per template, filled by `string.Template`, identified by the hash of its text.
 
 A template is a list of chat messages; a line `=== <role>` starts each. Values go in as given: callers pass JSON for
-data (`core.canonical`). A folder of one's own (`prompts:` in codeio.yaml) may hold files that replace these.
+data (`core.values.canonical`). A folder of one's own (`prompts:` in codeio.yaml) may hold files that replace these.
 
-What does not live here: what to ask whom (`core.transform`, `core.tasks`, `core.revision`).
+What does not live here: what to ask whom (`core.method.transform`, `core.method.tasks`, `core.method.revision`).
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from codeio_assets.core.canonical import sha256_hex
+from codeio_assets.core.values.canonical import sha256_hex
 
 HERE = Path(__file__).parent
 ROLE_LINE = re.compile(r"^=== (system|user|assistant)\n", re.MULTILINE)

@@ -1,1 +1,1 @@
-"""Stage s1_raw_code."""
+"""Definitions of s1_raw_code."""

@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.asking import asking
-from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
+from codeio_assets.graph.steps import spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.filtering import select_eligible
-from codeio_assets.stages.ingesting import ingest_shard
-from codeio_assets.stages.labelling import PROMPTS, label_files, no_labels
+from codeio_assets.running.asking import asking
+from codeio_assets.running.publishing import Stopwatch, publish
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.steps.eligible_code_files import select_eligible
+from codeio_assets.steps.file_labels import PROMPTS, label_files, no_labels
+from codeio_assets.steps.raw_code_files import ingest_shard
 
 
 @dg.asset(**spec("raw_code_files"))

@@ -1,1 +1,1 @@
-"""Stage s2_functions."""
+"""Definitions of s2_functions."""

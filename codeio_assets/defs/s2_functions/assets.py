@@ -3,13 +3,13 @@
 import dagster as dg
 import polars as pl
 
-from codeio_assets.orchestration.asking import AskingConfig, asking
-from codeio_assets.orchestration.publishing import Stopwatch, committed, publish
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
+from codeio_assets.graph.steps import spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.result import StageResult
-from codeio_assets.stages.transforming import retry_failed_files, transform_files
+from codeio_assets.running.asking import AskingConfig, asking
+from codeio_assets.running.publishing import Stopwatch, committed, publish
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.steps.result import StepResult
+from codeio_assets.steps.unified_functions import retry_failed_files, transform_files
 
 
 @dg.asset(**spec("unified_functions"), retry_policy=INFRASTRUCTURE)
@@ -33,7 +33,7 @@ def unified_functions(
     chat = here.settings.chat
     with failing_at_once(), sandbox.open() as box, asking(context, chat_server) as step:
 
-        def ask(some: pl.DataFrame) -> StageResult:
+        def ask(some: pl.DataFrame) -> StepResult:
             return transform_files(some, step.client, box, prompts, chat.transform, chat.transform_attempts)
 
         previous = (

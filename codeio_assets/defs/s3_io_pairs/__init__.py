@@ -1,1 +1,1 @@
-"""Stage s3_io_pairs."""
+"""Definitions of s3_io_pairs."""

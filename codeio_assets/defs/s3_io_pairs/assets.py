@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.history import record_costs
-from codeio_assets.orchestration.progress import log_execution
-from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
+from codeio_assets.graph.steps import spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.sampling import Tally, sample_pairs
+from codeio_assets.running.history import record_costs
+from codeio_assets.running.progress import log_execution
+from codeio_assets.running.publishing import Stopwatch, publish
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.steps.io_pairs import Tally, sample_pairs
 
 
 @dg.asset(**spec("io_pairs"), retry_policy=INFRASTRUCTURE)

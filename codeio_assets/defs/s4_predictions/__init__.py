@@ -1,1 +1,1 @@
-"""Stage s4_predictions."""
+"""Definitions of s4_predictions."""

@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from codeio_assets.core.tables import DIRECTIONS
-from codeio_assets.orchestration.asking import AskingConfig, asking
-from codeio_assets.orchestration.history import record_verdicts
-from codeio_assets.orchestration.progress import log_execution
-from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
+from codeio_assets.core.tables.data import DIRECTIONS
+from codeio_assets.graph.steps import spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.predicting import build_prediction_tasks, judge, predict
-from codeio_assets.stages.sampling import Tally
+from codeio_assets.running.asking import AskingConfig, asking
+from codeio_assets.running.history import record_verdicts
+from codeio_assets.running.progress import log_execution
+from codeio_assets.running.publishing import Stopwatch, publish
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.steps.io_pairs import Tally
+from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict
 
 
 @dg.asset(**spec("prediction_tasks"))

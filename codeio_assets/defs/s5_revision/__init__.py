@@ -1,1 +1,1 @@
-"""Stage s5_revision."""
+"""Definitions of s5_revision."""

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from codeio_assets.orchestration.asking import AskingConfig, asking
-from codeio_assets.orchestration.progress import log_execution
-from codeio_assets.orchestration.publishing import Stopwatch, publish, publish_companion
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import multi_spec, spec
+from codeio_assets.graph.steps import multi_spec, spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
-from codeio_assets.stages.predicting import judge, revise
-from codeio_assets.stages.result import StageResult
-from codeio_assets.stages.sampling import Tally
+from codeio_assets.running.asking import AskingConfig, asking
+from codeio_assets.running.progress import log_execution
+from codeio_assets.running.publishing import Stopwatch, publish, publish_companion
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.steps.io_pairs import Tally
+from codeio_assets.steps.result import StepResult
+from codeio_assets.steps.verdicts import judge, revise
 
 REVISED_PREDICTIONS = """One row per (task, turn >= 2): the answer after feedback on the turn before.
 
@@ -52,7 +52,7 @@ def revision(
     chat = here.settings.chat
     with failing_at_once(), sandbox.open() as box, asking(context, chat_server, "revised_predictions") as step:
 
-        def judge_turn(turn: pl.DataFrame) -> StageResult:
+        def judge_turn(turn: pl.DataFrame) -> StepResult:
             return judge(turn, tasks, pairs, functions, box, here.settings.judging.rule, "revised_verdicts", tally)
 
         result = revise(

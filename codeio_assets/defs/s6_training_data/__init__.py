@@ -1,1 +1,1 @@
-"""Stage s6_training_data."""
+"""Definitions of s6_training_data."""

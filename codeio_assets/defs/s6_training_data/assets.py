@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.stages import STAGES, spec
+from codeio_assets.graph.steps import STEPS, spec
 from codeio_assets.resources.engines import ProjectResource, WarehouseResource
-from codeio_assets.stages.assembling import assemble, pin_name
-from codeio_assets.stages.instructing import collect_conversations
+from codeio_assets.running.publishing import Stopwatch, publish
+from codeio_assets.steps.instruction_data import collect_conversations
+from codeio_assets.steps.training_sets import assemble, pin_name
 
 
 @dg.asset(**spec("instruction_data"))
@@ -32,7 +32,7 @@ def training_sets(
     `training_sets_rejections`. The versions that were read are pinned. Source: CodeI/O, sec. 2.4, tables 1-4.
     """
     watch, here, store = Stopwatch(), project.get(), warehouse.get()
-    snapshot = store.snapshot(STAGES["training_sets"].upstream)
+    snapshot = store.snapshot(STEPS["training_sets"].upstream)
     store.pin(pin_name(context.partition_key, snapshot), snapshot)
     recipe, settings = here.recipes[context.partition_key], here.settings
     result = assemble(recipe, store, snapshot, here.sql, settings.phrases, settings.split)

@@ -1,1 +1,1 @@
-"""Stage s7_training."""
+"""Definitions of s7_training."""

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.evaluating import evaluate_recipe
-from codeio_assets.orchestration.publishing import Stopwatch, publish
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
-from codeio_assets.orchestration.training import train_stage
+from codeio_assets.graph.steps import spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.running.evaluating import evaluate_recipe
+from codeio_assets.running.publishing import Stopwatch, publish
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.running.training import train_stage
 
 
 @dg.asset(**spec("sft_stage1_checkpoint"), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)

@@ -2,6 +2,6 @@
 
 import dagster as dg
 
-from codeio_assets.orchestration.checkpoint_checks import checkpoint_checks
+from codeio_assets.checks.checkpoints import checkpoint_checks
 
 defs = dg.Definitions(asset_checks=[*checkpoint_checks(1), *checkpoint_checks(2)])

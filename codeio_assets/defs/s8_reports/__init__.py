@@ -1,1 +1,1 @@
-"""Stage s8_reports."""
+"""Definitions of s8_reports."""

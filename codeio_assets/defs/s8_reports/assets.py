@@ -3,18 +3,18 @@
 import dagster as dg
 from pydantic import Field
 
-from codeio_assets.orchestration import metadata as keys
-from codeio_assets.orchestration.code_location import known_checks
-from codeio_assets.orchestration.publishing import Stopwatch, audit_metadata, publish, report_links
-from codeio_assets.orchestration.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.orchestration.stages import spec
-from codeio_assets.orchestration.status import project_status
+from codeio_assets.graph import metadata as keys
+from codeio_assets.graph.steps import spec
+from codeio_assets.operating.code_location import known_checks
+from codeio_assets.operating.status import project_status
+from codeio_assets.products.status import as_result, to_markdown
 from codeio_assets.reports import build_report, build_shard_report
 from codeio_assets.resources.engines import ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.running.publishing import Stopwatch, audit_metadata, publish, report_links
+from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.sources.published import published_path, read_published
-from codeio_assets.stages.auditing import Case, audit_published
-from codeio_assets.stages.overview import as_result, to_markdown
-from codeio_assets.stages.reviewing import review_cots
+from codeio_assets.steps.cot_flaws import review_cots
+from codeio_assets.steps.published_data_audit import Case, audit_published
 
 
 @dg.asset(**spec("cot_flaws"))

@@ -1,0 +1,113 @@
+"""The command line: thin verbs over the engines and the graph. `codeio --help` lists them.
+
+Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do).
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codeio_assets.batch.lines import BadInput
+from codeio_assets.cli import checkpoints, data, execution, llm
+from codeio_assets.core.errors import MaterialisationFailed
+from codeio_assets.core.prompts import PromptError
+from codeio_assets.core.settings.project import SettingsError
+from codeio_assets.core.settings.recipes import RecipeError
+from codeio_assets.llm.contract import ChatServerError
+from codeio_assets.project import Project
+from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.store import StoreError, Warehouse
+from codeio_assets.training.contract import TrainingError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(execution.app)
+app.add_typer(llm.app)
+app.add_typer(data.app)
+app.add_typer(checkpoints.app, name="models")
+EXPECTED = (
+    BadInput,
+    SettingsError,
+    RecipeError,
+    PromptError,
+    StoreError,
+    SandboxUnavailable,
+    ChatServerError,
+    TrainingError,
+    KeyError,
+)
+
+
+@app.command()
+def demo() -> None:
+    """Materialise the whole graph on what sources.yaml names, and show the funnel. Repeats only what is out of date."""
+    from codeio_assets.operating.local import materialise_everything
+
+    materialise_everything(Project.find(), _say)
+
+
+@app.command()
+def shards() -> None:
+    """Register new raw files as shards, tell Dagster, and list all shards."""
+    from codeio_assets.operating.local import register_shards
+
+    project = Project.find()
+    new = set(register_shards(project))
+    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
+        print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
+
+
+@app.command()
+def status() -> None:
+    """Show how far the data set is, what it cost, what is wrong with it, and what is out of date."""
+    from codeio_assets.operating.local import show_status
+
+    show_status(Project.find(), _say)
+
+
+@app.command()
+def gc(
+    grace_hours: Annotated[float, typer.Option(help="spare files younger than this")] = 24.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only count")] = False,
+) -> None:
+    """Remove table versions that neither a manifest nor a pin names."""
+    report = Warehouse(Project.find().warehouse).collect_garbage(grace_hours * 3_600, dry_run=dry_run)
+    word = "would remove" if report.dry_run else "removed"
+    print(
+        f"{word} {len(report.removed)} file(s), {report.removed_bytes / 2**20:.1f} MiB; "
+        f"kept: {report.kept_live} live, {report.kept_pinned} pinned, {report.kept_young} too young"
+    )
+
+
+@app.command()
+def export_journal(target: Annotated[Path, typer.Argument(help="JSONL file to write")]) -> None:
+    """Write the responses that the present tables rest on: the same as `codeio journal export`."""
+    llm.export(target)
+
+
+@app.command()
+def check_isolation() -> None:
+    """Tell whether untrusted code can be isolated on this machine, and what to install when not."""
+    from codeio_assets.sandbox import open_sandbox
+
+    with open_sandbox(workers=1) as sandbox:
+        print(f"isolation: {sandbox.isolation}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(run: Callable[[], Any] = app) -> None:
+    """Run the command line; expected failures are one line and exit code 2."""
+    try:
+        run()
+    except MaterialisationFailed as error:
+        print(f"codeio: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except EXPECTED as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"codeio: {text}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,55 @@
+"""Which raw files can become functions: rules on one file's text.
+
+What does not live here: reading files (`sources`), near-duplicates, labels by a model.
+"""
+
+import ast
+import symtable
+import warnings
+
+from codeio_assets.core.settings.project import Filters
+
+
+def parse_quietly(code: str) -> ast.Module:
+    """Parse Python without the warnings that odd but valid code draws.
+
+    Raises:
+        SyntaxError: not Python; every way in which the parser gives up ends as this.
+    """
+    return parse_with_symbols(code)[0]
+
+
+def parse_with_symbols(code: str) -> tuple[ast.Module, symtable.SymbolTable]:
+    """Parse Python, and tell its names apart; some errors, such as an argument named twice, show only then.
+
+    Raises:
+        SyntaxError: as in `parse_quietly`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code), symtable.symtable(code, "<code>", "exec")
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SyntaxError(str(error) or type(error).__name__) from None
+
+
+def reject_file(content: str, filters: Filters) -> tuple[str, str] | None:
+    """Return (reason, detail) when a file cannot become a function, else None.
+
+    Reasons: `empty_file`, `too_short`, `too_long`, `syntax_error`, `no_computation` (no function, class or loop).
+    """
+    text = content.strip()
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
+        return "empty_file", "nothing but blanks and comments"
+    if len(text) < filters.min_chars:
+        return "too_short", f"{len(text):,} characters, fewer than {filters.min_chars:,}"
+    if len(text) > filters.max_chars:
+        return "too_long", f"{len(text):,} characters, more than {filters.max_chars:,}"
+    try:
+        tree = parse_quietly(text)
+    except SyntaxError as error:
+        return "syntax_error", f"line {error.lineno}: {error.msg}" if error.lineno else str(error)
+    logic = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While)
+    if not any(isinstance(node, logic) for node in ast.walk(tree)):
+        return "no_computation", "no function, class or loop"
+    return None

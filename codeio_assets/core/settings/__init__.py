@@ -1,0 +1,1 @@
+"""Settings that people edit: codeio.yaml, sources.yaml and recipes, as frozen records that refuse unknown keys."""

@@ -1,0 +1,1 @@
+"""Values: canonical JSON, literals, comparison and complexity. No rule of the method lives here."""

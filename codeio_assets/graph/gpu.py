@@ -1,0 +1,31 @@
+"""What a run on GPUs asks of Kubernetes: as many as its recipe's launch takes on a machine.
+
+What does not live here: launching (`training.launching`).
+"""
+
+import json
+
+import dagster as dg
+
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.graph.partitions import recipes
+from codeio_assets.project import Project
+from codeio_assets.training.launching import gpus_per_machine
+
+
+def gpu_tags(recipe: Recipe) -> dict[str, str]:
+    """Return the tags of a recipe's runs, which dagster-k8s reads; none when it trains on CPUs."""
+    count = gpus_per_machine(recipe.launch)
+    if not count:
+        return {}
+    wanted = {"nvidia.com/gpu": str(count)}
+    config = {"container_config": {"resources": {"requests": wanted, "limits": wanted}}}
+    return {"codeio/gpus": str(count), "dagster-k8s/config": json.dumps(config)}
+
+
+recipe_runs = dg.PartitionedConfig(
+    partitions_def=recipes,
+    run_config_for_partition_key_fn=lambda _: {},
+    tags_for_partition_key_fn=lambda key: gpu_tags(Project.find().recipes[key]),
+)
+"""The configuration of jobs over recipes: nothing but tags."""

@@ -1,0 +1,1 @@
+"""Asking through a provider's batch interface: files of requests, answered within hours."""

@@ -1,0 +1,144 @@
+"""Opening the language model that codeio.yaml and the environment ask for, for the time of a step.
+
+What does not live here: how the engines work (`llm`), what a step reports (`running.asking`).
+"""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeio_assets.core.settings.models import Chat
+from codeio_assets.core.values.canonical import Json
+from codeio_assets.llm import (
+    Budget,
+    ChatClient,
+    EndpointConfig,
+    Journal,
+    Meter,
+    OpenAIChatClient,
+    Price,
+    RecordedChatClient,
+    ledger_meter,
+)
+from codeio_assets.llm.provider_batches.client import BatchChatClient
+from codeio_assets.llm.vllm.server import VllmConfig, VllmServer, vllm_servers
+
+RECORDED, VLLM = "recorded", "vllm"
+PATIENCE_S = 900.0
+"""How long a run waits for vLLM servers of its own that are being restarted."""
+
+
+@dataclass(frozen=True)
+class ChatFolders:
+    """Where a session keeps things: the live journal, logs of servers; `base` is what paths in codeio.yaml start at."""
+
+    base: Path
+    journal: Path
+    logs: Path
+
+    def journal_in_use(self, chat: Chat) -> Path:
+        """Return the journal of some settings: the recorded one that is replayed, or the project's own."""
+        replayed = chat.base_url == RECORDED and not chat.endpoints and chat.recorded
+        return self.base / chat.recorded if replayed and chat.recorded else self.journal
+
+
+@dataclass(frozen=True)
+class ChatSession:
+    """An open client, and the servers that were started for it, if any."""
+
+    client: ChatClient
+    servers: list[VllmServer] = field(default_factory=list[VllmServer])
+
+    def server_metrics(self) -> dict[str, Json]:
+        """Return what the started servers say of themselves, by replica; empty when none was started."""
+        return {f"replica {number}": server.metrics() for number, server in enumerate(self.servers)}
+
+
+@contextmanager
+def open_session(
+    chat: Chat, folders: ChatFolders, label: str = "", say: Callable[[str], None] = lambda _line: None
+) -> Generator[ChatSession]:
+    """Open the client; `label` (the run's) names its journal segments, by which the budget of a run is kept.
+
+    Raises:
+        ChatServerError: a vLLM server could not be started.
+    """
+    journal = Journal(folders.journal_in_use(chat), label)
+    with ExitStack() as stack:
+        stack.callback(journal.close)
+        if chat.base_url == RECORDED and not chat.endpoints:
+            yield ChatSession(RecordedChatClient(journal, chat.model))
+            return
+        servers: list[VllmServer] = []
+        if chat.base_url == VLLM:
+            servers = stack.enter_context(vllm_servers(vllm_config(chat), folders.logs, say))
+        yield ChatSession(live_client(chat, journal, label, servers), servers)
+
+
+def live_client(chat: Chat, journal: Journal, label: str, servers: list[VllmServer]) -> ChatClient:
+    """Return the client of running servers."""
+    meter = meter_of(chat, journal.folder, label)
+    endpoints = endpoints_of(chat, servers)
+    if chat.requests == "batches":
+        return BatchChatClient(
+            endpoints[0].base_url,
+            chat.model,
+            journal,
+            size=chat.batches.size,
+            window=chat.batches.window,
+            poll_s=chat.batches.poll_s,
+            timeout_s=chat.batches.timeout_h * 3_600,
+            max_attempts=chat.max_attempts,
+            meter=meter,
+        )
+    return OpenAIChatClient(
+        endpoints,
+        chat.model,
+        journal,
+        timeout_s=chat.timeout_s,
+        deadline_s=chat.deadline_s,
+        max_attempts=chat.max_attempts,
+        patience_s=PATIENCE_S if servers else 0.0,
+        meter=meter,
+    )
+
+
+def endpoints_of(chat: Chat, servers: list[VllmServer]) -> list[EndpointConfig]:
+    """Return the endpoints of the settings, or those of the servers that were started."""
+    if servers:
+        return [EndpointConfig(server.base_url, concurrency=chat.concurrency) for server in servers]
+    if not chat.endpoints:
+        return [EndpointConfig(chat.base_url, concurrency=chat.concurrency)]
+    return [
+        EndpointConfig(one.url, one.weight, one.concurrency or chat.concurrency, one.api_key_env)
+        for one in chat.endpoints
+    ]
+
+
+def vllm_config(chat: Chat) -> VllmConfig:
+    """Return how vLLM servers are started; the environment may name the interpreter and the weights."""
+    vllm = chat.vllm
+    return VllmConfig(
+        model=chat.model,
+        model_path=vllm.model_path or os.environ.get("CODEIO_VLLM_MODEL") or None,
+        python=vllm.python or os.environ.get("CODEIO_VLLM_PYTHON") or None,
+        replicas=vllm.replicas,
+        gpus_per_replica=vllm.gpus_per_replica,
+        concurrency=chat.concurrency,
+        arguments=vllm.arguments,
+        start_timeout_s=vllm.start_timeout_s,
+        restarts=vllm.restarts,
+    )
+
+
+def prices_of(chat: Chat) -> dict[str, Price]:
+    """Return the price table."""
+    return {model: Price(price.input, price.output, price.cached_input) for model, price in chat.prices.items()}
+
+
+def meter_of(chat: Chat, journal: Path, label: str) -> Meter:
+    """Return the meter of the model's price and the budget."""
+    budget = Budget(**chat.budget.model_dump())
+    return ledger_meter(journal, chat.model, prices_of(chat), budget, label or None)

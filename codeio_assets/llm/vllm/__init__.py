@@ -1,0 +1,1 @@
+"""vLLM servers that a step starts, watches, uses and stops."""

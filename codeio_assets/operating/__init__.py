@@ -1,0 +1,1 @@
+"""Operating a project: bringing everything up to date, status, alerts."""

@@ -1,1 +1,0 @@
-"""What the definitions share: stages, partitions, metadata keys, publishing, checks, automation."""

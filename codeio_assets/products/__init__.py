@@ -1,0 +1,1 @@
+"""What people take out of the tables: exports, estimates, differences, traces, the status."""

@@ -1,0 +1,195 @@
+"""What a backfill will ask of language models: requests, tokens, money and hours, from the rows at hand.
+
+What lives here: the arithmetic over frames. Exact where the input of a step is there (its prompts are built and looked
+up in the journal), by the averages of what was made before where it is not.
+What does not: reading tables (`cli_llm`), prices (`llm.money`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from codeio_assets.core.method.revision import NEEDS_REVISION
+from codeio_assets.core.method.transform import request_messages
+from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings.models import Chat, ModelCall
+from codeio_assets.llm.contract import ChatRequest
+from codeio_assets.llm.money import FREE, Price
+from codeio_assets.steps.unified_functions import request
+
+CHARS_PER_TOKEN = 3.5
+"""Of code and English prose, when no answer tells better."""
+ASSUMED = {
+    "transform_share": 0.56,
+    "tasks_per_function": 11.5,
+    "revised_share": 0.49,
+    "attempts_per_file": 1.3,
+}
+"""Yields of the method (CodeI/O, sec. 2: 56% of files, 5.8 pairs in two directions, 49% wrong at turn 1)."""
+
+STEPS = ("transform", "predict", "revise")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one step of one shard will ask; `recorded` of the requests are in the journal and cost nothing."""
+
+    shard: str
+    step: str
+    requests: int
+    recorded: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Averages of what is there: frames of all shards, maybe empty."""
+
+    attempts: pl.DataFrame
+    predictions: pl.DataFrame
+    revisions: pl.DataFrame
+    functions: int
+    files: int
+    tasks: int
+    wrong_ratio: float | None
+
+    def tokens(self, step: str, call: ModelCall) -> tuple[float, float, bool]:
+        """Return mean prompt and completion tokens of a step's requests, and whether they were observed."""
+        rows = {"transform": self.attempts, "predict": self.predictions, "revise": self.revisions}[step]
+        answered = rows.filter(pl.col("completion_tokens") > 0)
+        if answered.is_empty():
+            return 0.0, call.max_tokens / 2, False
+        means = answered.select(pl.col("prompt_tokens", "completion_tokens").mean()).row(0)
+        return float(means[0]), float(means[1]), True
+
+    @property
+    def attempts_per_file(self) -> float:
+        """Transform requests per file."""
+        files = self.attempts["file_id"].n_unique()
+        return len(self.attempts) / files if files else ASSUMED["attempts_per_file"]
+
+    @property
+    def functions_per_file(self) -> float:
+        """Share of the files that become functions."""
+        return self.functions / self.files if self.files else ASSUMED["transform_share"]
+
+    @property
+    def tasks_per_function(self) -> float:
+        """Prediction tasks per function, of those without pairs too."""
+        return self.tasks / self.functions if self.functions else ASSUMED["tasks_per_function"]
+
+    @property
+    def revised_ratio(self) -> float:
+        """Share of the predictions that get another turn."""
+        return ASSUMED["revised_share"] if self.wrong_ratio is None else self.wrong_ratio
+
+
+@dataclass(frozen=True)
+class ShardRows:
+    """The rows of a shard that are there; None for what was not made yet. `files` counts its items in any case."""
+
+    shard: str
+    files: int
+    eligible: pl.DataFrame | None = None
+    functions: pl.DataFrame | None = None
+    tasks: pl.DataFrame | None = None
+    verdicts: pl.DataFrame | None = None
+    revised: bool = False
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Estimates shards.
+
+    Args:
+        chat: the settings.
+        prompt: the transform template.
+        experience: averages.
+        is_recorded: tells whether a request is in the journal.
+        prices: by model.
+    """
+
+    chat: Chat
+    prompt: Prompt
+    experience: Experience
+    is_recorded: Callable[[ChatRequest], bool]
+    prices: Mapping[str, Price]
+
+    def shard(self, rows: ShardRows) -> list[Estimate]:
+        """Return what each step of a shard will ask, in flow order."""
+        transform = self._transform(rows)
+        functions = len(rows.functions) if rows.functions is not None else self._functions(rows)
+        predict, tasks = self._predict(rows, functions)
+        return [transform, predict, self._revise(rows, tasks)]
+
+    def _functions(self, rows: ShardRows) -> float:
+        files = len(rows.eligible) if rows.eligible is not None else rows.files
+        return files * self.experience.functions_per_file
+
+    def _transform(self, rows: ShardRows) -> Estimate:
+        call, further = self.chat.transform, self.experience.attempts_per_file - 1
+        if rows.functions is not None:
+            return self._estimate(rows.shard, "transform", 0, 0, 0, call, "done")
+        if rows.eligible is None:
+            return self._estimate(
+                rows.shard, "transform", round(rows.files * (1 + further)), 0, None, call, "files of the shard"
+            )
+        asked = [
+            request(self.chat.model, request_messages(self.prompt, content), call)
+            for content in rows.eligible["content"]
+        ]
+        return self._exact(rows.shard, "transform", asked, call, further * len(asked))
+
+    def _predict(self, rows: ShardRows, functions: float) -> tuple[Estimate, float]:
+        call = self.chat.predict
+        if rows.tasks is None:
+            tasks = functions * self.experience.tasks_per_function
+            return self._estimate(rows.shard, "predict", round(tasks), 0, None, call, "average yield"), tasks
+        if rows.verdicts is not None:
+            return self._estimate(rows.shard, "predict", 0, 0, 0, call, "done"), len(rows.tasks)
+        asked = [request(self.chat.model, [("user", prompt)], call) for prompt in rows.tasks["prompt"]]
+        return self._exact(rows.shard, "predict", asked, call, 0), len(rows.tasks)
+
+    def _revise(self, rows: ShardRows, tasks: float) -> Estimate:
+        call, turns = self.chat.predict, self.chat.revision_turns
+        if rows.revised:
+            return self._estimate(rows.shard, "revise", 0, 0, 0, call, "done")
+        if rows.verdicts is not None:
+            wrong = float(rows.verdicts["status"].is_in(sorted(NEEDS_REVISION)).sum())
+            return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call, "verdicts")
+        wrong = tasks * self.experience.revised_ratio
+        return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call, "average share")
+
+    def _exact(self, shard: str, step: str, asked: list[ChatRequest], call: ModelCall, further: float) -> Estimate:
+        """Estimate requests that are known; `further` ones follow from their answers."""
+        missing = [one for one in asked if not self.is_recorded(one)]
+        chars = sum(len(message.content) for one in missing for message in one.messages)
+        total = len(asked) + round(further)
+        recorded = len(asked) - len(missing)
+        mean, _, seen = self.experience.tokens(step, call)
+        later = round(further * len(missing) / len(asked)) if asked else 0
+        tokens = round(chars / CHARS_PER_TOKEN + later * (mean if seen else chars / max(1, len(missing)) / 2))
+        recorded += round(further) - later
+        return self._estimate(shard, step, total, recorded, tokens, call, "rows at hand")
+
+    def _estimate(
+        self,
+        shard: str,
+        step: str,
+        requests: int,
+        recorded: int,
+        prompt: int | None,
+        call: ModelCall,
+        basis: str,
+    ) -> Estimate:
+        mean_prompt, mean_completion, seen = self.experience.tokens(step, call)
+        missing = requests - recorded
+        prompt = round(missing * (mean_prompt or 1_000)) if prompt is None else prompt
+        completion = round(missing * mean_completion)
+        cost = self.prices.get(self.chat.model, FREE).cost(prompt, completion)
+        how = basis if seen or not missing else f"{basis}; half of max_tokens per answer"
+        return Estimate(shard, step, requests, recorded, prompt, completion, cost, how)

@@ -1,0 +1,118 @@
+"""Exporting a training set: Parquet and JSONL in the layout of Hugging Face datasets, with a dataset card.
+
+What does not live here: the text of the card (`products.dataset_card`).
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.tables.data import SPLITS
+from codeio_assets.products.dataset_card import CardFacts, dataset_card
+from codeio_assets.steps.training_sets import PINS
+from codeio_assets.store import Manifest, Snapshot, StoreError, Warehouse
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+FACTS = ("sources", "models", "prompts", "rules")
+
+
+def export_training_set(warehouse: Warehouse, recipe: Recipe, query: Callable[[str], str], target: Path) -> Path:
+    """Write the training set of a recipe to a folder that `datasets.load_dataset` opens, and return the folder.
+
+    A stage is a configuration, the sides of the split are its splits: `data/stage1/train.parquet`, and the same rows as
+    `jsonl/stage1/train.jsonl`. The folder appears when it is complete. `query` returns the text of a file under sql/.
+
+    Raises:
+        StoreError: there is no training set, or the folder exists and is not empty.
+    """
+    manifest = warehouse.manifest("training_sets", recipe.name)
+    if manifest is None:
+        raise StoreError(f"training_sets[{recipe.name}] is missing: materialise it first.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target} exists and is not empty. Name a new folder, or remove it.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.parent / f".{target.name}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        counts = _write_files(warehouse.root / manifest.tables["training_sets"].file, unfinished)
+        facts = _facts(warehouse, recipe, manifest, query, counts)
+        (unfinished / "README.md").write_text(dataset_card(recipe, facts), encoding="utf-8")
+        if target.exists():
+            target.rmdir()
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def push(folder: Path, repository: str) -> str:
+    """Upload an exported folder to a dataset repository of a hub and return its address.
+
+    Raises:
+        StoreError: there is no token in the environment variable HF_TOKEN.
+    """
+    token = os.environ.get("HF_TOKEN")
+    if not token:
+        raise StoreError("There is no token: set HF_TOKEN to one that may write to the hub, then push again.")
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    address = api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
+    api.upload_folder(repo_id=repository, repo_type="dataset", folder_path=folder)
+    return str(address)
+
+
+def _write_files(table: Path, folder: Path) -> dict[tuple[int, str], int]:
+    """Write a file per stage and split in both formats, streaming; return the rows of each."""
+    rows = pl.scan_parquet(table, glob=False, hive_partitioning=False)
+    counted = rows.group_by("stage", "split").len().collect().rows()
+    counts = {(stage, split): count for stage, split, count in counted}
+    columns = [name for name in rows.collect_schema().names() if name not in {"stage", "split", "prompt_json"}]
+    for stage, split in sorted(counts):
+        part = rows.filter((pl.col("stage") == stage) & (pl.col("split") == split)).select(
+            "sample_id", pl.col("prompt_json").str.json_decode(MESSAGES).alias("prompt"), *columns[1:]
+        )
+        parquet = folder / "data" / f"stage{stage}" / f"{split}.parquet"
+        lines = folder / "jsonl" / f"stage{stage}" / f"{split}.jsonl"
+        for path in (parquet, lines):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        part.sink_parquet(parquet, compression="zstd", row_group_size=16_384)
+        pl.scan_parquet(parquet, glob=False).sink_ndjson(lines)
+    order = {split: place for place, split in enumerate(SPLITS)}
+    return dict(sorted(counts.items(), key=lambda item: (item[0][0], order[item[0][1]])))
+
+
+def _facts(
+    warehouse: Warehouse,
+    recipe: Recipe,
+    manifest: Manifest,
+    query: Callable[[str], str],
+    counts: dict[tuple[int, str], int],
+) -> CardFacts:
+    built_from = _snapshot_of(warehouse, recipe.name, manifest)
+    own = warehouse.snapshot(["training_sets"], [recipe.name])
+    read = Snapshot(entries=(*built_from.entries, *own.entries))
+    funnel = warehouse.sql(query("reports/funnel.sql")).to_dicts()
+    return CardFacts(
+        counts=counts,
+        version=manifest.version,
+        snapshot=built_from.id,
+        written_at=manifest.written_at,
+        dropped_by_reason=dict(manifest.info.get("dropped_by_reason") or {}),
+        funnel=[row for row in funnel if "," not in row["step"] or row["step"].endswith(f", {recipe.name}")],
+        tables={name: warehouse.sql(query(f"lineage/card_{name}.sql"), snapshot=read).to_dicts() for name in FACTS},
+    )
+
+
+def _snapshot_of(warehouse: Warehouse, recipe: str, manifest: Manifest) -> Snapshot:
+    """Return the snapshot that a training set was built from; what is live now when it was not kept."""
+    for name, id_ in warehouse.pins().items():
+        if name == f"{PINS}{recipe}.{id_[:12]}":
+            snapshot = warehouse.load_snapshot(id_)
+            if snapshot.versions == manifest.upstream:
+                return snapshot
+    return warehouse.snapshot(sorted({key.split("/")[0] for key in manifest.upstream}))

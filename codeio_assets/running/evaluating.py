@@ -1,0 +1,168 @@
+"""Evaluation of a recipe's base model and checkpoints as a step: who is asked what, and by which engine.
+
+What does not live here: choosing and judging (`steps.held_out_scores`), generation (`training.process.evaluation`,
+`llm`).
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from codeio_assets.core.settings.models import Chat, ModelCall
+from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.llm.session import VLLM, open_session
+from codeio_assets.project import Project
+from codeio_assets.running.plots import Interval, interval_plot
+from codeio_assets.running.training import run_process
+from codeio_assets.sandbox import Sandbox
+from codeio_assets.steps.held_out_scores import choose_held_out, score
+from codeio_assets.steps.result import StepResult
+from codeio_assets.steps.unified_functions import request
+from codeio_assets.store import StoreError, Warehouse
+from codeio_assets.training.base_models import resolve_base_model
+from codeio_assets.training.contract import Failure
+from codeio_assets.training.launching import training_environment
+from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings, rows_id
+
+
+def evaluate_recipe(
+    context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse, sandbox: Sandbox
+) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
+    """Ask the base model and all checkpoints of the run's recipe about its held-out rows, and judge the answers.
+
+    Raises:
+        StoreError: there is no training set or checkpoint.
+        dagster.Failure: the process that asks failed.
+    """
+    recipe = project.recipes[context.partition_key]
+    models = evaluated_models(recipe.name, project, warehouse)
+    rows = choose_held_out(held_out_rows(project, warehouse, recipe), recipe.evaluation)
+    findings = [*_findings(context, project, rows, models)]
+    if recipe.evaluation.generation == "vllm":
+        findings += _ask_servers(context, project, rows.filter("ask"), models)
+    tasks = held_out_tasks(warehouse, rows)
+    names = {model.name: model.checkpoint_sha256 for model in models}
+    result = score(recipe.name, names, rows, findings, tasks, sandbox, project.settings.judging.rule)
+    return result, score_plots(result.tables["held_out_scores"])
+
+
+def evaluated_models(recipe: str, project: Project, warehouse: Warehouse) -> list[EvaluatedModel]:
+    """Return the base model and the checkpoints of a recipe.
+
+    Raises:
+        StoreError: a stage of the recipe has no checkpoint.
+    """
+    of = project.recipes[recipe]
+    models = [EvaluatedModel("base", of.base_model, of.revision)]
+    for stage in sorted(of.stages):
+        rows = warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts()
+        if not rows:
+            raise StoreError(f"sft_stage{stage}_checkpoint[{recipe}] is missing; materialise it first")
+        models.append(EvaluatedModel(f"stage{stage}", rows[0]["path"], None, rows[0]["checkpoint_sha256"]))
+    return models
+
+
+def held_out_rows(project: Project, warehouse: Warehouse, recipe: Recipe) -> pl.DataFrame:
+    """Return enough held-out rows of a recipe's training set to choose from."""
+    wanted = max(recipe.evaluation.tasks_per_direction, recipe.evaluation.loss_rows)
+    return warehouse.sql(project.sql("evaluation/held_out_rows.sql"), partition=recipe.name, wanted=wanted)
+
+
+def held_out_tasks(warehouse: Warehouse, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the tasks, pairs and functions behind the rows that are asked, by table."""
+    tasks = _matching(warehouse, "prediction_tasks", "task_id", rows.filter("ask")["task_id"])
+    return {
+        "prediction_tasks": tasks,
+        "io_pairs": _matching(warehouse, "io_pairs", "pair_id", tasks["pair_id"]),
+        "unified_functions": _matching(warehouse, "unified_functions", "function_id", tasks["function_id"]),
+    }
+
+
+def _matching(warehouse: Warehouse, table: str, key: str, ids: pl.Series) -> pl.DataFrame:
+    query = f"select * exclude (part) from {table} where list_contains($ids, {key})"
+    return warehouse.sql(query, ids=ids.unique().to_list())
+
+
+def _findings(
+    context: dg.AssetExecutionContext, project: Project, rows: pl.DataFrame, models: list[EvaluatedModel]
+) -> list[dict[str, Any]]:
+    """Run the evaluation process, unless an earlier run found all of it."""
+    settings = project.recipes[context.partition_key].evaluation
+    asked = rows if settings.generation == "transformers" else rows.with_columns(ask=False)
+    how = settings.model_dump(include={"max_new_tokens", "max_length", "batch_size"})
+    work = project.checkpoints / context.partition_key / "evaluation"
+    stem = work / rows_id(asked, models, **how)[:16]
+    job = EvaluationJob(
+        models=tuple(models),
+        rows_file=f"{stem}.parquet",
+        output=f"{stem}.jsonl",
+        cache_dir=str(project.home / "models"),
+        **how,
+    )
+    path = job.write(Path(f"{stem}.job.json"))
+    asked.select("item_id", "prompt_json", "completion", "ask", "measure").write_parquet(job.rows_file)
+    Failure.clear(job.output)
+    command = [sys.executable, "-m", "codeio_assets.training.process.evaluation", str(path)]
+    run_process(context, command, training_environment(project.settings.training.devices), job.output)
+    return read_findings(Path(job.output))
+
+
+def _ask_servers(
+    context: dg.AssetExecutionContext, project: Project, rows: pl.DataFrame, models: list[EvaluatedModel]
+) -> Iterator[dict[str, Any]]:
+    """Ask each model behind vLLM servers of its own, started for it and stopped after it."""
+    most = project.recipes[context.partition_key].evaluation.max_new_tokens
+    call = ModelCall.model_validate({"temperature": 0.0, "max_tokens": most})
+    items = rows.sort("item_id").to_dicts()
+    for model in models:
+        chat = server_settings(project, model)
+        requests = [request(chat.model, _messages(row), call) for row in items]
+        with open_session(chat, project.chat_folders, context.run.run_id[:8], context.log.info) as session:
+            responses = session.client.complete(requests)
+        for row, response in zip(items, responses, strict=True):
+            yield {
+                "model": model.name,
+                "kind": "answer",
+                "item_id": row["item_id"],
+                "text": response.text,
+                "finish_reason": response.finish_reason or response.status,
+                "prompt_tokens": response.prompt_tokens,
+                "completion_tokens": response.completion_tokens,
+            }
+
+
+def server_settings(project: Project, model: EvaluatedModel) -> Chat:
+    """Return the project's chat settings, for vLLM servers of one evaluated model."""
+    chat = project.settings.chat
+    path = resolve_base_model(model.source, project.home / "models", model.revision)
+    identity = (model.checkpoint_sha256 or model.revision or "latest")[:12]
+    update = {
+        "base_url": VLLM,
+        "endpoints": (),
+        "requests": "one_by_one",
+        "model": f"{model.source if model.name == 'base' else model.name}@{identity}",
+        "vllm": chat.vllm.model_copy(update={"model_path": path}),
+    }
+    return chat.model_copy(update=update)
+
+
+def _messages(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in json.loads(row["prompt_json"])]
+
+
+def score_plots(scores: pl.DataFrame) -> dict[str, dg.MetadataValue]:
+    """Return accuracy and loss with their intervals, base against stage 1 against stage 2."""
+    plots: dict[str, dg.MetadataValue] = {}
+    for name, title in (("accuracy", "share correct"), ("loss", "nats per completion token")):
+        intervals = [
+            Interval(row["subject"], row["model"], row[name], row[f"{name}_low"], row[f"{name}_high"])
+            for row in scores.sort("subject", "model").to_dicts()
+            if row[name] is not None
+        ]
+        plots[f"codeio/{name}_plot"] = interval_plot(intervals, title)
+    return plots

@@ -1,0 +1,23 @@
+"""Retries: faults of the machine are tried again; what a person must mend fails at once; faults of data never raise."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from codeio_assets.core.settings.project import SettingsError
+from codeio_assets.llm.contract import ChatServerError
+from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.steps.held_out_scores import HeldOutError
+from codeio_assets.training.contract import TrainingError
+
+INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def failing_at_once() -> Generator[None]:
+    """Turn errors that no retry can mend (wrong key, no sandbox, bad settings) into a failure without retries."""
+    try:
+        yield
+    except (ChatServerError, SandboxUnavailable, SettingsError, HeldOutError, TrainingError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from None

@@ -1,4 +1,0 @@
-"""The stages of the method over one shard or recipe, as plain functions: frames and engines in, `StageResult` out.
-
-What does not live here: rules (`core`), engines (`sandbox`, `llm`, `store`), Dagster (`defs`).
-"""

@@ -1,0 +1,386 @@
+"""io_pairs: drawing inputs, executing them, and proving that each stored pair reproduces (CodeI/O, sec. 2.3).
+
+An input is canonical JSON before the call; every kept pair gave the same output in a second process under another hash
+seed, clock and random state. What does not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
+"""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
+from codeio_assets.core.settings.project import Sampling
+from codeio_assets.core.values.canonical import content_id
+from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
+from codeio_assets.steps.result import Row, StepResult, account, rejection
+
+REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
+CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
+FURTHER = tuple(replace(CHANGED, hash_seed=seed, random_seed=seed) for seed in (2, 3, 4))
+"""Two hash seeds may give a small set the same order: of 7,536 real pairs 4 passed with two and failed with a third."""
+FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in range(5, 17))
+"""A rare draw of chance, such as a choice between equals, shows under few random seeds."""
+SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
+PROBES = 3
+SLOWEST_SHOWN = 20
+EXECUTED_INPUTS = 10
+"""Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A function on its way to pairs; `outputs` maps accepted inputs to outputs, `problem` ends it early."""
+
+    function_id: str
+    source: str
+    code: str
+    generator: str
+    draws: Draws = field(default_factory=Draws)
+    executed: int = 0
+    outputs: dict[str, str] = field(default_factory=dict[str, str])
+    rounds: int = 0
+    problem: tuple[str, str] | None = None
+
+    @property
+    def program(self) -> str:
+        """The program that draws: the generator sees the names of the reference code."""
+        return f"{self.code}\n\n{self.generator}\n"
+
+    def wants_more(self, settings: Sampling) -> bool:
+        """Tell whether another round of draws may help: not enough pairs, draws left, and draws not hopeless."""
+        enough = len(self.outputs) >= EXECUTED_INPUTS
+        timeouts = self.draws.lost["output_timeout"] + self.draws.lost["generator_timeout"]
+        hopeless = not self.outputs and (self.rounds >= 2 or timeouts >= EXECUTED_INPUTS)
+        return not enough and not hopeless and self.rounds * settings.draws_per_round < settings.draws
+
+
+@dataclass(slots=True)
+class Tally:
+    """What execution cost and how it ended, over a stage; `say` is told after each job how far the stage is."""
+
+    say: Callable[[str], None] | None = None
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    cpu: list[float] = field(default_factory=list[float])
+    retried: int = 0
+    phase: str = ""
+    functions: int = 0
+    done: int = 0
+    calls_of: Counter[str] = field(default_factory=Counter[str])
+    cpu_of: dict[str, float] = field(default_factory=dict[str, float])
+
+    def begin(self, phase: str, functions: int) -> None:
+        """Name what comes next, and how many functions (one job each) it has."""
+        self.phase, self.functions, self.done = phase, functions, 0
+
+    def add(self, outcomes: Sequence[Outcome], owner: str | None = None) -> None:
+        """Count the outcomes of one job, and for the function that owns it if told."""
+        if owner is not None:
+            self.calls_of[owner] += len(outcomes)
+            self.cpu_of[owner] = self.cpu_of.get(owner, 0.0) + sum(outcome.cpu_s for outcome in outcomes)
+        self.outcomes.update(outcome.status for outcome in outcomes)
+        self.cpu.extend(outcome.cpu_s for outcome in outcomes)
+        self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
+        self.done += 1
+        if self.say:
+            self.say(f"{self.phase}: {self.done:,}/{self.functions:,} functions, {len(self.cpu):,} calls so far")
+
+    def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
+        """Return the numbers for metadata."""
+        return {
+            "isolation": sandbox.isolation,
+            "outcomes_by_status": dict(sorted(self.outcomes.items())),
+            "execution_cpu_s": round(sum(self.cpu), 3),
+            "calls_retried": self.retried,
+            "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
+        }
+
+    def slowest(self) -> list[dict[str, Any]]:
+        """Return the functions whose calls took most CPU time, with their share of all."""
+        total = sum(self.cpu) or 1.0
+        return [
+            {"function_id": owner, "calls": self.calls_of[owner], "cpu_s": cpu_s, "shard_share": cpu_s / total}
+            for owner, cpu_s in sorted(self.cpu_of.items(), key=lambda item: -item[1])[:SLOWEST_SHOWN]
+        ]
+
+
+class InfrastructureError(Exception):
+    """The machine, not a program, was at fault: the step must be run again."""
+
+
+def sample_pairs(
+    functions: pl.DataFrame,
+    sandbox: Sandbox,
+    settings: Sampling,
+    pairs_per_function: Mapping[str, int],
+    tally: Tally | None = None,
+) -> StepResult:
+    """Sample the pairs of all functions of a shard.
+
+    Rejections (by function): the reason most draws or outputs were lost to, `too_few_pairs`, `degenerate`,
+    `nondeterministic_<cause>`.
+
+    Raises:
+        InfrastructureError: some call ended as `infrastructure`.
+    """
+    candidates = [
+        Candidate(row["function_id"], row["source"], row["reference_code"], row["input_generator"])
+        for row in functions.to_dicts()
+    ]
+    tally = tally or Tally()
+    draw_and_execute(candidates, sandbox, settings, tally, together=True)
+    confirm([candidate for candidate in candidates if candidate.outputs], sandbox, tally)
+    rows: list[Row] = []
+    rejections: list[Row] = []
+    for candidate in candidates:
+        problem = problem_of(candidate, settings)
+        if problem:
+            rejections.append(rejection(candidate.function_id, candidate.source, *problem))
+        else:
+            rows.extend(_pair_rows(candidate, pairs_per_function[candidate.source]))
+    kept = len(candidates) - len(rejections)
+    lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
+    info = tally.as_info(sandbox) | {
+        "lost_draws_by_reason": dict(sorted(lost.items())),
+        "slowest_functions": tally.slowest(),
+    }
+    return account("io_pairs", rows, rejections, items_in=len(candidates), items_out=kept, info=info)
+
+
+def draw_and_execute(
+    candidates: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally, *, together: bool = False
+) -> None:
+    """Draw inputs and execute them, round by round over all candidates that want more.
+
+    With `together` the inputs of a function share a process, which costs a fraction; `confirm` then sees whether they
+    influenced each other.
+    """
+    while active := [candidate for candidate in candidates if candidate.wants_more(settings)]:
+        _draw(active, sandbox, settings, tally)
+        _execute(active, sandbox, tally, together=together)
+
+
+def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: Tally) -> None:
+    by_id = {candidate.function_id: candidate for candidate in active}
+    jobs = (
+        Job(
+            candidate.function_id,
+            candidate.program,
+            "input_generator",
+            draws=min(settings.draws_per_round, settings.draws - candidate.rounds * settings.draws_per_round),
+            variant=replace(REFERENCE, random_seed=settings.seed + 1_000 * candidate.rounds),
+        )
+        for candidate in active
+    )
+    tally.begin("drawing inputs", len(active))
+    for job, outcomes in sandbox.run_many(jobs):
+        _refuse_infrastructure(job, outcomes)
+        tally.add(outcomes, job.job_id)
+        candidate = by_id[job.job_id]
+        for outcome in outcomes:
+            candidate.draws.add(outcome.status, outcome.value_json, describe(outcome))
+        candidate.rounds += 1
+
+
+def _execute(active: list[Candidate], sandbox: Sandbox, tally: Tally, *, together: bool) -> None:
+    """Execute the inputs that were accepted and not executed yet, as many as are still wanted."""
+    todo: dict[str, list[str]] = {}
+    for candidate in active:
+        wanted = EXECUTED_INPUTS - len(candidate.outputs)
+        inputs = candidate.draws.inputs[candidate.executed : candidate.executed + wanted]
+        candidate.executed += len(inputs)
+        if inputs:
+            todo[candidate.function_id] = inputs
+    outcomes = _outcomes(active, todo, sandbox, tally, together=together)
+    if together:
+        _settle_failures(active, outcomes, sandbox, tally)
+    for candidate in active:
+        for text, outcome in outcomes.get(candidate.function_id, {}).items():
+            _keep(candidate, text, outcome)
+
+
+def _settle_failures(
+    active: list[Candidate], outcomes: dict[str, dict[str, Outcome]], sandbox: Sandbox, tally: Tally
+) -> None:
+    """Execute alone what did not return, for it may have fallen to another call of its process.
+
+    Where all calls timed out the first few tell: if none of them returns alone, the others are believed.
+    """
+    failed = {key: [text for text, each in found.items() if each.status != "ok"] for key, found in outcomes.items()}
+    silent = [key for key, found in outcomes.items() if all(each.status == "timeout" for each in found.values())]
+    probes = failed | {key: failed[key][:PROBES] for key in silent}
+    for key, found in _outcomes(active, probes, sandbox, tally).items():
+        outcomes[key] |= found
+    rest = {
+        key: failed[key][PROBES:]
+        for key in silent
+        if any(outcomes[key][text].status != "timeout" for text in probes[key])
+    }
+    for key, found in _outcomes(active, rest, sandbox, tally).items():
+        outcomes[key] |= found
+
+
+def _outcomes(
+    candidates: Iterable[Candidate],
+    inputs: Mapping[str, Sequence[str]],
+    sandbox: Sandbox,
+    tally: Tally,
+    variant: Variant = REFERENCE,
+    *,
+    together: bool = False,
+) -> dict[str, dict[str, Outcome]]:
+    """Execute inputs of several functions; return function -> input -> outcome."""
+    jobs = [
+        Job(each.function_id, each.code, calls=tuple(texts), variant=variant, together=together and len(texts) > 1)
+        for each in candidates
+        if (texts := inputs.get(each.function_id))
+    ]
+    found: dict[str, dict[str, Outcome]] = {}
+    tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
+    for job, outcomes in sandbox.run_many(jobs) if jobs else ():
+        _refuse_infrastructure(job, outcomes)
+        tally.add(outcomes, job.job_id)
+        found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
+    return found
+
+
+def _keep(candidate: Candidate, text: str, outcome: Outcome) -> None:
+    """Take the outcome of one input: an output, or a reason for a loss."""
+    value = outcome.value_json
+    reason = reject_output(outcome.status, value, any_size=candidate.draws.any_size)
+    if reason is None and value is not None:
+        candidate.outputs[text] = value
+        return
+    explained = describe(outcome) if reason is None or value is None else explain(reason, value)
+    candidate.draws.lose(reason or "output_missing", explained)
+
+
+def confirm(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+    """Execute each pair once more, alone and under other surroundings.
+
+    A function whose outputs differ is executed again with each call alone, in case calls that shared a process had
+    influenced each other. If its outputs still differ it is unstable, and gets the cause as its `problem`.
+    """
+    differing = _unstable(candidates, sandbox, CHANGED, tally)
+    _execute_alone(differing, sandbox, tally)
+    _blame(_unstable(differing, sandbox, CHANGED, tally), CHANGED, sandbox, tally)
+    for variant in FURTHER:
+        _confirm_again(candidates, sandbox, variant, tally)
+    chancy = [candidate for candidate in candidates if SOURCES_OF_CHANCE.search(candidate.code)]
+    for variant in FURTHER_WITH_CHANCE:
+        _confirm_again(chancy, sandbox, variant, tally)
+
+
+def _confirm_again(candidates: list[Candidate], sandbox: Sandbox, variant: Variant, tally: Tally) -> None:
+    """Execute the pairs that still stand under one more variant, together first, for that costs little."""
+    standing = [candidate for candidate in candidates if candidate.outputs and not candidate.problem]
+    differing = _unstable(standing, sandbox, variant, tally, together=True)
+    _blame(_unstable(differing, sandbox, variant, tally), variant, sandbox, tally)
+
+
+def _blame(unstable: list[Candidate], changed: Variant, sandbox: Sandbox, tally: Tally) -> None:
+    """Find what makes candidates unstable under `changed`, and set it as their problem."""
+    for cause, variant in variants_by_cause(changed):
+        for candidate in _unstable([each for each in unstable if not each.problem], sandbox, variant, tally):
+            candidate.problem = (f"nondeterministic_{cause}", f"the output changes with {cause.replace('_', ' ')}")
+    for candidate in unstable:
+        candidate.problem = candidate.problem or ("nondeterministic", "two executions gave different outputs")
+
+
+def variants_by_cause(changed: Variant = CHANGED) -> tuple[tuple[str, Variant], ...]:
+    """Return causes of an unstable output, each with surroundings that differ from the reference in that thing alone.
+
+    What changes when nothing does has looked at how much time passes, and comes before what it could be mistaken for.
+    """
+    return (
+        ("time", replace(REFERENCE, clock_s=changed.clock_s)),
+        ("time", REFERENCE),
+        ("random", replace(REFERENCE, random_seed=changed.random_seed)),
+        ("hash_order", replace(REFERENCE, hash_seed=changed.hash_seed)),
+    )
+
+
+def _execute_alone(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
+    """Replace the outputs of candidates by what each call gives in a process of its own."""
+    inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
+    outcomes = _outcomes(candidates, inputs, sandbox, tally)
+    for candidate in candidates:
+        candidate.outputs.clear()
+        for text, outcome in outcomes.get(candidate.function_id, {}).items():
+            _keep(candidate, text, outcome)
+
+
+def _unstable(
+    candidates: list[Candidate], sandbox: Sandbox, variant: Variant, tally: Tally, *, together: bool = False
+) -> list[Candidate]:
+    """Return the candidates that give other outputs than theirs under a variant."""
+    inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
+    outcomes = _outcomes(candidates, inputs, sandbox, tally, variant, together=together)
+    return [
+        candidate
+        for candidate in candidates
+        if any(
+            outcome.value_json != candidate.outputs[text]
+            for text, outcome in outcomes.get(candidate.function_id, {}).items()
+        )
+    ]
+
+
+def describe(outcome: Outcome) -> str:
+    """Put an outcome in words: `TypeError: ...`, or its status."""
+    if outcome.error_type:
+        return f"{outcome.error_type}: {outcome.message or ''}".rstrip(": ")
+    return outcome.status.replace("_", " ")
+
+
+def _refuse_infrastructure(job: Job, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status == "infrastructure":
+            raise InfrastructureError(f"job {job.job_id[:12]}: {outcome.message or 'the sandbox lost its worker'}")
+
+
+def problem_of(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:
+    """Return (reason, detail) when a candidate that was drawn, executed and confirmed gives no pairs, else None."""
+    if candidate.problem:
+        return candidate.problem
+    if not candidate.outputs:
+        return main_reason(candidate.draws.lost), candidate.draws.first_error or "no input was accepted"
+    if len(candidate.outputs) < settings.min_pairs:
+        lost = ", ".join(f"{reason} {count}" for reason, count in candidate.draws.lost.most_common(4))
+        return "too_few_pairs", f"{len(candidate.outputs)} pair(s); lost: {lost}"
+    if is_degenerate(candidate.outputs.values()) and not settings.keep_degenerate:
+        return (
+            "degenerate",
+            f"all {len(candidate.outputs)} inputs give {next(iter(candidate.outputs.values()))[:200]}",
+        )
+    return None
+
+
+def chosen_inputs(candidate: Candidate, cap: int) -> list[str]:
+    """Return up to `cap` inputs, those with an output not seen before first, else in the order of drawing."""
+    fresh: list[str] = []
+    repeated: list[str] = []
+    seen: set[str] = set()
+    for text, output in candidate.outputs.items():
+        (repeated if output in seen else fresh).append(text)
+        seen.add(output)
+    return (fresh + repeated)[:cap]
+
+
+def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
+    return [
+        {
+            "pair_id": content_id(function_id=candidate.function_id, input_json=text),
+            "function_id": candidate.function_id,
+            "source": candidate.source,
+            "pair_index": index,
+            "input_json": text,
+            "output_json": candidate.outputs[text],
+            "is_degenerate": is_degenerate(candidate.outputs.values()),
+        }
+        for index, text in enumerate(chosen_inputs(candidate, cap))
+    ]

@@ -1,0 +1,141 @@
+"""training_sets: building the rows that a recipe trains on, in SQL and in bounded memory.
+
+Shards do not meet in a sample, so one group of shards is joined at a time and its rows leave as Arrow batches. The rows
+and their order follow from the snapshot and the recipe alone, however shards are grouped.
+What does not live here: the rules (`sql/transforms`), their parameters (`core.method.assembly`), conversations
+(`steps.instruction_data`).
+"""
+
+# pyarrow 26 ships no types; delete when it does.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from codeio_assets.core.method.assembly import Parameters, parameters_of, recipe_parameters
+from codeio_assets.core.settings.project import Phrases, Split
+from codeio_assets.core.settings.recipes import Kind, Recipe
+from codeio_assets.core.values.canonical import Json
+from codeio_assets.steps.result import StepResult
+from codeio_assets.store import Snapshot, Warehouse
+from codeio_assets.store.parquet import arrow_schema
+
+TASKS_PER_GROUP = 30_000
+"""Tasks that are joined at once; some 10 KB each while they are sorted."""
+ROWS_PER_BATCH = 4_096
+PINS = "training_sets."
+OUTCOMES: dict[Kind, str] = {"codeio": "task_outcomes", "instruction": "conversation_outcomes"}
+SAMPLES: dict[Kind, str] = {"codeio": "task_samples", "instruction": "conversation_samples"}
+REJECTED: dict[Kind, str] = {
+    "codeio": "select task_id as id, source, reason, detail from task_outcomes where reason is not null "
+    "order by part, id",
+    "instruction": "select sample_id as id, source, reason, detail from conversation_outcomes "
+    "where reason is not null order by id",
+}
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A recipe over a snapshot: `counts` looks at what it takes, `samples` and `rejections` stream the rows."""
+
+    recipe: Recipe
+    warehouse: Warehouse
+    snapshot: Snapshot
+    query: Callable[[str], str]
+    parameters: Parameters
+    tasks_per_group: int = TASKS_PER_GROUP
+
+    def samples(self) -> pa.RecordBatchReader:
+        """Return the rows of `training_sets`, in the order of stage, kind, shard and id."""
+        return self._stream("training_sets", lambda kind: self.query(f"transforms/{SAMPLES[kind]}.sql"))
+
+    def rejections(self, any_: bool = True) -> pa.RecordBatchReader:
+        """Return the rows of `training_sets_rejections`, in the same order; nothing is read when there are none."""
+        if not any_:
+            return pa.RecordBatchReader.from_batches(arrow_schema("training_sets_rejections"), [])
+        return self._stream("training_sets_rejections", lambda kind: REJECTED[kind])
+
+    def counts(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
+        """Return how many items end on each side of each stage, by each reason, and by each licence left out."""
+        sides: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        licenses: Counter[str] = Counter()
+        for kind, connection, values in self._each():
+            query = f"select reason, split, license, count(*) from {OUTCOMES[kind]} group by all"
+            for reason, split, license_, count in connection.execute(query).fetchall():
+                if reason is None:
+                    sides[f"stage_{values['stage']}_{split}"] += count
+                else:
+                    reasons[reason] += count
+                if reason in {"license_not_allowed", "license_unknown"}:
+                    licenses[license_ or "unknown"] += count
+        return sides, reasons, licenses
+
+    def _stream(self, table: str, query_of: Callable[[Kind], str]) -> pa.RecordBatchReader:
+        schema = arrow_schema(table)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for kind, connection, values in self._each():
+                query = query_of(kind)
+                relation = connection.sql(query, params=parameters_of(query, values))
+                for batch in relation.to_arrow_reader(ROWS_PER_BATCH):
+                    yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def _each(self) -> Iterator[tuple[Kind, duckdb.DuckDBPyConnection, dict[str, Any]]]:
+        """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""
+        for number, stage in sorted(self.recipe.stages.items()):
+            for kind, share in sorted(stage.mix.items()):
+                values = {**self.parameters, "stage": number, "share": share}
+                table = "prediction_tasks" if kind == "codeio" else "instruction_data"
+                for group in self.snapshot.in_groups(table, self.tasks_per_group):
+                    with self.warehouse.connect(group) as connection:
+                        connection.execute(self.query("transforms/_hashing.sql"))
+                        query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
+                        connection.execute(
+                            f"create temp table {OUTCOMES[kind]} as {query}", parameters_of(query, values)
+                        )
+                        yield kind, connection, values
+
+
+def assemble(
+    recipe: Recipe,
+    warehouse: Warehouse,
+    snapshot: Snapshot,
+    query: Callable[[str], str],
+    phrases: Phrases,
+    split: Split,
+    tasks_per_group: int = TASKS_PER_GROUP,
+) -> StepResult:
+    """Build the rows of all stages of a recipe; each (stage, item) ends as a row or a rejection.
+
+    `query` returns the text of a file under sql/. The tables of the result are streams, read once. Rejections: the
+    reasons of sql/transforms/task_outcomes.sql.
+    """
+    parameters = recipe_parameters(recipe, phrases, split)
+    assembly = Assembly(recipe, warehouse, snapshot, query, parameters, tasks_per_group)
+    sides, reasons, licenses = assembly.counts()
+    taken, dropped = sum(sides.values()), sum(reasons.values())
+    info: dict[str, Json] = {"rows_by_split": dict(sorted(sides.items()))}
+    if recipe.data.licenses:
+        info["left_out_by_license"] = dict(licenses.most_common())
+    return StepResult(
+        {},
+        items_in=taken + dropped,
+        items_out=taken,
+        dropped_by_reason=dict(sorted(reasons.items())),
+        info=info,
+        streams={"training_sets": assembly.samples(), "training_sets_rejections": assembly.rejections(bool(dropped))},
+    )
+
+
+def pin_name(recipe: str, snapshot: Snapshot) -> str:
+    """Return the name under which the versions that a training set was built from are kept."""
+    return f"{PINS}{recipe}.{snapshot.id[:12]}"

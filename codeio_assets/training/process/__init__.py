@@ -1,0 +1,1 @@
+"""What runs in the training process, and may import torch at its top. The host never imports it."""

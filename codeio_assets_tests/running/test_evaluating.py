@@ -1,0 +1,76 @@
+"""What an evaluation reads from the warehouse, and which servers it would start."""
+
+from pathlib import Path
+
+import pytest
+
+from codeio_assets.core.settings.recipes import Evaluation, Recipe
+from codeio_assets.core.values.canonical import content_id
+from codeio_assets.operating.local import score_lines
+from codeio_assets.project import Project
+from codeio_assets.running.evaluating import (
+    evaluated_models,
+    held_out_rows,
+    held_out_tasks,
+    score_plots,
+    server_settings,
+)
+from codeio_assets.steps.held_out_scores import choose_held_out
+from codeio_assets.store import StoreError, Warehouse
+from codeio_assets.training.process.evaluation import EvaluatedModel
+from codeio_assets_tests.reports import tiny
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return tiny.write(Warehouse(tmp_path_factory.mktemp("warehouse")), tiny.tables())
+
+
+def demo(**evaluation) -> Recipe:
+    changed = Evaluation.model_validate(evaluation)
+    return Project.find().recipes[tiny.RECIPE].model_copy(update={"evaluation": changed})
+
+
+def test_only_rows_that_may_be_chosen_are_read(warehouse: Warehouse) -> None:
+    recipe = demo(tasks_per_direction=1, loss_rows=1)
+    rows = held_out_rows(Project.find(), warehouse, recipe)
+    assert set(rows["split"]) == {"validation"}
+    assert rows.group_by("direction").len()["len"].to_list() == [2, 2]
+    chosen = choose_held_out(rows, recipe.evaluation)
+    assert sorted(chosen["direction"].to_list()) == ["input", "output"]
+    every = choose_held_out(warehouse.read("training_sets", tiny.RECIPE), recipe.evaluation)
+    assert chosen["item_id"].to_list() == every["item_id"].to_list()
+
+
+@pytest.mark.parametrize("tasks", [0, 2])
+def test_the_tables_behind_the_prompts_are_read_by_id(warehouse: Warehouse, tasks: int) -> None:
+    recipe = demo(tasks_per_direction=tasks, loss_rows=1)
+    rows = choose_held_out(held_out_rows(Project.find(), warehouse, recipe), recipe.evaluation)
+    found = held_out_tasks(warehouse, rows)
+    assert len(found["prediction_tasks"]) == 2 * tasks
+    assert set(found["prediction_tasks"]["pair_id"]) == set(found["io_pairs"]["pair_id"])
+    assert set(found["prediction_tasks"]["function_id"]) == set(found["unified_functions"]["function_id"])
+
+
+def test_base_and_all_stages_are_asked(warehouse: Warehouse, tmp_path: Path) -> None:
+    project = Project.find()
+    models = evaluated_models(tiny.RECIPE, project, warehouse)
+    assert [(one.name, one.checkpoint_sha256) for one in models] == [
+        ("base", None), ("stage1", content_id(checkpoint=1)), ("stage2", content_id(checkpoint=2)),
+    ]  # fmt: skip
+    with pytest.raises(StoreError, match=r"sft_stage1_checkpoint\[demo\] is missing"):
+        evaluated_models(tiny.RECIPE, project, Warehouse(tmp_path))
+
+
+def test_a_server_of_a_checkpoint_has_its_folder_and_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    chat = server_settings(Project.find(), EvaluatedModel("stage1", str(tmp_path), None, "a" * 64))
+    assert (chat.base_url, chat.model, chat.vllm.model_path) == ("vllm", "stage1@aaaaaaaaaaaa", str(tmp_path))
+
+
+def test_scores_are_told_and_plotted(warehouse: Warehouse) -> None:
+    scores = warehouse.read("held_out_scores", tiny.RECIPE)
+    base, stage1 = score_lines(scores.to_dicts())
+    assert base.startswith("base    input 0 of 2 (0% to 100%) loss 1.5000; output 0 of 2")
+    assert stage1.startswith("stage1  input 2 of 2")
+    assert set(score_plots(scores)) == {"codeio/accuracy_plot", "codeio/loss_plot"}
