@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 MAX_SEARCHED: Final = 2_000_000
 """Characters of a response that are searched; the longest of the published responses has some 60,000."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal, get_args
 
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 Status = Literal["correct", "wrong", "no_answer", "truncated", "no_gold"]
 """`no_gold`: neither the line nor the data has the right answer, so that the response has no score."""
@@ -52,6 +52,20 @@ class Verdict:
 def judged(score: float, extracted: str | None, **details: Json) -> Verdict:
     """Return the verdict of an answer that was found; only the full score is correct."""
     return Verdict("correct" if score == 1 else "wrong", float(score), extracted, details)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Expressions that must be evaluated in the sandbox, after a program, before there is a verdict.
+
+    `gold` is a Python literal; the response is right when every value is equal to it. It never enters the sandbox.
+    """
+
+    code: str
+    expressions: tuple[str, ...]
+    gold: str
+    extracted: str
+    details: Details = field(default_factory=dict[str, Json])
 
 
 NO_ANSWER: Final = Verdict("no_answer", 0.0)
@@ -111,8 +125,7 @@ def mean_of_groups(scored: Sequence[Scored]) -> Figure:
 
 Row = Mapping[str, Json]
 Load = Callable[[Path], Iterable[Question]]
-Score = Callable[[str, Question], Verdict]
-Needs = Literal["time_limit", "sandbox"]
+Score = Callable[[str, Question], Verdict | Execution]
 
 
 @dataclass(frozen=True, slots=True)

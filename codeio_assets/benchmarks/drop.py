@@ -28,7 +28,7 @@ from codeio_assets.benchmarks.contract import (
     scores_of,
 )
 from codeio_assets.benchmarks.files import find, json_file
-from codeio_assets.core.canonical import Json
+from codeio_assets.core.values.canonical import Json
 
 FILES: Final = (
     *("drop/drop_dataset_dev.json", "drop_dataset_dev.json", "drop/drop_dataset_test.json"),

@@ -14,7 +14,7 @@ from typing import Final
 from codeio_assets.benchmarks import choices
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Benchmark, Question, field_id
 from codeio_assets.benchmarks.files import find
-from codeio_assets.core.canonical import sha256_hex
+from codeio_assets.core.values.canonical import sha256_hex
 
 FILES: Final = ("gpqa/gpqa_main.csv", "gpqa_main.csv", "gpqa/gpqa_diamond.csv", "gpqa_diamond.csv")
 WRONG: Final = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")

@@ -25,7 +25,7 @@ from codeio_assets.benchmarks.contract import (
     scores_of,
 )
 from codeio_assets.benchmarks.files import find, json_lines, text_of
-from codeio_assets.core.canonical import Json, canonical_json
+from codeio_assets.core.values.canonical import Json, canonical_json
 
 FILES: Final = ("zebralogic/grid_test.jsonl", "grid_test.jsonl")
 SMALL: Final = frozenset({"2*2", "2*3", "2*4", "2*5", "2*6", "3*2", "3*3", "4*2"})

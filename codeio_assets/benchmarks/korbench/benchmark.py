@@ -1,6 +1,6 @@
 """KOR-Bench: 1,250 items over 125 rules made for it, 250 each in five categories; the score is the mean of all.
 
-What does not live here: when an answer is right (`korbench_rules`).
+What does not live here: when an answer is right (`rules`).
 
 Source: KOR-Bench/KOR-Bench (Apache-2.0); the zero-shot prompt is ours, with the rule and the question as given.
 """
@@ -25,7 +25,7 @@ from codeio_assets.benchmarks.contract import (
     scores_of,
 )
 from codeio_assets.benchmarks.files import find, find_folder, json_lines, text_of
-from codeio_assets.benchmarks.korbench_rules import SYMBOLIC_ITEMS, bracketed, double_bracketed, is_right, is_same_formula
+from codeio_assets.benchmarks.korbench.rules import SYMBOLIC_ITEMS, bracketed, double_bracketed, is_right, is_same_formula
 
 CATEGORIES: Final = ("cipher", "counterfactual", "logic", "operation", "puzzle")
 PROMPT: Final = (

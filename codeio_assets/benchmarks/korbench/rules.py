@@ -1,6 +1,6 @@
 r"""KOR-Bench's rules of comparison: when an answer in double brackets is right, by category, rule and item.
 
-What lives here: pure comparisons of texts. What does not: files, prompts and totals (`korbench`). The public scorer
+What lives here: pure comparisons of texts. What does not: files, prompts and totals (`benchmark`). The public scorer
 runs model text of puzzle rules 9 and 10 through `eval`; here it is parsed as arithmetic, and nothing else counts.
 An empty answer is never right; in the public scorer it is for puzzle rule 4, as a part of every text.
 
@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from codeio_assets.benchmarks.answers import NoArithmetic, arithmetic
+from codeio_assets.benchmarks.latex import NoFormula, antlr_formula
 
 SYMBOLIC_ITEMS: Final = frozenset(
     {18, 73, 74, 77, 94, 115, 116, 117, 121, 122, 123, 125, 131, 132, 134, 135, 136, 141, 143, 149}
@@ -139,23 +140,18 @@ def is_same_formula(response: str, gold: str) -> bool:
                 _simplified(part.strip()) for part in wanted.split("or")
             }
         return _simplified(given) == _simplified(wanted)
-    except _Unreadable:
+    except NoFormula:
         return given == wanted
-
-
-class _Unreadable(Exception):  # noqa: N818
-    """No formula."""
 
 
 @lru_cache(maxsize=2_000)
 def _simplified(latex: str) -> object:
     import sympy  # seconds to load: where it is used
-    from latex2sympy2_extended import latex2sympy
 
     try:
-        return sympy.simplify(latex2sympy(latex))
-    except Exception as error:  # the parser and sympy raise nearly anything on text that is no formula
-        raise _Unreadable from error
+        return sympy.simplify(antlr_formula(latex))
+    except Exception as error:  # sympy raises nearly anything on what is no number
+        raise NoFormula(str(error)) from None
 
 
 def _same_letters(given: str, wanted: str) -> bool:
