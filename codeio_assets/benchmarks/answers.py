@@ -9,7 +9,6 @@ response, or else the first thing that looks like an `answer` member.
 
 import ast
 import json
-import operator
 import re
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -103,10 +102,14 @@ def after_answer_is(text: str) -> str | None:
     return text[last.end() :].partition("\n")[0].strip()
 
 
-_OPERATORS: Final[dict[type, Callable[[Any, Any], Any]]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
-}  # fmt: skip
+_OPERATORS: Final[dict[type, Callable[[float, float], float]]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.FloorDiv: lambda left, right: left // right,
+    ast.Mod: lambda left, right: left % right,
+}
 _ARITHMETIC: Final = re.compile(r"[0-9.+\-*/%()\s]{1,1000}", re.ASCII)
 _MAX_POWER: Final = 64
 

@@ -9,7 +9,7 @@ Source: suzgunmirac/BIG-Bench-Hard (MIT), whose prompts are used as they are.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from codeio_assets.benchmarks.contract import (
     NO_ANSWER,
@@ -36,12 +36,14 @@ def load(folder: Path, *names: str, suffix: str = "Q: {question}\nA: Let's think
         BadBenchmarkData: there is no task, or a task has no prompt.
     """
     tasks = find_folder(folder, "*.json", *names)
+    if not any((place / "cot-prompts").is_dir() for place in (tasks, tasks.parent)):
+        raise BadBenchmarkData(f"{tasks}: has no folder cot-prompts, nor one beside it; are these tasks of BBH?")
     for path in sorted(tasks.glob("*.json")):
         examples: Any = json_file(path).get("examples")
         if not isinstance(examples, list):
             raise BadBenchmarkData(f"{path}: has no `examples`")
         shots = _shots(tasks, path.stem)
-        for index, example in enumerate(examples):
+        for index, example in enumerate(cast("list[dict[str, Any]]", examples)):
             text = str(example["input"])
             prompt = f"{shots}\n\n{suffix.format(question=text)}" if shots else suffix.format(question=text)
             yield Question(f"{path.stem}/{index}", text, prompt, str(example["target"]), path.stem)

@@ -134,8 +134,9 @@ class Benchmark:
 
     `id_fields` are the fields of a line of responses that name its question, and go into the output; `question_id`
     makes the id of them that the loader gives. `own_question` makes a question of a line that holds its own gold
-    answer (the known one, if any, is given as well), or None. `load` reads the files of the authors' own format from
-    a folder. `files` says in words what it looks for.
+    answer (the known one, if any, is given as well), or None. `load` reads the files of the authors' own format from a
+    folder; `files` says in words what it looks for. `is_asked` leaves out questions of other releases, which are there
+    to be scored only.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Benchmark:
     files: str
     own_question: Callable[[Row, Question | None], Question | None] = field(default=lambda _, known: known)
     figure: Callable[[Sequence[Scored]], Figure] = mean_score
+    is_asked: Callable[[Question], bool] = field(default=lambda _: True)
     needs_data: bool = True
     scorer_version: int = 1
     prompt_version: int = 1

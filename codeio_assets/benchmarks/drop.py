@@ -10,6 +10,7 @@ Source: allenai/allennlp-models (Apache-2.0); the paper gives no prompt, ours as
 import re
 import string
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -50,7 +51,7 @@ def load(folder: Path) -> Iterator[Question]:
     """Yield the questions of a file in DROP's published form; gold is a list of answers, each a list of spans."""
     for passage_id, entry in json_file(find(folder, *FILES)).items():
         for number, pair in enumerate(entry["qa_pairs"]):
-            answers = [pair["answer"], *(pair.get("validated_answers") or [])]
+            answers: list[dict[str, Any]] = [pair["answer"], *(pair.get("validated_answers") or [])]
             golds = [spans for answer in answers if (spans := gold_spans(answer))[0].strip()]
             text = str(pair["question"])
             yield Question(
@@ -138,14 +139,13 @@ def _is_number(text: str) -> bool:
 
 def _aligned(given: Bags, wanted: Bags) -> list[float]:
     """Return the F1 of each pair in the one-to-one alignment whose sum is largest."""
-    import numpy as np  # loaded where they are used, as scipy is
-    from scipy.optimize import linear_sum_assignment
+    assign = import_module("scipy.optimize").linear_sum_assignment  # loaded where it is used
 
     if not given or not wanted:
         return []
-    scores = np.array([[_f1(bag, gold) for bag in given] for gold in wanted])
-    rows, columns = linear_sum_assignment(-scores)
-    return [float(score) for score in scores[rows, columns]]
+    scores = [[_f1(bag, gold) for bag in given] for gold in wanted]
+    rows, columns = assign(scores, maximize=True)
+    return [scores[row][column] for row, column in zip(rows.tolist(), columns.tolist(), strict=True)]
 
 
 def _f1(bag: frozenset[str], gold: frozenset[str]) -> float:
@@ -160,7 +160,9 @@ def _f1(bag: frozenset[str], gold: frozenset[str]) -> float:
 
 def figure(scored: Sequence[Scored]) -> Figure:
     """Return the mean F1, with exact match beside it."""
-    exact = [float(cast("float", each.verdict.details.get("em", 0.0))) for each in scored if each.verdict.score is not None]
+    exact = [
+        float(cast("float", each.verdict.details.get("em", 0.0))) for each in scored if each.verdict.score is not None
+    ]
     return Figure(percent(scores_of(scored)), {"exact_match": percent(exact)})
 
 

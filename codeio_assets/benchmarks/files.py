@@ -6,7 +6,7 @@ What does not live here: what the records mean (one module per benchmark).
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from codeio_assets.benchmarks.contract import BadBenchmarkData
 
@@ -71,7 +71,7 @@ def _object(place: str, text: str) -> dict[str, Any]:
         raise BadBenchmarkData(f"{place}: is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadBenchmarkData(f"{place}: is no JSON object")
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def text_of(record: dict[str, Any], name: str, place: str) -> str:

@@ -6,6 +6,7 @@ What does not live here: `math-verify`, which MATH is judged with and which has 
 import contextlib
 import io
 import warnings
+from importlib import import_module
 from typing import Any
 
 
@@ -22,13 +23,36 @@ def antlr_formula(latex: str) -> Any:
     Raises:
         NoFormula: it cannot be read.
     """
-    from sympy.parsing.latex import _parse_latex_antlr  # pyright: ignore[reportAttributeAccessIssue]
-
-    grammar: Any = _parse_latex_antlr
-    grammar.version = lambda _: "4.11"
+    grammar: Any = import_module("sympy.parsing.latex._parse_latex_antlr")
+    grammar.version = _version_that_sympy_asks_for
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return grammar.parse_latex(latex)
         except Exception as error:  # the grammar's actions raise nearly anything on text that is no formula
             raise NoFormula(str(error)) from None
+
+
+def _version_that_sympy_asks_for(package: str) -> str:
+    return "4.11"
+
+
+def lark_formulas(latex: str) -> list[Any]:
+    """Return the expressions that sympy's Lark grammar reads in a text: more than one where it is ambiguous.
+
+    Raises:
+        NoFormula: it cannot be read.
+    """
+    parser, tree_class = import_module("sympy.parsing.latex"), import_module("lark").Tree
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found: Any = parser.parse_latex(latex, backend="lark")
+        except Exception as error:  # the parser raises nearly anything on text that is no formula
+            raise NoFormula(str(error)) from None
+    return list(found.children) if isinstance(found, tree_class) else [found]
+
+
+def simplified(expression: Any) -> Any:
+    """Return an expression as sympy simplifies it; sympy takes seconds to load, and is loaded here."""
+    return import_module("sympy").simplify(expression)

@@ -7,6 +7,7 @@ raises where its alarm cannot be set (outside of the main thread), so that respo
 
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -88,8 +89,7 @@ def _gold(text: str) -> list[Any]:
 
 def _parsed(text: str) -> list[Any]:
     """Return what `math-verify` finds in a text; an error of its own or too long a time finds nothing."""
-    from math_verify import parse  # sympy and a parser: loaded where they are used
-
+    parse = import_module("math_verify").parse  # sympy and a parser: loaded where they are used
     try:
         return cast("list[Any]", parse(text, parsing_timeout=SECONDS, raise_on_error=False))
     except (RecursionError, MemoryError):
@@ -97,8 +97,7 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _equal(gold: str, answer: list[Any]) -> bool:
-    from math_verify import verify
-
+    verify = import_module("math_verify").verify
     try:
         return bool(verify(_gold(gold), answer, timeout_seconds=SECONDS, raise_on_error=False))
     except (RecursionError, MemoryError):

@@ -44,7 +44,9 @@ def load(folder: Path) -> Iterator[Question]:
 
 def figure(scored: Sequence[Scored]) -> Figure:
     """Return the mean over all questions, with each subject's."""
-    return Figure(percent(scores_of(scored)), {name: percent(scores_of(each)) for name, each in by_group(scored).items()})
+    return Figure(
+        percent(scores_of(scored)), {name: percent(scores_of(each)) for name, each in by_group(scored).items()}
+    )
 
 
 BENCHMARK: Final = Benchmark(

@@ -73,7 +73,7 @@ def _table(solution: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def score(response: str, question: Question) -> Verdict:
     """Judge the cells of the last solution in a response."""
-    if not isinstance(question.gold, dict):
+    if question.gold is None:
         return NO_GOLD
     gold = cast("dict[str, dict[str, str]]", question.gold)
     n_cells = sum(len(cells) for cells in gold.values())
@@ -82,7 +82,9 @@ def score(response: str, question: Question) -> Verdict:
     if solution is None:
         return Verdict("no_answer", 0.0, None, {"n_cells": n_cells, "n_right_cells": 0})
     n_right = sum(
-        _is_same(cell, _cell(solution, house, column)) for house, cells in gold.items() for column, cell in cells.items()
+        _is_same(cell, _cell(solution, house, column))
+        for house, cells in gold.items()
+        for column, cell in cells.items()
     )
     right = n_right == n_cells
     details: dict[str, Json] = {"n_cells": n_cells, "n_right_cells": n_right}
@@ -95,7 +97,7 @@ def _cell(solution: Json, house: str, column: str) -> Json:
 
 
 def _is_same(gold: str, cell: Json) -> bool:
-    first: Json = cast("list[Json]", cell)[0] if isinstance(cell, list) and cell else cell
+    first: Json = next(iter(cast("list[Json]", cell)), None) if isinstance(cell, list) else cell
     return isinstance(first, str) and first.lower().strip() == gold.lower().strip()
 
 

@@ -19,7 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"core"},
     "sources": {"core", "store"},
     "steps": {"core", "sandbox", "llm", "sources", "store"},
-    "batch": {"core", "sandbox", "steps"},
+    "benchmarks": {"core"},
+    "evaluation": {"core", "benchmarks", "sandbox", "llm"},
+    "batch": {"core", "sandbox", "steps", "benchmarks", "evaluation"},
     "project": {"core", "llm", "sources"},
     "products": {"core", "project", "llm", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
@@ -33,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", *ENGINES},
+    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", "evaluation", *ENGINES},
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

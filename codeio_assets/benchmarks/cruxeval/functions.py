@@ -34,8 +34,11 @@ def __encoded(value, __depth=0):
     if __depth > 90:
         raise ValueError("nested too deep")
     below = __depth + 1
-    if value is None or isinstance(value, (bool, int, float, complex)):
-        return [type(value).__name__ if type(value) in (bool, int, float, complex) else "int", repr(value)]
+    if value is None:
+        return ["NoneType", ""]
+    for kind in (bool, int, float, complex):
+        if isinstance(value, kind):
+            return [kind.__name__, kind.__repr__(value)]
     if isinstance(value, str):
         return ["str", "".join(value)]
     if isinstance(value, (bytes, bytearray)):
@@ -75,7 +78,7 @@ def question_id(row: Any) -> str:
     return f"sample_{text.rpartition('#')[2]}" if "#" in text else text
 
 
-def marked_answers(response: str) -> Iterator[str]:
+def marked_answers(response: str, is_whole: bool = True) -> Iterator[str]:
     """Yield what may be the answer: the last `[ANSWER]` block, the last `assert` line, the whole response."""
     blocks = _BLOCK.findall(response)
     if blocks:
@@ -83,7 +86,8 @@ def marked_answers(response: str) -> Iterator[str]:
     asserts = _ASSERT.findall(response)
     if asserts:
         yield asserts[-1].strip()
-    yield _unfenced(response)
+    if is_whole:
+        yield _unfenced(response)
 
 
 def _unfenced(text: str) -> str:
@@ -152,9 +156,7 @@ def program(execution: Execution) -> str:
 
 def settle(execution: Execution, values_json: list[str | None]) -> Verdict:
     """Return the verdict from the encoded values, None where an expression had none."""
-    right = bool(values_json) and all(
-        value is not None and _is_equal(value, execution.gold) for value in values_json
-    )
+    right = bool(values_json) and all(value is not None and _is_equal(value, execution.gold) for value in values_json)
     return judged(right, execution.extracted, **execution.details)
 
 

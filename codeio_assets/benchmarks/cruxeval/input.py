@@ -23,9 +23,50 @@ PROMPT: Final = (
     "[PYTHON]\n{program}\n[/PYTHON]"
 )
 _BUILTINS: Final = frozenset(
-    "abs all any ascii bin bool bytearray bytes chr complex dict divmod enumerate filter float frozenset hash hex int"
-    " isinstance iter len list map max min next oct ord pow print range repr reversed round set slice sorted str sum"
-    " tuple zip".split()
+    [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "bytearray",
+        "bytes",
+        "chr",
+        "complex",
+        "dict",
+        "divmod",
+        "enumerate",
+        "filter",
+        "float",
+        "frozenset",
+        "hash",
+        "hex",
+        "int",
+        "isinstance",
+        "iter",
+        "len",
+        "list",
+        "map",
+        "max",
+        "min",
+        "next",
+        "oct",
+        "ord",
+        "pow",
+        "print",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "slice",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "zip",
+    ]
 )
 _REFUSED: Final = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 

@@ -1,23 +1,25 @@
 """CRUXEval-O: predict what a call of a short function returns.
 
 A literal is compared as a literal. Another expression, as in `'a' * 3`, is evaluated in the sandbox after the code, as
-the official rule does; an answer that holds the call itself, `f(<input>)`, does not count. An answer object's text
-that is no literal is the string it spells.
+the official rule does; an answer that holds the call itself, `f(<input>)`, does not count. The text in an answer object
+may mean the literal that it is or the string that it spells: `"answer": "5"` is 5 and '5'.
 
 Source: facebookresearch/cruxeval (MIT); answer objects as WildEval/ZeroEval asks for them. Its own published figures
 compare texts (`details.is_same_text`), and are up to 1.5 points lower.
 """
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from codeio_assets.benchmarks.answers import answer_member, first_object
 from codeio_assets.benchmarks.contract import (
     NO_ANSWER,
     NO_GOLD,
     Benchmark,
+    Details,
     Execution,
     Figure,
     Question,
@@ -52,7 +54,7 @@ def own_question(row: Row, known: Question | None) -> Question | None:
     gold = row.get("answer")
     if not isinstance(gold, str):
         return known
-    facts = known.facts if known is not None else {}
+    facts: Details = known.facts if known is not None else {}
     return Question(question_id(row), "", "", gold, facts=facts)
 
 
@@ -63,7 +65,8 @@ def score(response: str, question: Question) -> Verdict | Execution:
     found = first_object(response) if "{" in response else None
     if found is not None and "answer" in found:
         return _judge_member(found["answer"], question.gold)
-    for answer in marked_answers(response):
+    is_object = '"answer"' in response
+    for answer in marked_answers(response, is_whole=not is_object):
         expressions = asserted(_right_side(answer))
         if expressions:
             return _judge(answer, expressions, question)
@@ -81,20 +84,23 @@ def _judge_member(value: Json, gold: str) -> Verdict:
     """Judge the answer of an object: a literal, or else the string that it spells."""
     if not isinstance(value, str):
         return judged(are_equal(value, gold), repr(value), is_same_text=repr(value) == gold)
-    expressions = asserted(value)
-    same_text = is_same_text(value, gold)
-    if len(expressions) == 1:
-        try:
-            return judged(are_equal(literal(expressions[0]), gold), value, is_same_text=same_text)
-        except NoLiteral:
-            pass
-    return judged(are_equal(value, gold), value, is_same_text=same_text)
+    right = any(are_equal(each, gold) for each in _meanings(value))
+    return judged(right, value, is_same_text=is_same_text(value, gold))
+
+
+def _meanings(text: str) -> Iterator[Any]:
+    """Yield what an object's text may mean: the literal that it is, and the string that it spells, quoted or not."""
+    for source in (text, text.replace("\n", "\\n"), f"'{text}'"):
+        expressions = asserted(source)
+        if len(expressions) == 1:
+            with suppress(NoLiteral):
+                yield literal(expressions[0])
+    yield text
 
 
 def is_same_text(value: str, gold: str) -> bool:
-    """Return whether an answer's text is the gold text, in quotes where it looks like a string without any."""
-    is_bare = not any(char in value for char in "({[]})") and not value.replace(".", "", 1).isdigit()
-    return (f"'{value}'" if is_bare and value.lower() not in ("true", "false") else value) == gold
+    """Return whether an answer's text is the gold text, with or without its quotes."""
+    return gold in (value, f"'{value}'")
 
 
 def _judge(answer: str, expressions: list[ast.expr], question: Question) -> Verdict | Execution:
@@ -102,7 +108,7 @@ def _judge(answer: str, expressions: list[ast.expr], question: Question) -> Verd
     if "input" in facts and f"f({facts['input']})" in answer:
         return judged(0, answer)
     try:
-        return judged(all([are_equal(literal(each), gold) for each in expressions]), answer)
+        return judged(all(are_equal(literal(each), gold) for each in expressions), answer)
     except NoLiteral:
         texts = tuple(ast.unparse(each) for each in expressions)
         return Execution(str(facts.get("code", "")), texts, gold, answer)

@@ -25,7 +25,13 @@ from codeio_assets.benchmarks.contract import (
     scores_of,
 )
 from codeio_assets.benchmarks.files import find, find_folder, json_lines, text_of
-from codeio_assets.benchmarks.korbench.rules import SYMBOLIC_ITEMS, bracketed, double_bracketed, is_right, is_same_formula
+from codeio_assets.benchmarks.korbench.rules import (
+    SYMBOLIC_ITEMS,
+    bracketed,
+    double_bracketed,
+    is_right,
+    is_same_formula,
+)
 
 CATEGORIES: Final = ("cipher", "counterfactual", "logic", "operation", "puzzle")
 PROMPT: Final = (

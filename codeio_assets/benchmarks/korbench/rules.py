@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from codeio_assets.benchmarks.answers import NoArithmetic, arithmetic
-from codeio_assets.benchmarks.latex import NoFormula, antlr_formula
+from codeio_assets.benchmarks.latex import NoFormula, antlr_formula, simplified
 
 SYMBOLIC_ITEMS: Final = frozenset(
     {18, 73, 74, 77, 94, 115, 116, 117, 121, 122, 123, 125, 131, 132, 134, 135, 136, 141, 143, 149}
@@ -146,10 +146,8 @@ def is_same_formula(response: str, gold: str) -> bool:
 
 @lru_cache(maxsize=2_000)
 def _simplified(latex: str) -> object:
-    import sympy  # seconds to load: where it is used
-
     try:
-        return sympy.simplify(antlr_formula(latex))
+        return simplified(antlr_formula(latex))
     except Exception as error:  # sympy raises nearly anything on what is no number
         raise NoFormula(str(error)) from None
 

@@ -40,6 +40,7 @@ CATEGORIES: Final[dict[str, str]] = {
     **dict.fromkeys(("connections", "plot_unscrambling", "typos"), "language"),
 }
 """Task -> category."""
+RELEASE: Final = "2024-07-26"
 NEW_ZEBRA: Final = "2024-11-25"
 """From this release on, a zebra puzzle asks for several answers."""
 _REASONING: Final = re.compile(r"<think>.*?</think>", re.DOTALL)
@@ -106,6 +107,11 @@ def load(folder: Path) -> Iterator[Question]:
             )
 
 
+def is_of_july(question: Question) -> bool:
+    """Return whether a question belongs to the release of July 2024; copies without answers have no dates."""
+    return str(question.facts.get("release", "")) <= RELEASE
+
+
 def own_question(row: Row, known: Question | None) -> Question | None:
     """Return the known question, with the line's own gold answer where it has one."""
     gold = row.get("ground_truth")
@@ -151,4 +157,5 @@ BENCHMARK: Final = Benchmark(
     files="livebench/cta.jsonl and its fellows",
     own_question=own_question,
     figure=figure,
+    is_asked=is_of_july,
 )

@@ -24,7 +24,9 @@ def connections(response: str, gold: str) -> tuple[float, str | None]:
     if not lists:
         return 0.0, None
     wanted = _groups(gold.split(","))
-    found = [(sum(any(group <= other for other in _groups(each.split(","))) for group in wanted), each) for each in lists]
+    found = [
+        (sum(any(group <= other for other in _groups(each.split(","))) for group in wanted), each) for each in lists
+    ]
     best, text = max(found, key=lambda pair: pair[0])
     return best / len(wanted), text
 

@@ -1,4 +1,4 @@
-r"""LiveBench's mathematics: expressions (AMPS_Hard), contests by letter or number, and proofs put into order (olympiad).
+r"""LiveBench's mathematics: expressions (AMPS_Hard), contests, and proofs put into order (olympiad).
 
 Each scorer returns (score, what was found). Expressions are parsed with sympy's Lark grammar, or else with its ANTLR
 grammar, and equal when their difference simplifies to zero or to less than 0.001, as in the public scorer.
@@ -6,14 +6,13 @@ grammar, and equal when their difference simplifies to zero or to less than 0.00
 Source: LiveBench/LiveBench (Apache-2.0), process_results/math.
 """
 
-import contextlib
 import re
-import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
-from codeio_assets.benchmarks.latex import NoFormula, antlr_formula
+from codeio_assets.benchmarks.latex import NoFormula, antlr_formula, lark_formulas, simplified
 from codeio_assets.benchmarks.livebench.edit_distance import edit_distance
 
 MAX_EXPRESSION_CHARS: Final = 600
@@ -21,7 +20,21 @@ MAX_TOKENS: Final = 500
 _SOLUTION: Final = re.compile(r"<solution>(.*?)</solution>")
 _OPTION: Final = re.compile(r"\\textbf\{\(([A-E])\)\s?\}(.*?)(?:\\qquad|\$)")
 _DIGITS: Final = re.compile(r"\d+")
-_NEUTRAL: Final = ("+C", "+ C", "+ c", "+c", "\\left", "\\right", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\,", "\\;", "\n")
+_NEUTRAL: Final = (
+    "+C",
+    "+ C",
+    "+ c",
+    "+c",
+    "\\left",
+    "\\right",
+    "\\bigl",
+    "\\bigr",
+    "\\Bigl",
+    "\\Bigr",
+    "\\,",
+    "\\;",
+    "\n",
+)
 _MARKS: Final = ("$", "{", "}", "\\", "boxed", "<", ">")
 Numbers = list[int | None]
 
@@ -44,7 +57,7 @@ def last_boxed(text: str) -> str | None:
 
 
 def lettered_contest(response: str, gold: str, question: str) -> tuple[float, str | None]:
-    """Score a contest of five options: the letter four times in a row, in a solution tag, boxed, or the option's text."""
+    """Score a contest of five options: the letter four times in a row, in a tag or a box, or the option's text."""
     solutions = _SOLUTION.findall(response)
     if solutions and set(solutions[-1].lower()) == {gold.lower()}:
         return 1.0, solutions[-1]
@@ -87,7 +100,7 @@ def olympiad(response: str, gold: str) -> tuple[float, str | None]:
 
 
 def _order(response: str) -> Numbers:
-    """Return the numbers that a response lists: after `answer:`, boxed, in the last line, or after `answer:` loosely."""
+    """Return the numbers that a response lists: after `answer:`, boxed, in the last line, or loosely."""
     lowered = response.lower()
     for found in (_after_answer(lowered), _boxed_numbers(response), _last_line(lowered)):
         if found and any(number is not None for number in found):
@@ -178,7 +191,7 @@ def _last_formula(text: str) -> str | None:
 
 
 def normalised(answer: str) -> str:
-    r"""Return a final answer in plain LaTeX: right of its equals sign, without dress, `\frac12` and `\sqrt2` written out."""
+    r"""Return a final answer in plain LaTeX: right of its equals sign, with the braces that `\frac12` lacks."""
     text = answer[:MAX_EXPRESSION_CHARS].rpartition("=")[2]
     text = re.sub(r"(.*?)(\$)(.*?)(\$)(.*)", r"$\3$", text)
     for command in ("text", "textbf", "overline"):
@@ -195,11 +208,9 @@ def is_equivalent(wanted: str, answer: str) -> bool:
 
 
 def _is_zero(left: Any, right: Any) -> bool:
-    import sympy  # seconds to load: where it is used
-
     try:
-        difference = sympy.simplify(left - right)
-        return bool(difference == 0) or bool(sympy.Abs(difference) < 0.001)
+        difference = simplified(left - right)
+        return bool(difference == 0) or bool(abs(difference) < 0.001)
     except Exception:  # sympy raises nearly anything on what is no number
         return False
 
@@ -211,16 +222,8 @@ def _parsed(latex: str) -> tuple[Any, ...]:
 
 
 def _readings(latex: str) -> Iterator[list[Any]]:
-    import lark
-    from sympy.parsing.latex import parse_latex
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for text in (latex, latex.replace("\\\\", "\\")):
-            try:
-                tree: Any = parse_latex(text, backend="lark")
-                yield list(tree.children) if isinstance(tree, lark.Tree) else [tree]
-            except Exception:  # the parser raises nearly anything
-                continue
-        with contextlib.suppress(NoFormula):
-            yield [antlr_formula(latex)]
+    for text in (latex, latex.replace("\\\\", "\\")):
+        with suppress(NoFormula):
+            yield lark_formulas(text)
+    with suppress(NoFormula):
+        yield [antlr_formula(latex)]

@@ -17,9 +17,9 @@ _BOLD_LINE: Final = re.compile(r"\*\*(.*?)\*\*")
 _TRIPLE_BOLD: Final = re.compile(r"\*\*\*(\w+)\*\*\*")
 _WORD: Final = re.compile(r"\b\w+\b")
 _NUMBER_WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
 _SHAPES: Final = ("tetrahedra", "tetrahedron", "triangle", "square")
 _TRUTHS: Final = ("yes", "no", "unknown")
 
@@ -97,7 +97,9 @@ def zebra(response: str, gold: str) -> tuple[float, str | None]:
         return 0.0, None
     given = [part for text in texts for part in text.split(",")]
     given = given[-len(wanted) :] if len(texts) > 1 else given
-    n_right = sum(_plain(right) in _plain(answer).replace("position", "") for right, answer in zip(wanted, given, strict=False))
+    n_right = sum(
+        _plain(right) in _plain(answer).replace("position", "") for right, answer in zip(wanted, given, strict=False)
+    )
     return ((n_right == len(wanted)) + n_right / len(wanted)) / 2, ",".join(given)
 
 

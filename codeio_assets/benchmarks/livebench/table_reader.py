@@ -103,8 +103,7 @@ def _unique(header: Sequence[str]) -> list[str]:
 
 
 def _typed_texts(names: Sequence[str], rows: Sequence[Sequence[str]], thousands: str = "") -> Table:
-    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
-    return {name: _typed(cells, thousands) for name, cells in zip(names, columns, strict=True)}
+    return {name: _typed([row[n] for row in rows], thousands) for n, name in enumerate(names)}
 
 
 def _typed(cells: Iterable[str], thousands: str) -> list[object]:
