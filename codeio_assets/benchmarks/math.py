@@ -72,7 +72,9 @@ def answer_text(response: str) -> str | None:
     What merely stands at a response's end is no answer; `math-verify` alone would take any number there for one.
     """
     member = answer_member(response)
-    return str(member) if member is not None else last_boxed(response) or after_answer_is(response)
+    if member is not None:
+        return str(member)
+    return last_boxed(response) or (after_answer_is(response) or "").removesuffix(".") or None
 
 
 def _parsed_answer(answer: str) -> list[Any]:

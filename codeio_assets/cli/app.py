@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.cli import checkpoints, data, execution, llm
+from codeio_assets.cli import checkpoints, data, evaluation, execution, llm
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -24,6 +24,7 @@ from codeio_assets.training.contract import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(execution.app)
+app.add_typer(evaluation.app)
 app.add_typer(llm.app)
 app.add_typer(data.app)
 app.add_typer(checkpoints.app, name="models")

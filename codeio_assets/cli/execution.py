@@ -8,11 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from codeio_assets.batch import auditing, judging, leaking, running, sampling, scoring
+from codeio_assets.batch import auditing, judging, running, sampling
 from codeio_assets.batch.lines import BadInput, read_identified, read_lines, writing
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.evaluation.leakage import WordRule
-from codeio_assets.evaluation.scoring import Scorer
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 from codeio_assets.sandbox.pool import default_workers
 
@@ -134,6 +132,9 @@ def score(
     workers: Workers = None,
 ) -> None:
     """Score responses as a benchmark's own scorer does, without any model; its figure is the last line."""
+    from codeio_assets.batch import scoring
+    from codeio_assets.evaluation.scoring import Scorer
+
     chosen = scoring.benchmark_named(benchmark)
     scorer = Scorer(lambda limits: open_sandbox(limits, workers=workers), workers or default_workers())
     try:
@@ -157,6 +158,9 @@ def leakage(
     cjk: Annotated[Literal["characters", "words"], typer.Option(help="what counts in CJK text")] = "characters",
 ) -> None:
     """Find the questions that stand in training texts, by exact n-grams, in one pass."""
+    from codeio_assets.batch import leaking
+    from codeio_assets.evaluation.leakage import WordRule
+
     if (unit == "tokens") != (tokenizer is not None):
         raise BadInput("--unit tokens and --tokenizer go together")
     rule = WordRule(cjk == "characters", leaking.tokenizer(tokenizer) if tokenizer is not None else None)

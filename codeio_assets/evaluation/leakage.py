@@ -96,7 +96,8 @@ class _Grams:
     bits: int
     owners: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     """Place in `hashes` -> a question that has it, and at which word; filled as n-grams are found."""
-    found: dict[int, tuple[str, str | int]] = field(default_factory=dict[int, tuple[str, str | int]])
+    found: dict[int, tuple[int, str, str | int]] = field(default_factory=dict[int, tuple[int, str, str | int]])
+    """Place in `hashes` -> the how manieth it was to be found, its span, and the id of the text."""
 
 
 class LeakageIndex:
@@ -169,12 +170,12 @@ class LeakageIndex:
         text = np.searchsorted(batch.offsets, split.starts[firsts], "right") - 1
         is_within = text == np.searchsorted(batch.offsets, split.starts[lasts], "right") - 1
         firsts, lasts, places, text = firsts[is_within], lasts[is_within], places[is_within], text[is_within]
-        new, where = np.unique(places, return_index=True)
-        for place, at in zip(new.tolist(), where.tolist(), strict=True):
+        for at in np.sort(np.unique(places, return_index=True)[1]).tolist():
+            place = int(places[at])
             if not grams.seen[place]:
                 span = batch.joined[split.starts[firsts[at]] : split.ends[lasts[at]]]
                 grams.seen[place] = self._is_gram(grams, place, span)
-                grams.found[place] = (span, batch.ids[int(text[at])])
+                grams.found[place] = (len(grams.found), span, batch.ids[int(text[at])])
         np.add.at(grams.hits, places[grams.seen[places]], 1)
 
     def _count_whole(self, grams: _Grams, split: Words, firsts: Places, places: Places, batch: "_Batch") -> None:
@@ -243,11 +244,12 @@ class _Batch:
 
 
 def _example(grams: _Grams, places: Places, hits: NDArray[np.int64]) -> tuple[str | None, str | int | None]:
-    """Return the place of the n-gram found that is in the fewest questions."""
-    found = places[hits > 0]
-    if not len(found):
+    """Return the span and text of the n-gram found that is in the fewest questions, of several the first."""
+    found: list[int] = places[hits > 0].tolist()
+    if not found:
         return None, None
-    return grams.found[int(found[np.argmin(grams.questions[found])])]
+    best = min(found, key=lambda place: (int(grams.questions[place]), grams.found[place][0]))
+    return grams.found[best][1:]
 
 
 def _pieces(texts: Iterable[tuple[str | int, str]]) -> Iterator[tuple[str | int, str]]:

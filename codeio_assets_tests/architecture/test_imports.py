@@ -35,7 +35,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("operating", *ENGINES),
     },
     "definitions": {"defs"},
-    "cli": {"core", "project", "sources", "steps", "products", "operating", "batch", "evaluation", *ENGINES},
+    "cli": {
+        "core",
+        "project",
+        "sources",
+        "steps",
+        "products",
+        "operating",
+        "batch",
+        "benchmarks",
+        "evaluation",
+        *ENGINES,
+    },
 }
 """Part of the package -> the parts that it may import, besides itself."""
 

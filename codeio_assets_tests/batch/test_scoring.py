@@ -1,4 +1,4 @@
-"""`codeio score` and `codeio leakage` as a user runs them: published fields in, verdicts in order, one line for faults."""
+"""`codeio score` and `codeio leakage` as a user runs them: published fields in, verdicts out, faults in one line."""
 
 import gzip
 import json
@@ -138,7 +138,7 @@ class TestScore:
         name, *rest = arguments
         code = codeio("score", name, write(tmp_path / "in.jsonl", row), "--out", tmp_path / "out.jsonl", *rest)
         text = capfd.readouterr().err.strip()
-        assert code == 1
+        assert code == 2
         assert told in text
         assert len(text.splitlines()) == 1
         assert not (tmp_path / "out.jsonl").exists()
@@ -177,5 +177,5 @@ class TestLeakage:
 
     def test_tokens_need_a_tokenizer(self, codeio: Codeio, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         lines = write(tmp_path / "t.jsonl", {"id": 1, "text": "x"})
-        assert codeio("leakage", lines, "--questions", lines, "--unit", "tokens") == 1
+        assert codeio("leakage", lines, "--questions", lines, "--unit", "tokens") == 2
         assert "--unit tokens and --tokenizer go together" in capfd.readouterr().err
