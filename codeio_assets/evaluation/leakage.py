@@ -232,7 +232,7 @@ class _Batch:
 
     def text_at(self, split: Words, word: int) -> int:
         """Return which text a word stands in."""
-        return int(np.searchsorted(self.offsets, split.starts[word], "right")) - 1
+        return int(np.searchsorted(self.offsets, split.starts[word : word + 1], "right")[0]) - 1
 
     def is_one(self, split: Words, first: int, last: int) -> bool:
         """Return whether two words stand in the same text."""
@@ -245,7 +245,7 @@ class _Batch:
 
 def _example(grams: _Grams, places: Places, hits: NDArray[np.int64]) -> tuple[str | None, str | int | None]:
     """Return the span and text of the n-gram found that is in the fewest questions, of several the first."""
-    found: list[int] = places[hits > 0].tolist()
+    found = [int(place) for place in places[hits > 0]]
     if not found:
         return None, None
     best = min(found, key=lambda place: (int(grams.questions[place]), grams.found[place][0]))
