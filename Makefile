@@ -2,12 +2,19 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+LATEST := .venv-latest
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+# A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
+INTERRUPTIBLE := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
+# One more than there are cores, up to 4: the tests of servers mostly wait.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 )))
+# A file's tests run in one process, since they share what is expensive; files are handed out in the order of conftest.py.
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: bench-leakage test-scorers default check setup isolation demo test lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
+.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-kill test-faults gc clean
 
 default: check
 
@@ -15,13 +22,23 @@ check: lint types defs test ## lint, types, definitions, tests
 
 setup: $(VENV)/.ready isolation ## the virtual environment and what it needs
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version) if sys.version_info < (3, 11) else 0'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (some minutes the first time)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check "$(TORCH)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[train,dev]"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "$(TORCH)" -e ".[train,dev]"
 	@touch $@
+
+constraints: ## refresh constraints.txt after a change of pyproject.toml; UPGRADE=1 takes the newest of everything
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import packaging' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check packaging
+	@$(BIN)/python tools/constraints.py "$(TORCH)" $(if $(UPGRADE),--upgrade)
+
+test-latest: isolation ## all tests with the newest of every package, in an environment of its own
+	@rm -rf $(LATEST) && $(PYTHON) -m venv $(LATEST)
+	@$(LATEST)/bin/python -m pip install -q --disable-pip-version-check "$(if $(filter file,$(origin TORCH)),torch,$(TORCH))" -e ".[train,dev]"
+	@$(LATEST)/bin/python tools/constraints.py --compare
+	@$(LATEST)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 isolation: ## bubblewrap, which isolates untrusted code
 	@command -v bwrap >/dev/null || { \
@@ -32,11 +49,11 @@ isolation: ## bubblewrap, which isolates untrusted code
 demo: setup ## the whole graph on the bundled sample; BASE_URL=... MODEL=... asks a live server
 	@$(BIN)/codeio demo
 
-test: setup ## all tests; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## all tests, on all cores; ARGS=... goes to pytest, WORKERS=0 runs them one after the other
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-lint: setup ## ruff, and whether what is made from the code in README and docs is fresh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
+lint: setup ## ruff, whether constraints.txt fits pyproject.toml, and whether what is made from the code in README and docs is fresh
+	@$(BIN)/python tools/constraints.py --check && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python tools/readme_tables.py --check && $(BIN)/python tools/recipe_table.py --check && $(BIN)/python tools/reference.py --check
 
 fmt: setup
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -58,7 +75,7 @@ dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), re
 	  mkdir -p "$$home/reports" && reports=$$((port + 1)) && \
 	  { $(BIN)/python -m http.server -b 127.0.0.1 -d "$$home/reports" $$reports >/dev/null 2>&1 & trap "kill $$!" EXIT; } && \
 	  DAGSTER_HOME="$${DAGSTER_HOME:-$$home/dagster}" CODEIO_REPORTS_URL=http://127.0.0.1:$$reports \
-	  $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
+	  $(INTERRUPTIBLE) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $$port
 
 record: setup ## record a teacher: make record BASE_URL=http://127.0.0.1:8000/v1 MODEL=...
 	@test -n "$(BASE_URL)" && test -n "$(MODEL)" || { echo "usage: make record BASE_URL=... MODEL=..."; exit 2; }

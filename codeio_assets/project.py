@@ -6,13 +6,13 @@ What does not live here: what the files mean (`core.settings.project`, `core.set
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from codeio_assets.core.prompts import Prompt, load_prompt
 from codeio_assets.core.settings.project import Settings, SettingsError, Source, Sources, load_settings, load_sources
-from codeio_assets.core.settings.recipes import Recipe, load_recipes
+from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
 
@@ -25,6 +25,7 @@ class Project:
 
     root: Path
     home: Path
+    _recipes: dict[str, Recipe] = field(default_factory=dict[str, Recipe], repr=False, compare=False)
 
     @classmethod
     def find(cls) -> "Project":
@@ -49,10 +50,9 @@ class Project:
         """sources.yaml."""
         return load_sources(self.root / "sources.yaml")
 
-    @cached_property
-    def recipes(self) -> dict[str, Recipe]:
-        """recipes/*.yaml by name."""
-        return load_recipes(self.root / "recipes")
+    def recipe_names(self) -> list[str]:
+        """Return the names of the files in recipes/, sorted, whether or not they can be read."""
+        return sorted(path.stem for path in (self.root / "recipes").glob("*.yaml"))
 
     def source(self, name: str) -> Source:
         """Return a source by name.
@@ -70,10 +70,13 @@ class Project:
 
         Raises:
             SettingsError: recipes/ has none of that name.
+            RecipeError: its file cannot be used.
         """
-        if name not in self.recipes:
-            raise SettingsError(f"there is no recipe {name!r}; recipes/ has {', '.join(self.recipes)}")
-        return self.recipes[name]
+        if name not in self.recipe_names():
+            raise SettingsError(f"there is no recipe {name!r}; recipes/ has {', '.join(self.recipe_names()) or 'none'}")
+        if name not in self._recipes:
+            self._recipes[name] = load_recipe(self.root / "recipes" / f"{name}.yaml")
+        return self._recipes[name]
 
     def prompt(self, name: str) -> Prompt:
         """Return a prompt template, the user's own before ours."""

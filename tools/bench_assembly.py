@@ -22,7 +22,7 @@ from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import load_recipes
 from codeio_assets.core.tables.data import polars_schema
 from codeio_assets.project import Project
-from codeio_assets.steps.training_sets import assemble
+from codeio_assets.steps.training_sets import Assembly, assemble
 from codeio_assets.store import Warehouse
 
 RECIPE = "codeio_pp_qwen2.5-coder-7b"
@@ -157,7 +157,9 @@ def build(root: Path) -> dict[str, float]:
     project = Project.find()
     recipe = load_recipes(project.root / "recipes")[RECIPE]
     snapshot = warehouse.snapshot(set(warehouse.assets()) - {"training_sets"})
-    result = assemble(recipe, warehouse, snapshot, project.sql, Phrases.model_validate({}), Split())
+    result = assemble(
+        Assembly.of(recipe, warehouse, snapshot, project.sql, phrases=Phrases.model_validate({}), split=Split())
+    )
     manifest = warehouse.write("training_sets", RECIPE, result.streams)
     table = manifest.tables["training_sets"]
     return {"rows": table.rows, "mib": table.bytes / 2**20}

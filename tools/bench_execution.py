@@ -34,7 +34,8 @@ from codeio_assets.sandbox import Job, open_sandbox
 from codeio_assets.sandbox.pool import WorkerPool
 from codeio_assets.sandbox.preloading import PRELOADS, worker_kind
 from codeio_assets.sandbox.workers import WorkerKey
-from codeio_assets.steps.io_pairs import CHANGED, REFERENCE, Candidate, Tally, confirm, draw_and_execute, problem_of
+from codeio_assets.steps.executing import CHANGED, REFERENCE, Tally
+from codeio_assets.steps.io_pairs import Candidate, confirm, draw_and_execute, problem_of
 
 RESPONSES = ("deepseek-v2.5-0908", "Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct")
 SCALES = (1_000, 10_000, 100_000)

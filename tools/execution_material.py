@@ -17,7 +17,7 @@ from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.sandbox import Job, Sandbox
 from codeio_assets.sandbox.preloading import worker_kind
-from codeio_assets.steps.io_pairs import CHANGED, REFERENCE
+from codeio_assets.steps.executing import CHANGED, REFERENCE
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LIGHT_CALL_S = 0.001

@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-from codeio_assets.checks.tables import tables_of
-from codeio_assets.graph.steps import STEPS, committed_assets
+from codeio_assets.graph.steps import STEPS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- stages: made by tools/readme_tables.py -->", "<!-- end of stages -->"
@@ -16,12 +15,12 @@ def table() -> str:
 
     specs = {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
     rows = ["| group | asset | grain | partitions | paper | also written |", "|---|---|---|---|---|---|"]
-    for stage in STEPS.values():
-        side = ", ".join(f"`{name}`" for name in tables_of(stage.asset) if name not in committed_assets(stage))
-        for asset in committed_assets(stage):
+    for step in STEPS.values():
+        side = ", ".join(f"`{name}`" for name in step.writes if name not in step.makes)
+        for asset in step.makes:
             grain = (specs[asset].description or "").split("\n")[0].split(": ")[0].rstrip(".")
-            partitions = {"shards": "shard", "recipes": "recipe", "none": ""}[stage.partitioned]
-            rows.append(f"| {stage.group} | `{asset}` | {grain} | {partitions} | {stage.section} | {side} |")
+            partitions = "" if step.per == "project" else step.per
+            rows.append(f"| {step.group} | `{asset}` | {grain} | {partitions} | {step.section} | {side} |")
     return "\n".join(rows)
 
 

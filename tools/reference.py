@@ -21,7 +21,7 @@ from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.core.tables.schema import column_description
-from codeio_assets.graph.steps import STEPS, committed_assets
+from codeio_assets.graph.steps import STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
@@ -76,12 +76,12 @@ def _assets() -> Iterator[str]:
     for key in sorted(loaded.get_repository_def().asset_graph.asset_check_keys, key=str):
         checks.setdefault(key.asset_key.to_user_string(), []).append(f"`{key.name}`")
     yield from _head("asset", "what it is", "group", "partitions", "reads", "pool", "checks")
-    for stage in STEPS.values():
-        for asset in committed_assets(stage):
+    for step in STEPS.values():
+        for asset in step.makes:
             what = (specs[asset].description or "").split("\n")[0]
-            reads = ", ".join(f"`{name}`" for name in stage.upstream)
+            reads = ", ".join(f"`{name}`" for name in step.upstream)
             named = ", ".join(checks.get(asset, []))
-            yield _row(f"`{asset}`", what, stage.group, stage.partitioned, reads, stage.pool or "", named)
+            yield _row(f"`{asset}`", what, step.group, step.per, reads, step.pool or "", named)
 
 
 def _tables() -> Iterator[str]:

@@ -21,9 +21,9 @@ from codeio_assets.sources import ShardRegistry
 from codeio_assets.steps.eligible_code_files import select_eligible
 from codeio_assets.steps.io_pairs import sample_pairs
 from codeio_assets.steps.parsing import parse_responses
+from codeio_assets.steps.prediction_tasks import build_prediction_tasks
 from codeio_assets.steps.raw_code_files import ingest_shard
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.verdicts import build_prediction_tasks
 from codeio_assets.store import Warehouse
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "codeio"
@@ -78,7 +78,7 @@ def run_shard(
     """Take one shard from responses to tasks."""
     started = time.monotonic()
     functions = parse_responses(((row["id"], row["response"]) for row in responses), SOURCE, "recorded elsewhere")
-    sampled = sample_pairs(functions.tables["unified_functions"], sandbox, Sampling(), {SOURCE: pairs})
+    sampled = sample_pairs(functions.tables["unified_functions"], sandbox, Sampling(), pairs)
     prompts = {direction: project.prompt(f"predict_{direction}") for direction in ("input", "output")}
     tables = functions.tables["unified_functions"], sampled.tables["io_pairs"]
     tasks = build_prediction_tasks(*tables, prompts)
@@ -131,7 +131,7 @@ def ingest_raw(home: Path) -> None:
     kept = total = 0
     for shard in registry.register_new(sources, DATA):
         raw = ingest_shard(shard, source, DATA)
-        eligible = select_eligible(raw.tables["raw_code_files"], frame("file_labels", []), shard, source)
+        eligible = select_eligible(raw.tables["raw_code_files"], frame("file_labels", []), shard, source.filters)
         total += len(shard.items)
         kept += eligible.items_out
         reasons.update(raw.dropped_by_reason)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from codeio_assets.batch.lines import BadInput, IdentifiedLine, Line, ProgressLine, Writer, chunks, value_of
 from codeio_assets.core.method.answers import extract_answer
-from codeio_assets.core.method.verdicts import Judgement, judge_input, judge_output, read_input_answer
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.comparison import Rule
-from codeio_assets.sandbox.contract import Job, Sandbox
+from codeio_assets.sandbox.contract import Sandbox
+from codeio_assets.steps.executing import Claim, judge_claims
 
 CHUNK = 2_000
 """Predictions that are held at a time to bring verdicts back into the order of the input."""
@@ -54,11 +54,13 @@ def judge_predictions(
 
     Raises:
         BadInput: a prediction in the direction `input` names a function that is not there.
+        InfrastructureError: the machine, not an answer, was at fault.
     """
     progress = ProgressLine("predictions")
     statuses: Counter[str] = Counter()
     for chunk in chunks(predictions, CHUNK):
-        for line, judgement in zip(chunk, _judge_chunk(chunk, functions, sandbox, rule), strict=True):
+        judgements = judge_claims([_claim(line, functions) for line in chunk], sandbox, rule)
+        for line, judgement in zip(chunk, judgements, strict=True):
             statuses[judgement.status] += 1
             out.write(
                 id=line.id,
@@ -73,51 +75,15 @@ def judge_predictions(
     return statuses
 
 
-def _judge_chunk(
-    chunk: list[PredictionLine], functions: Mapping[str | int, FunctionLine], sandbox: Sandbox, rule: Rule
-) -> list[Judgement]:
-    judged: dict[int, Judgement] = {}
-    predicted: dict[str | int, dict[int, str]] = {}
-    for number, line in enumerate(chunk):
-        if line.direction == "output":
-            judged[number] = judge_output("answered", line.response, canonical_json(line.output), rule)
-            continue
-        answer = read_input_answer("answered", line.response, rule)
-        if isinstance(answer, Judgement):
-            judged[number] = answer
-        else:
-            predicted.setdefault(line.function_id, {})[number] = answer
-    for number, judgement in _execute(chunk, predicted, functions, sandbox, rule):
-        judged[number] = judgement
-    return [judged[number] for number in range(len(chunk))]
-
-
-def _execute(
-    chunk: list[PredictionLine],
-    predicted: dict[str | int, dict[int, str]],
-    functions: Mapping[str | int, FunctionLine],
-    sandbox: Sandbox,
-    rule: Rule,
-) -> Iterable[tuple[int, Judgement]]:
-    jobs: dict[str, list[int]] = {}
-    todo: list[Job] = []
-    for function_id, inputs in predicted.items():
-        if function_id not in functions:
-            line = chunk[next(iter(inputs))]
-            raise BadInput(f"prediction {line.id!r}: no function has the id {function_id!r}")
-        function = functions[function_id]
-        job = Job(str(len(todo)), function.code, function.entry, tuple(inputs.values()))
-        jobs[job.job_id] = list(inputs)
-        todo.append(job)
-    for job, outcomes in sandbox.run_many(todo):
-        for number, text, outcome in zip(jobs[job.job_id], job.calls, outcomes, strict=True):
-            target = canonical_json(chunk[number].output)
-            yield (
-                number,
-                judge_input(
-                    text, outcome.status, outcome.value_json, outcome.error_type, outcome.message, target, rule
-                ),
-            )
+def _claim(line: PredictionLine, functions: Mapping[str | int, FunctionLine]) -> Claim:
+    target = canonical_json(line.output)
+    if line.direction == "output":
+        return Claim(str(line.function_id), line.direction, "answered", line.response, target)
+    if line.function_id not in functions:
+        raise BadInput(f"prediction {line.id!r}: no function has the id {line.function_id!r}")
+    function = functions[line.function_id]
+    group = canonical_json(line.function_id)  # 1 and "1" are two functions
+    return Claim(group, line.direction, "answered", line.response, target, function.code, function.entry)
 
 
 def extract_answers(responses: Iterable[ResponseTextLine], key: str, out: Writer) -> Counter[str]:

@@ -8,9 +8,9 @@ from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks, value_
 from codeio_assets.core.method.transform import ParsedFunction, parse_response
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.sandbox.contract import Sandbox
+from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.io_pairs import (
     Candidate,
-    Tally,
     chosen_inputs,
     confirm,
     draw_and_execute,

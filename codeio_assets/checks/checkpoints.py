@@ -1,19 +1,20 @@
-"""Checks of checkpoints: losses, token audit, manifest, generation, and the sides of the split.
+"""Rules on checkpoints: losses, token audit, manifest, generation, and the sides of the split.
 
-What does not live here: what is looked at (`training.inspection`), schemas and SQL rules (`checks`).
+What does not live here: what is looked at (`training.inspection`), schemas and SQL (`checks.tables`).
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from codeio_assets.checks.rules import Checking, Rule
 from codeio_assets.core.settings.recipes import AuditLimits
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.partitions import partition_of, recipes
+from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
-from codeio_assets.store import Warehouse
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.inspection import (
     functions_on_both_sides,
@@ -29,27 +30,28 @@ Findings = tuple[list[str], list[str]]
 """What is wrong, and what is only worth a warning."""
 
 
-def checkpoint_checks(stage: int) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of a stage's checkpoints; a recipe without the stage passes them."""
-    return [_check(stage, name, description, find) for name, (description, find) in RULES.items()]
-
-
-def _check(stage: int, name: str, description: str, find: Callable[[int, Row, str], Findings]) -> Any:
+def checkpoint_rules(stage: int) -> list[Rule]:
+    """Return the rules on a stage's checkpoints; a recipe without the stage keeps them."""
     asset = f"sft_stage{stage}_checkpoint"
+    reads = (asset, f"sft_stage{stage}_training_log", f"sft_stage{stage}_token_audit")
+    return [
+        Rule(asset, name, says, partial(_put, find, stage), reads=reads, uses=_limits if find is _audit else nothing)
+        for name, (says, find) in RULES.items()
+    ]
 
-    @dg.asset_check(asset=asset, name=name, description=description, blocking=True, partitions_def=recipes)
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        recipe = partition_of(context)
-        rows = Warehouse(Project.find().warehouse).read(asset, recipe).to_dicts()
-        wrong: list[str] = []
-        doubtful: list[str] = []
-        for row in rows:
-            found = find(stage, row, recipe)
-            wrong += found[0]
-            doubtful += found[1]
-        return _result(wrong, doubtful)
 
-    return check
+def _limits(project: Project, recipe: str) -> AuditLimits:
+    return project.recipe(recipe).limits
+
+
+def _put(find: "Find", stage: int, checking: Checking) -> dg.AssetCheckResult:
+    wrong: list[str] = []
+    doubtful: list[str] = []
+    for row in checking.read(f"sft_stage{stage}_checkpoint").to_dicts():
+        found = find(stage, row, checking)
+        wrong += found[0]
+        doubtful += found[1]
+    return _result(wrong, doubtful)
 
 
 def _result(wrong: list[str], doubtful: list[str]) -> dg.AssetCheckResult:
@@ -65,15 +67,14 @@ def _result(wrong: list[str], doubtful: list[str]) -> dg.AssetCheckResult:
     )
 
 
-def _losses(stage: int, row: Row, recipe: str) -> Findings:
-    log = Warehouse(Project.find().warehouse).read(f"sft_stage{stage}_training_log", recipe).sort("step")
+def _losses(stage: int, row: Row, checking: Checking) -> Findings:
+    log = checking.read(f"sft_stage{stage}_training_log").sort("step")
     return loss_problems(log["loss"].to_list(), row["loss_before"], row["loss_after"])
 
 
-def _audit(stage: int, _row: Row, recipe: str) -> Findings:
-    rows = Warehouse(Project.find().warehouse).read(f"sft_stage{stage}_token_audit", recipe).to_dicts()
-    limits = Project.find().recipes[recipe].limits
-    return [problem for row in rows for problem in audit_problems(row, limits)], []
+def _audit(stage: int, _row: Row, checking: Checking) -> Findings:
+    rows = checking.read(f"sft_stage{stage}_token_audit").to_dicts()
+    return [problem for row in rows for problem in audit_problems(row, checking.uses)], []
 
 
 def audit_problems(row: Row, limits: AuditLimits) -> list[str]:
@@ -89,18 +90,18 @@ def audit_problems(row: Row, limits: AuditLimits) -> list[str]:
     return beyond_limits(ratios, limits)
 
 
-def _manifest(_stage: int, row: Row, _recipe: str) -> Findings:
+def _manifest(_stage: int, row: Row, _checking: Checking) -> Findings:
     return manifest_problems(Path(row["path"]), row["checkpoint_sha256"]), []
 
 
-def _generation(_stage: int, row: Row, _recipe: str) -> Findings:
+def _generation(_stage: int, row: Row, _checking: Checking) -> Findings:
     try:
         return generation_problems(Path(row["path"])), []
     except TrainingError as error:
         return [str(error)], []
 
 
-def _sides(_stage: int, row: Row, _recipe: str) -> Findings:
+def _sides(_stage: int, row: Row, _checking: Checking) -> Findings:
     try:
         both = functions_on_both_sides(trained_on(Path(row["path"])))
     except TrainingError as error:
@@ -108,7 +109,8 @@ def _sides(_stage: int, row: Row, _recipe: str) -> Findings:
     return [f"function {function} is held out and was trained on" for function in both], []
 
 
-RULES: dict[str, tuple[str, Callable[[int, Row, str], Findings]]] = {
+Find = Callable[[int, Row, Checking], Findings]
+RULES: dict[str, tuple[str, Find]] = {
     "losses_are_finite_and_fall": ("Every logged loss is a number, and the held-out loss fell.", _losses),
     "token_audit_is_within_limits": ("Truncation, padding and epochs are within the recipe's limits.", _audit),
     "manifest_is_complete": ("The folder holds the checkpoint of the row, whole, with all of its history.", _manifest),

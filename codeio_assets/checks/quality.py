@@ -1,55 +1,51 @@
-"""Checks that read texts or execute again: flaws of chains of thought, stored pairs, stored verdicts, accounts.
+"""Rules that take reading texts or executing again: chains of thought, stored pairs and verdicts, accounts.
 
-What does not live here: schema and SQL checks (`checks`), the rules themselves (`core`, `steps`).
+What does not live here: schemas and SQL (`checks.tables`), the rules themselves (`core`, `steps`).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from codeio_assets.checks.rules import Checking, Rule
 from codeio_assets.checks.tables import check_result
 from codeio_assets.core.method import pair_rules
+from codeio_assets.core.settings.quality import Quality
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.partitions import partition_of
-from codeio_assets.graph.steps import STEPS
+from codeio_assets.graph.uses import Judged, judged
 from codeio_assets.project import Project
-from codeio_assets.resources.engines import SandboxResource
-from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.steps.cot_flaws import FlawRate, flaw_rates, flaw_rows
 from codeio_assets.steps.repeating import differing_pairs, differing_verdicts, drawn
-from codeio_assets.store import Warehouse
+from codeio_assets.steps.verdicts import Evidence
 
 Failures = list[dict[str, Any]]
 RATE_COLUMNS = ["rule", "model_id", "source", "count", "total", "share", "tolerated"]
 FLAWED_COLUMNS = ["rule", "prediction_id", "task_id", "direction", "turn", "source"]
 
 
-def cot_checks(asset: str) -> list[dg.AssetChecksDefinition]:
-    """Return two checks on the chains of thought of an asset, by the two tolerances of each flaw."""
+def cot_rules(asset: str) -> list[Rule]:
+    """Return two rules on the chains of thought of an asset, by the two tolerances of each flaw."""
     return [
-        _cot_check(asset, "cot_flaws_are_few", "warn_above"),
-        _cot_check(asset, "cot_flaws_are_bearable", "block_above"),
+        _cot_rule(asset, "cot_flaws_are_few", "warn_above"),
+        _cot_rule(asset, "cot_flaws_are_bearable", "block_above"),
     ]
 
 
-def _cot_check(asset: str, name: str, level: str) -> dg.AssetChecksDefinition:
-    rule = f"No flaw of the chains of thought is more frequent than `{level}` (codeio.yaml, quality)."
+def _cot_rule(asset: str, name: str, level: str) -> Rule:
+    says = f"No flaw of the chains of thought is more frequent than `{level}` (codeio.yaml, quality)."
     warns = level == "warn_above"
 
-    @dg.asset_check(
-        asset=asset, name=name, blocking=not warns, partitions_def=STEPS[asset].partitions_def, description=rule
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        project, partition = Project.find(), partition_of(context)
-        warehouse, quality = Warehouse(project.warehouse), project.settings.quality
-        functions = warehouse.read("unified_functions", partition)
-        first = warehouse.read("predictions", partition) if asset != "predictions" else None
-        rows = flaw_rows(functions, warehouse.read(asset, partition), first, quality.cot)
-        return flaw_result(rows, flaw_rates(rows, quality), level, rule, warns=warns)
+    def find(checking: Checking) -> dg.AssetCheckResult:
+        quality: Quality = checking.uses
+        first = checking.read("predictions") if asset != "predictions" else None
+        rows = flaw_rows(checking.read("unified_functions"), checking.read(asset), first, quality.cot)
+        return flaw_result(rows, flaw_rates(rows, quality), level, says, warns=warns)
 
-    return check
+    reads = ("unified_functions", "predictions", *((asset,) if asset != "predictions" else ()))
+    return Rule(asset, name, says, find, not warns, reads, lambda project, _partition: project.settings.quality)
 
 
 def flaw_result(rows: Failures, rates: list[FlawRate], level: str, rule: str, *, warns: bool) -> dg.AssetCheckResult:
@@ -105,22 +101,18 @@ CAPS_RULE = "Each function has at least `sampling.min_pairs` and at most its sou
 PAIR_COLUMNS = ["pair_id", "function_id", "problem", "input_json", "output_json"]
 
 
-def pair_checks() -> list[dg.AssetChecksDefinition]:
-    """Return the checks of io_pairs that look at each pair without running anything."""
-    return [_pair_check(name, rule, problem_of) for name, (rule, problem_of) in PAIR_RULES.items()]
+def pair_rules_of() -> list[Rule]:
+    """Return the rules of io_pairs that look at each pair without running anything."""
+    return [_pair_rule(name, says, problem_of) for name, (says, problem_of) in PAIR_RULES.items()]
 
 
-def _pair_check(name: str, rule: str, problem_of: PairRule) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset="io_pairs", name=name, blocking=True, partitions_def=STEPS["io_pairs"].partitions_def, description=rule
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        warehouse, partition = Warehouse(Project.find().warehouse), partition_of(context)
-        pairs = warehouse.read("io_pairs", partition)
-        failures = pair_failures(pairs, warehouse.read("unified_functions", partition), problem_of)
-        return check_result(failures, PAIR_COLUMNS, len(pairs), rule)
+def _pair_rule(name: str, says: str, problem_of: PairRule) -> Rule:
+    def find(checking: Checking) -> dg.AssetCheckResult:
+        pairs = checking.read("io_pairs")
+        failures = pair_failures(pairs, checking.read("unified_functions"), problem_of)
+        return check_result(failures, PAIR_COLUMNS, len(pairs), says)
 
-    return check
+    return Rule("io_pairs", name, says, find, reads=("io_pairs", "unified_functions"))
 
 
 def pair_failures(pairs: pl.DataFrame, functions: pl.DataFrame, problem_of: PairRule) -> Failures:
@@ -131,80 +123,69 @@ def pair_failures(pairs: pl.DataFrame, functions: pl.DataFrame, problem_of: Pair
     return [{**pair, "problem": problem} for pair, problem in judged if problem]
 
 
-@dg.asset_check(
-    asset="io_pairs",
-    name="functions_have_as_many_pairs_as_wanted",
-    blocking=True,
-    partitions_def=STEPS["io_pairs"].partitions_def,
-    description=CAPS_RULE,
-)
-def caps_check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Compare the pairs of each function with the settings."""
-    project, partition = Project.find(), partition_of(context)
-    counts = Warehouse(project.warehouse).read("io_pairs", partition).group_by("function_id", "source").len("pairs")
-    least = project.settings.sampling.min_pairs
-    most = {name: project.source(name).pairs_per_function for name in counts["source"].unique()}
-    rows = counts.sort("function_id").to_dicts()
-    failures = [row for row in rows if not min(least, most[row["source"]]) <= row["pairs"] <= most[row["source"]]]
+@dataclass(frozen=True)
+class Caps:
+    """How many pairs a function of a shard has."""
+
+    least: int
+    most: int
+
+
+def _caps(project: Project, shard: str) -> Caps:
+    most = project.source(shard.rsplit("-", 1)[0]).pairs_per_function
+    return Caps(min(project.settings.sampling.min_pairs, most), most)
+
+
+def _within_caps(checking: Checking) -> dg.AssetCheckResult:
+    caps: Caps = checking.uses
+    counts = checking.read("io_pairs").group_by("function_id", "source").len("pairs")
+    failures = [row for row in counts.sort("function_id").to_dicts() if not caps.least <= row["pairs"] <= caps.most]
     return check_result(failures, ["function_id", "source", "pairs"], len(counts), CAPS_RULE)
 
 
-@dg.asset_check(
-    asset="io_pairs",
-    name="outputs_reproduce",
-    blocking=True,
-    partitions_def=STEPS["io_pairs"].partitions_def,
-    description="A sample of pairs, executed again under other surroundings, gives the stored outputs.",
-    retry_policy=INFRASTRUCTURE,
-    pool="sandbox",
-)
-def outputs_reproduce(context: dg.AssetCheckExecutionContext, sandbox: SandboxResource) -> dg.AssetCheckResult:
-    """Execute a sample of pairs once more."""
-    project, partition = Project.find(), partition_of(context)
-    warehouse, quality = Warehouse(project.warehouse), project.settings.quality
-    pairs = drawn(warehouse.read("io_pairs", partition), quality.repeated_pairs, quality.seed)
+@dataclass(frozen=True)
+class Repeated:
+    """How many stored rows are made again, which, and how."""
+
+    count: int
+    seed: int
+    judged: Judged
+
+
+def _repeated_pairs(project: Project, partition: str) -> Repeated:
+    quality = project.settings.quality
+    return Repeated(quality.repeated_pairs, quality.seed, judged(project, partition))
+
+
+def _repeated_verdicts(project: Project, partition: str) -> Repeated:
+    return replace(_repeated_pairs(project, partition), count=project.settings.quality.repeated_verdicts)
+
+
+def _outputs_reproduce(checking: Checking) -> dg.AssetCheckResult:
+    repeated: Repeated = checking.uses
+    pairs = drawn(checking.read("io_pairs"), repeated.count, repeated.seed)
     failures: Failures = []
     if len(pairs):
-        with failing_at_once(), sandbox.open() as box:
-            failures = differing_pairs(pairs, warehouse.read("unified_functions", partition), box)
+        with checking.box() as box:
+            failures = differing_pairs(pairs, checking.read("unified_functions"), box)
     columns = ["pair_id", "function_id", "input_json", "output_json", "now"]
     return check_result(failures, columns, len(pairs), "The stored output is what the code gives, in a new process.")
 
 
-@dg.asset_check(
-    asset="verdicts",
-    name="verdicts_are_repeatable",
-    blocking=True,
-    partitions_def=STEPS["verdicts"].partitions_def,
-    description="A sample of predictions, judged again, gets the stored verdicts.",
-    retry_policy=INFRASTRUCTURE,
-    pool="sandbox",
-)
-def verdicts_are_repeatable(context: dg.AssetCheckExecutionContext, sandbox: SandboxResource) -> dg.AssetCheckResult:
-    """Judge a sample of predictions once more."""
-    project, partition = Project.find(), partition_of(context)
-    warehouse, settings = Warehouse(project.warehouse), project.settings
-    verdicts = drawn(warehouse.read("verdicts", partition), settings.quality.repeated_verdicts, settings.quality.seed)
+def _verdicts_are_repeatable(checking: Checking) -> dg.AssetCheckResult:
+    repeated: Repeated = checking.uses
+    verdicts = drawn(checking.read("verdicts"), repeated.count, repeated.seed)
     failures: Failures = []
     if len(verdicts):
-        names = ("predictions", "prediction_tasks", "io_pairs", "unified_functions")
-        made, tasks, pairs, functions = (warehouse.read(name, partition) for name in names)
-        with failing_at_once(), sandbox.open() as box:
-            failures = differing_verdicts(verdicts, made, tasks, pairs, functions, box, settings.judging.rule)
+        with checking.box() as box:
+            failures = differing_verdicts(verdicts, checking.frames(Evidence), box, repeated.judged.rule)
     columns = ["prediction_id", "task_id", "status", "predicted_json", "now"]
     return check_result(failures, columns, len(verdicts), "Judging again gives the stored verdict.")
 
 
-@dg.asset_check(
-    asset="training_sets",
-    name="items_are_accounted_for",
-    blocking=True,
-    partitions_def=STEPS["training_sets"].partitions_def,
-    description="Every task and conversation that a stage was offered is a sample or a rejection.",
-)
-def items_are_accounted_for(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+def _items_are_accounted_for(checking: Checking) -> dg.AssetCheckResult:
     """Compare the rows of a training set with the items that were offered, as its manifest counts them."""
-    manifest = Warehouse(Project.find().warehouse).manifest("training_sets", partition_of(context))
+    manifest = checking.manifest
     counts = {name: version.rows for name, version in manifest.tables.items()} if manifest else {}
     offered = int(manifest.info.get("items_in") or 0) if manifest else 0  # pyright: ignore[reportArgumentType]
     row = {"offered": offered, "samples": counts.get("training_sets", 0)}
@@ -213,14 +194,43 @@ def items_are_accounted_for(context: dg.AssetCheckExecutionContext) -> dg.AssetC
     return check_result(failures, list(row), offered, "Items offered = samples + rejections.")
 
 
-def quality_checks() -> list[dg.AssetChecksDefinition]:
-    """Return all checks of this module."""
+OUTPUTS_REPRODUCE = Rule(
+    "io_pairs",
+    "outputs_reproduce",
+    "A sample of pairs, executed again under other surroundings, gives the stored outputs.",
+    _outputs_reproduce,
+    reads=("io_pairs", "unified_functions"),
+    uses=_repeated_pairs,
+    executes=True,
+)
+VERDICTS_ARE_REPEATABLE = Rule(
+    "verdicts",
+    "verdicts_are_repeatable",
+    "A sample of predictions, judged again, gets the stored verdicts.",
+    _verdicts_are_repeatable,
+    reads=("verdicts", *(field.name for field in fields(Evidence))),
+    uses=_repeated_verdicts,
+    executes=True,
+)
+ITEMS_ARE_ACCOUNTED_FOR = Rule(
+    "training_sets",
+    "items_are_accounted_for",
+    "Every task and conversation that a stage was offered is a sample or a rejection.",
+    _items_are_accounted_for,
+)
+WITHIN_CAPS = Rule(
+    "io_pairs", "functions_have_as_many_pairs_as_wanted", CAPS_RULE, _within_caps, reads=("io_pairs",), uses=_caps
+)
+
+
+def quality_rules() -> list[Rule]:
+    """Return all rules of this module."""
     return [
-        *cot_checks("predictions"),
-        *cot_checks("revised_predictions"),
-        *pair_checks(),
-        caps_check,
-        outputs_reproduce,
-        verdicts_are_repeatable,
-        items_are_accounted_for,
+        *cot_rules("predictions"),
+        *cot_rules("revised_predictions"),
+        *pair_rules_of(),
+        WITHIN_CAPS,
+        OUTPUTS_REPRODUCE,
+        VERDICTS_ARE_REPEATABLE,
+        ITEMS_ARE_ACCOUNTED_FOR,
     ]

@@ -1,12 +1,13 @@
-"""Check factories: pandera schemas and SQL rules as partitioned asset checks.
+"""Rules on tables: pandera schemas, and SQL.
 
 A SQL check is a file `<asset>__<name>.sql` whose rows are what breaks the rule; it may use `$partition` and the
 thresholds of codeio.yaml. One in `sql/checks` blocks what comes after, one in `sql/warnings` only warns.
 Checks are partitioned like their asset, so a run covers one partition.
-What does not live here: checks that execute or read texts (`quality_checks`).
+What does not live here: checks that execute or read texts (`checks.quality`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import dagster as dg
 import pandera.errors
 import polars as pl
 
+from codeio_assets.checks.rules import Checking, Rule
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.quality import Quality
-from codeio_assets.core.tables.data import RUN_TABLES, TABLES
+from codeio_assets.core.tables.data import RUN_TABLES, TABLES, polars_schema
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.partitions import partition_of
-from codeio_assets.graph.steps import STEPS
+from codeio_assets.graph.steps import Step
 from codeio_assets.project import Project
+from codeio_assets.running.inputs import tables_in
 from codeio_assets.store import Warehouse
+from codeio_assets.store.parquet import column_types
 
 FAILING_ROWS_SHOWN = 50
 SCHEMA_COLUMNS = ["table", "column", "check", "value", "row", "id"]
@@ -35,39 +38,24 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
 ROWS_PER_BATCH = 32_768
 
 
-def tables_of(asset: str) -> list[str]:
-    """Return the tables that an asset's commit holds: its own, its rejections, its logs."""
-    side = {
-        "eligible_code_files": ["near_duplicate_groups"],
-        "unified_functions": ["transform_attempts"],
-        "revised_predictions": ["revised_verdicts"],
-        "sft_stage1_checkpoint": ["sft_stage1_training_log", "sft_stage1_token_audit"],
-        "sft_stage2_checkpoint": ["sft_stage2_training_log", "sft_stage2_token_audit"],
-        "held_out_scores": ["held_out_answers"],
-    }
-    own = [asset, *side.get(asset, [])]
-    return own + [name for name in (f"{asset}_rejections",) if name in TABLES]
+def schema_rule(step: Step[object]) -> Rule:
+    """Return the rule `schema_matches`: every committed row of every table of a step fits its pandera model."""
 
-
-def schema_check(asset: str) -> dg.AssetChecksDefinition:
-    """Return the check `schema_matches`: every committed row of every table of an asset fits its pandera model."""
-    rule = "Every row of every table of this partition fits its pandera schema."
-
-    @dg.asset_check(
-        asset=asset, name="schema_matches", blocking=True, partitions_def=STEPS[asset].partitions_def, description=rule
-    )
-    def schema_matches(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        warehouse = Warehouse(Project.find().warehouse)
-        partition = partition_of(context)
+    def find(checking: Checking) -> dg.AssetCheckResult:
         rows = 0
         failures: list[dict[str, Any]] = []
-        manifest = warehouse.manifest(asset, partition)
-        for table, version in (manifest.tables if manifest else {}).items():
+        for table, version in (checking.manifest.tables if checking.manifest else {}).items():
             rows += version.rows
-            failures += failing_rows_of_file(table, warehouse.root / version.file)
-        return check_result(failures, SCHEMA_COLUMNS, rows, rule)
+            failures += failing_rows_of_file(table, checking.warehouse.root / version.file)
+        return check_result(failures, SCHEMA_COLUMNS, rows, rule.says)
 
-    return schema_matches
+    says = "Every row of every table of this partition fits its pandera schema."
+    rule = Rule(step.asset, "schema_matches", says, find, uses=lambda _project, _partition: _schemas(step.writes))
+    return rule
+
+
+def _schemas(tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    return {table: column_types(table) for table in tables}
 
 
 def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -84,7 +72,11 @@ def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 def failing_rows_of_file(table: str, path: Path) -> list[dict[str, Any]]:
     """Return one record per broken rule and row of a Parquet file, read in batches; values must be unique over all."""
-    file = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    schema = polars_schema(table)
+    stored = pl.read_parquet_schema(path)
+    new = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in stored]
+    file = pl.scan_parquet(path, glob=False, hive_partitioning=False).with_columns(new)
+    file = file.select([*(name for name in schema if name), *(name for name in stored if name not in schema)])
     failures: list[dict[str, Any]] = []
     batches = 0
     for batch in file.collect_batches(chunk_size=ROWS_PER_BATCH, maintain_order=True):
@@ -115,56 +107,60 @@ def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any
     }
 
 
-def run_table_check(asset: str) -> dg.AssetChecksDefinition:
-    """Return the check that every row of the tables that runs add to fits its pandera model; shown at an asset."""
-    rule = f"Every row of {', '.join(RUN_TABLES)} fits its pandera schema."
+def run_table_rule(asset: str) -> Rule:
+    """Return the rule that every row of the tables that runs add to fits its pandera model; shown at an asset."""
+    says = f"Every row of {', '.join(RUN_TABLES)} fits its pandera schema."
 
-    @dg.asset_check(asset=asset, name="run_tables_match", blocking=True, description=rule)
-    def run_tables_match() -> dg.AssetCheckResult:
-        warehouse = Warehouse(Project.find().warehouse)
-        frames = {table: warehouse.read(table) for table in RUN_TABLES}
+    def find(checking: Checking) -> dg.AssetCheckResult:
+        frames = {table: checking.read(table) for table in RUN_TABLES}
         failures = [row for table, frame in frames.items() for row in failing_rows(table, frame)]
-        return check_result(failures, SCHEMA_COLUMNS, sum(map(len, frames.values())), rule)
+        return check_result(failures, SCHEMA_COLUMNS, sum(map(len, frames.values())), says)
 
-    return run_tables_match
+    return Rule(asset, "run_tables_match", says, find, reads=RUN_TABLES)
 
 
-def sql_checks() -> list[dg.AssetChecksDefinition]:
-    """Return one check per file in sql/checks, which block, and in sql/warnings, which do not."""
-    folder = Project.find().root / "sql"
+@dataclass(frozen=True)
+class Thresholds:
+    """What a SQL rule goes by: its text, and the values that it names."""
+
+    query: str
+    parameters: Mapping[str, Any]
+
+
+def sql_rules(folder: Path) -> list[Rule]:
+    """Return one rule per file in a folder's `checks`, which block, and `warnings`, which do not."""
     return [
-        _sql_check(path.stem, path.read_text("utf-8"), blocking=name == "checks")
+        _sql_rule(path.stem, path.read_text("utf-8"), blocking=name == "checks")
         for name in ("checks", "warnings")
         for path in sorted((folder / name).glob("*.sql"))
     ]
 
 
-def _sql_check(stem: str, query: str, *, blocking: bool) -> dg.AssetChecksDefinition:
+def _sql_rule(stem: str, query: str, *, blocking: bool) -> Rule:
     asset, name = stem.split("__")
-    first_line = query.splitlines()[0].removeprefix("--").strip()
+    says = query.splitlines()[0].removeprefix("--").strip()
 
-    @dg.asset_check(
-        asset=asset,
-        name=name,
-        blocking=blocking,
-        partitions_def=STEPS[asset].partitions_def,
-        description=first_line,
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        project, partition = Project.find(), partition_of(context)
-        warehouse = Warehouse(project.warehouse)
-        failures = run_sql_check(warehouse, query, partition, check_parameters(project, partition))
-        rows = rows_of(warehouse, asset, partition)
-        return check_result(failures.to_dicts(), failures.columns, rows, first_line, warns=not blocking)
+    def goes_by(project: Project, partition: str) -> Thresholds:
+        return Thresholds(query, _named(query, check_parameters(project, partition)))
 
-    return check
+    def find(checking: Checking) -> dg.AssetCheckResult:
+        thresholds: Thresholds = checking.uses
+        failures = checking.sql(query, **_named(query, {"partition": checking.partition}), **thresholds.parameters)
+        rows = sum(version.rows for version in checking.manifest.tables.values()) if checking.manifest else 0
+        return check_result(failures.to_dicts(), failures.columns, rows, says, warns=not blocking)
+
+    return Rule(asset, name, says, find, blocking, tuple(sorted(tables_in(query))), goes_by)
+
+
+def _named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if f"${name}" in query}
 
 
 def check_parameters(project: Project, partition: str) -> dict[str, Any]:
     """Return what a SQL check may name: thresholds from codeio.yaml and, of a recipe, its lengths."""
     quality = project.settings.quality.model_dump(include=set(SQL_THRESHOLDS))
-    recipe = project.recipes.get(partition)
-    lengths = [stage.max_length for _, stage in sorted(recipe.stages.items())] if recipe else []
+    stages = project.recipe(partition).stages if partition in project.recipe_names() else {}
+    lengths = [stage.max_length for _, stage in sorted(stages.items())]
     return {**quality, "max_failed_ratio": project.settings.chat.max_failed_ratio, "max_lengths": lengths}
 
 
@@ -172,14 +168,7 @@ def run_sql_check(
     warehouse: Warehouse, query: str, partition: str, parameters: Mapping[str, Any] = DEFAULT_PARAMETERS
 ) -> pl.DataFrame:
     """Return the rows that break a rule in a partition; the query names what it needs of the parameters."""
-    known: dict[str, Any] = {"partition": partition, **parameters}
-    return warehouse.sql(query, **{name: value for name, value in known.items() if f"${name}" in query})
-
-
-def rows_of(warehouse: Warehouse, asset: str, partition: str) -> int:
-    """Return how many rows an asset's own table has in a partition; those of a rejected whole count as well."""
-    manifest = warehouse.manifest(asset, partition)
-    return sum(version.rows for version in manifest.tables.values()) if manifest else 0
+    return warehouse.sql(query, **_named(query, {"partition": partition, **parameters}))
 
 
 def check_result(

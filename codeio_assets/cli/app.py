@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do).
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -101,8 +102,18 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def _hear_interrupts() -> None:
+    """Take SIGINT even where a background shell had it ignored.
+
+    Each run of dagster 1.13 gives SIGTERM whatever SIGINT has, so that only a kill could stop the command after it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(run: Callable[[], Any] = app) -> None:
     """Run the command line; expected failures are one line and exit code 2."""
+    _hear_interrupts()
     try:
         run()
     except MaterialisationFailed as error:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from codeio_assets.core.method.assembly import recipe_parameters
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.products.trace import trace_item
@@ -68,10 +67,12 @@ def diff(
     project = Project.find()
     warehouse, of = Warehouse(project.warehouse), project.recipe(recipe)
     before, after = (find_snapshot(warehouse, recipe, wanted) for wanted in snapshot)
-    parameters = recipe_parameters(of, project.settings.phrases, project.settings.split)
 
     def assembly_of(read: Snapshot) -> Assembly:
-        return Assembly(of, warehouse, read, project.sql, parameters)
+        settings = project.settings
+        return Assembly.of(
+            of, warehouse, read, project.sql, phrases=settings.phrases, split=settings.split, prompt=project.prompt
+        )
 
     typer.echo("Inputs")
     for asset, counts in changed_partitions(before, after).items():

@@ -8,8 +8,8 @@ from codeio_assets.graph.steps import STEPS
 from codeio_assets.operating.everything import bring_up_to_date
 from codeio_assets.project import Project
 
-SHARDED = [stage.asset for stage in STEPS.values() if stage.partitioned == "shards"]
-PER_RECIPE = [stage.asset for stage in STEPS.values() if stage.partitioned == "recipes"]
+SHARDED = [step.asset for step in STEPS.values() if step.per == "shard"]
+PER_RECIPE = [step.asset for step in STEPS.values() if step.per == "recipe"]
 
 data_job = dg.define_asset_job(
     "data",

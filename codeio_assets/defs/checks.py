@@ -2,15 +2,12 @@
 
 import dagster as dg
 
-from codeio_assets.checks.quality import quality_checks
-from codeio_assets.checks.tables import run_table_check, schema_check, sql_checks
-from codeio_assets.graph.steps import STEPS
+from codeio_assets.checks.registry import rules, rules_of
+from codeio_assets.checks.rules import check_of
+from codeio_assets.project import Project
+
+ROOT = Project.find().root
 
 defs = dg.Definitions(
-    asset_checks=[
-        *(schema_check(asset) for asset in STEPS),
-        *sql_checks(),
-        *quality_checks(),
-        run_table_check("quality_report"),
-    ]
+    asset_checks=[check_of(rule, lambda step: [each.key for each in rules_of(ROOT, step)]) for rule in rules(ROOT)]
 )

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 
 # A process per step would cost 3 CPU-seconds each, several times what a step of a small shard does; a run has a worker
 # process of its own, and heavy work happens in the sandbox, the chat server, and the training process.
@@ -10,7 +10,6 @@ defs = dg.Definitions(
     executor=dg.in_process_executor,
     resources={
         "project": ProjectResource(),
-        "warehouse": WarehouseResource(),
         "chat_server": ChatServerResource(),
         "sandbox": SandboxResource(),
     },

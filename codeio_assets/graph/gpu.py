@@ -7,7 +7,8 @@ import json
 
 import dagster as dg
 
-from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.settings.project import SettingsError
+from codeio_assets.core.settings.recipes import Recipe, RecipeError
 from codeio_assets.graph.partitions import recipes
 from codeio_assets.project import Project
 from codeio_assets.training.launching import gpus_per_machine
@@ -23,9 +24,16 @@ def gpu_tags(recipe: Recipe) -> dict[str, str]:
     return {"codeio/gpus": str(count), "dagster-k8s/config": json.dumps(config)}
 
 
+def _tags(name: str) -> dict[str, str]:
+    try:
+        return gpu_tags(Project.find().recipe(name))
+    except (RecipeError, SettingsError):
+        return {}  # the run says what is wrong with the file
+
+
 recipe_runs = dg.PartitionedConfig(
     partitions_def=recipes,
     run_config_for_partition_key_fn=lambda _: {},
-    tags_for_partition_key_fn=lambda key: gpu_tags(Project.find().recipes[key]),
+    tags_for_partition_key_fn=_tags,
 )
 """The configuration of jobs over recipes: nothing but tags."""

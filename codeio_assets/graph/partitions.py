@@ -5,7 +5,7 @@ import dagster as dg
 from codeio_assets.project import Project
 
 code_shards = dg.DynamicPartitionsDefinition(name="code_shards")
-recipes = dg.StaticPartitionsDefinition(sorted(Project.find().recipes))
+recipes = dg.StaticPartitionsDefinition(Project.find().recipe_names())
 ALL_SHARDS = dg.AllPartitionMapping()
 UNPARTITIONED = "all"
 """Partition key in the store of assets without partitions."""

@@ -12,8 +12,8 @@ def run_tags(project: Project, partition: str | None) -> dict[str, str]:
     """Return the tags of a run over a partition, a shard or a recipe; none for a run without one."""
     if partition is None:
         return {}
-    if partition in project.recipes:
-        return {"codeio/base_model": project.recipes[partition].base_model}
+    if partition in project.recipe_names():
+        return {"codeio/base_model": project.recipe(partition).base_model}
     source, _, number = partition.rpartition("-")
     if not number.isdigit():
         return {}

@@ -1,19 +1,18 @@
-"""The stages: for each asset its group, inputs, version of its code, and the settings that decide its content.
+"""The steps: for each asset its group, what it reads and writes, and what else decides its content.
 
-One truth for the graph, the fingerprints and the README's table. What does not live here: the asset bodies (`defs`).
+One truth for the graph, the body, the fingerprints and the README's table: a body reads only what its step declares,
+and is given the record that `uses` returns. What does not live here: the bodies (`defs`), the records (`graph.uses`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import dagster as dg
 
-from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
-from codeio_assets.core.values.canonical import Json
-from codeio_assets.core.values.comparison import rule_version
+from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph import stage_settings as decides
+from codeio_assets.graph import uses
 from codeio_assets.graph.partitions import ALL_SHARDS, code_shards, recipes
 from codeio_assets.project import Project
 
@@ -22,272 +21,193 @@ FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_de
 """Up to the verdicts, when the automation sensor is on. `eager` alone ignores checks that failed in earlier runs
 (dagster 1.13). Nothing that needs a GPU starts by itself."""
 
-Partitioned = Literal["shards", "recipes", "none"]
+Per = Literal["shard", "recipe", "project"]
+Used = TypeVar("Used", covariant=True)
 
 
 @dataclass(frozen=True)
-class Step:
-    """One asset. `settings` returns what besides the upstream tables decides the content of a partition."""
+class Step(Generic[Used]):
+    """One step: it makes its asset, and the tables that are committed together.
+
+    Args:
+        asset: the asset's name, also that of its main table.
+        group: stage of the flow in the UI, numbered.
+        per: what a partition is.
+        section: of the paper.
+        kinds: shown in the UI.
+        uses: returns the record of what besides the tables decides a partition.
+        reads: the tables that the body may read: a shard's own partition; of a recipe its own and all shards' and the
+            project's; of the project everything. What a shard cannot see is empty for it.
+        also_writes: further tables of the commit.
+        assets: further assets that the step makes, one of `also_writes` each.
+        code_version: raised when the body gives other rows for the same input.
+        pool: the scarce thing that it takes.
+    """
 
     asset: str
     group: str
-    partitioned: Partitioned
-    upstream: tuple[str, ...]
-    kinds: frozenset[str]
+    per: Per
     section: str
+    kinds: frozenset[str]
+    uses: Callable[[Project, str], Used]
+    reads: tuple[str, ...] = ()
+    also_writes: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()
     code_version: str = "1"
     pool: str | None = None
-    settings: Callable[[Project, str], Json] = lambda _project, _partition: None
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """All tables of the commit, the asset's own first."""
+        return (self.asset, *self.also_writes)
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """All assets of the step, its own first."""
+        return (self.asset, *self.assets)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The assets that commit what the step reads, in flow order; tables that runs add to belong to none."""
+        writers = {WRITERS[table].asset for table in self.reads if table not in RUN_TABLES and self.sees(table)}
+        return tuple(asset for asset in STEPS if asset in writers)
+
+    def sees(self, table: str) -> bool:
+        """Tell whether there can be rows of a table for this step: a shard sees nothing beyond itself."""
+        return self.per != "shard" or table in RUN_TABLES or WRITERS[table].per == "shard"
 
     @property
     def partitions_def(self) -> dg.PartitionsDefinition[str] | None:
         """The asset's partitions."""
-        return {"shards": code_shards, "recipes": recipes, "none": None}[self.partitioned]
+        return {"shard": code_shards, "recipe": recipes, "project": None}[self.per]
 
 
-STEPS: dict[str, Step] = {
-    stage.asset: stage
-    for stage in (
-        Step(
-            "raw_code_files",
-            "s1_raw_code",
-            "shards",
-            (),
-            frozenset({"python", "parquet"}),
-            "2.1",
-            settings=decides.source,
-        ),
-        Step(
-            "file_labels",
-            "s1_raw_code",
-            "shards",
-            ("raw_code_files",),
-            frozenset({"openai", "bubblewrap", "parquet"}),
-            "2.1",
-            pool="chat_server",
-            settings=decides.labels,
-        ),
-        Step(
-            "eligible_code_files",
-            "s1_raw_code",
-            "shards",
-            ("raw_code_files", "file_labels"),
-            frozenset({"python", "parquet"}),
-            "2.1",
-            code_version="2",
-            settings=decides.source,
-        ),
-        Step(
-            "unified_functions",
-            "s2_functions",
-            "shards",
-            ("eligible_code_files",),
-            frozenset({"openai", "parquet"}),
-            "2.1",
-            pool="chat_server",
-            code_version="2",
-            settings=decides.chat("transform", "transform_repair"),
-        ),
-        Step(
-            "io_pairs",
-            "s3_io_pairs",
-            "shards",
-            ("unified_functions",),
-            frozenset({"bubblewrap", "parquet"}),
-            "2.2",
-            pool="sandbox",
-            settings=decides.pairs,
-        ),
-        Step(
-            "prediction_tasks",
-            "s4_predictions",
-            "shards",
-            ("unified_functions", "io_pairs"),
-            frozenset({"python", "parquet"}),
-            "2.3",
-            settings=lambda project, _partition: [
-                project.prompt(f"predict_{direction}").sha256 for direction in ("input", "output")
-            ],
-        ),
-        Step(
-            "predictions",
-            "s4_predictions",
-            "shards",
-            ("prediction_tasks",),
-            frozenset({"openai", "parquet"}),
-            "2.3",
-            pool="chat_server",
-            settings=decides.chat(),
-        ),
-        Step(
-            "verdicts",
-            "s4_predictions",
-            "shards",
-            ("unified_functions", "io_pairs", "prediction_tasks", "predictions"),
-            frozenset({"bubblewrap", "parquet"}),
-            "2.3",
-            pool="sandbox",
-            settings=lambda project, _partition: [rule_version(project.settings.judging.rule), FEEDBACK_VERSION],
-        ),
-        Step(
-            "revised_predictions",
-            "s5_revision",
-            "shards",
-            ("unified_functions", "io_pairs", "prediction_tasks", "predictions", "verdicts"),
-            frozenset({"openai", "bubblewrap", "parquet"}),
-            "2.4",
-            pool="chat_server",
-            settings=decides.chat("revise"),
-        ),
-        Step(
-            "instruction_data",
-            "s6_training_data",
-            "none",
-            (),
-            frozenset({"python", "parquet"}),
-            "3.1",
-            settings=lambda project, _partition: [
-                project.settings.split.model_dump(),
-                [source.model_dump(mode="json") for source in project.sources.instruction_data.values()],
-            ],
-        ),
-        Step(
-            "training_sets",
-            "s6_training_data",
-            "recipes",
-            (
-                "eligible_code_files",
-                "unified_functions",
-                "io_pairs",
-                "prediction_tasks",
-                "predictions",
-                "verdicts",
-                "revised_predictions",
-                "instruction_data",
-            ),
-            frozenset({"duckdb", "parquet"}),
-            "2.4",
-            code_version="2",
-            settings=decides.training_set,
-        ),
-        Step(
-            "sft_stage1_checkpoint",
-            "s7_training",
-            "recipes",
-            ("training_sets",),
-            frozenset({"huggingface", "pytorch"}),
-            "3.1",
-            pool="gpu",
-            settings=decides.recipe,
-        ),
-        Step(
-            "sft_stage2_checkpoint",
-            "s7_training",
-            "recipes",
-            ("training_sets", "sft_stage1_checkpoint"),
-            frozenset({"huggingface", "pytorch"}),
-            "3.1",
-            pool="gpu",
-            settings=decides.recipe,
-        ),
-        Step(
-            "held_out_scores",
-            "s7_training",
-            "recipes",
-            (
-                "unified_functions",
-                "io_pairs",
-                "prediction_tasks",
-                "training_sets",
-                "sft_stage1_checkpoint",
-                "sft_stage2_checkpoint",
-            ),
-            frozenset({"huggingface", "bubblewrap", "parquet"}),
-            "4",
-            pool="gpu",
-            settings=decides.evaluation,
-        ),
-        Step(
-            "cot_flaws",
-            "s8_reports",
-            "shards",
-            ("unified_functions", "predictions", "revised_predictions"),
-            frozenset({"python", "parquet"}),
-            "2.3",
-            settings=lambda project, _partition: project.settings.quality.cot.model_dump(),
-        ),
-        Step(
-            "shard_reports",
-            "s8_reports",
-            "shards",
-            (
-                "raw_code_files",
-                "eligible_code_files",
-                "unified_functions",
-                "io_pairs",
-                "prediction_tasks",
-                "predictions",
-                "verdicts",
-                "revised_predictions",
-                "cot_flaws",
-            ),
-            frozenset({"duckdb", "plotly"}),
-            "4",
-            settings=decides.report_queries,
-        ),
-        Step(
-            "published_data_audit",
-            "s8_reports",
-            "none",
-            (),
-            frozenset({"bubblewrap", "parquet"}),
-            "2.3",
-            pool="sandbox",
-            settings=decides.published,
-        ),
-        Step(
-            "quality_report",
-            "s8_reports",
-            "none",
-            (
-                "raw_code_files",
-                "eligible_code_files",
-                "unified_functions",
-                "io_pairs",
-                "prediction_tasks",
-                "predictions",
-                "verdicts",
-                "revised_predictions",
-                "cot_flaws",
-                "instruction_data",
-                "training_sets",
-                "sft_stage1_checkpoint",
-                "sft_stage2_checkpoint",
-                "held_out_scores",
-            ),
-            frozenset({"duckdb", "plotly"}),
-            "4",
-            settings=decides.report_queries,
-        ),
-        Step("status", "s8_reports", "none", ("quality_report",), frozenset({"duckdb", "markdown"}), "4"),
+def _kinds(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+JUDGING = ("unified_functions", "io_pairs", "prediction_tasks", "predictions")
+LOGS = ("training_log", "token_audit")
+
+RAW_CODE_FILES = Step(
+    "raw_code_files", "s1_raw_code", "shard", "2.1", _kinds("python", "parquet"), uses.ingested,
+    also_writes=("raw_code_files_rejections",),
+)  # fmt: skip
+FILE_LABELS = Step(
+    "file_labels", "s1_raw_code", "shard", "2.1", _kinds("openai", "bubblewrap", "parquet"), uses.labelled,
+    reads=("raw_code_files",), pool="chat_server",
+)  # fmt: skip
+ELIGIBLE_CODE_FILES = Step(
+    "eligible_code_files", "s1_raw_code", "shard", "2.1", _kinds("python", "parquet"), uses.filtered,
+    reads=("raw_code_files", "file_labels"), code_version="2",
+    also_writes=("near_duplicate_groups", "eligible_code_files_rejections"),
+)  # fmt: skip
+UNIFIED_FUNCTIONS = Step(
+    "unified_functions", "s2_functions", "shard", "2.2", _kinds("openai", "parquet"), uses.transformed,
+    reads=("eligible_code_files",), pool="chat_server", code_version="2",
+    also_writes=("transform_attempts", "unified_functions_rejections"),
+)  # fmt: skip
+IO_PAIRS = Step(
+    "io_pairs", "s3_io_pairs", "shard", "2.3", _kinds("bubblewrap", "parquet"), uses.sampled,
+    reads=("unified_functions",), pool="sandbox", also_writes=("io_pairs_rejections",),
+)  # fmt: skip
+PREDICTION_TASKS = Step(
+    "prediction_tasks", "s4_predictions", "shard", "2.4", _kinds("python", "parquet"), uses.prompted,
+    reads=("unified_functions", "io_pairs"), also_writes=("prediction_tasks_rejections",),
+)  # fmt: skip
+PREDICTIONS = Step(
+    "predictions", "s4_predictions", "shard", "2.4", _kinds("openai", "parquet"), uses.predicted,
+    reads=("prediction_tasks",), pool="chat_server",
+)  # fmt: skip
+VERDICTS = Step(
+    "verdicts", "s4_predictions", "shard", "2.4", _kinds("bubblewrap", "parquet"), uses.judged,
+    reads=JUDGING, pool="sandbox",
+)  # fmt: skip
+REVISED_PREDICTIONS = Step(
+    "revised_predictions", "s5_revision", "shard", "2.4", _kinds("openai", "bubblewrap", "parquet"), uses.revised,
+    reads=(*JUDGING, "verdicts"), pool="chat_server",
+    also_writes=("revised_verdicts",), assets=("revised_verdicts",),
+)  # fmt: skip
+INSTRUCTION_DATA = Step(
+    "instruction_data", "s6_training_data", "project", "3.1", _kinds("python", "parquet"), uses.collected,
+    also_writes=("instruction_data_rejections",),
+)  # fmt: skip
+TRAINING_SETS = Step(
+    "training_sets", "s6_training_data", "recipe", "2.4", _kinds("duckdb", "parquet"), uses.assembled,
+    reads=(
+        "raw_code_files", "near_duplicate_groups", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
+        "verdicts", "revised_predictions", "revised_verdicts", "instruction_data",
+    ),
+    code_version="2", also_writes=("training_sets_rejections",),
+)  # fmt: skip
+SFT_STAGE1_CHECKPOINT = Step(
+    "sft_stage1_checkpoint", "s7_training", "recipe", "3.1", _kinds("huggingface", "pytorch"), uses.trained_in_stage1,
+    reads=("training_sets",), pool="gpu", also_writes=tuple(f"sft_stage1_{name}" for name in LOGS),
+)  # fmt: skip
+SFT_STAGE2_CHECKPOINT = Step(
+    "sft_stage2_checkpoint", "s7_training", "recipe", "3.1", _kinds("huggingface", "pytorch"), uses.trained_in_stage2,
+    reads=("training_sets", "sft_stage1_checkpoint"), pool="gpu",
+    also_writes=tuple(f"sft_stage2_{name}" for name in LOGS),
+)  # fmt: skip
+HELD_OUT_SCORES = Step(
+    "held_out_scores", "s7_training", "recipe", "4", _kinds("huggingface", "bubblewrap", "parquet"), uses.evaluated,
+    reads=(
+        "unified_functions", "io_pairs", "prediction_tasks", "training_sets", "sft_stage1_checkpoint",
+        "sft_stage2_checkpoint",
+    ),
+    pool="gpu", also_writes=("held_out_answers",),
+)  # fmt: skip
+COT_FLAWS = Step(
+    "cot_flaws", "s8_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
+    reads=("unified_functions", "predictions", "revised_predictions"),
+)  # fmt: skip
+PUBLISHED_DATA_AUDIT = Step(
+    "published_data_audit", "s8_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
+    pool="sandbox",
+)  # fmt: skip
+REPORTED = (
+    "raw_code_files", "raw_code_files_rejections", "file_labels", "near_duplicate_groups", "eligible_code_files",
+    "eligible_code_files_rejections", "transform_attempts", "unified_functions", "unified_functions_rejections",
+    "io_pairs", "io_pairs_rejections", "prediction_tasks", "prediction_tasks_rejections", "predictions", "verdicts",
+    "revised_predictions", "revised_verdicts", "cot_flaws", "instruction_data", "instruction_data_rejections",
+    "training_sets", "training_sets_rejections", "sft_stage1_checkpoint", "sft_stage1_training_log",
+    "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "published_data_audit", *RUN_TABLES,
+)  # fmt: skip
+"""What the queries of `sql/reports` name; a test holds it."""
+SHARD_REPORTS = Step(
+    "shard_reports", "s8_reports", "shard", "4", _kinds("duckdb", "plotly"), uses.reported,
+    reads=REPORTED,
+)  # fmt: skip
+QUALITY_REPORT = Step(
+    "quality_report", "s8_reports", "project", "4", _kinds("duckdb", "plotly"), uses.reported, reads=REPORTED
+)
+STATUS = Step(
+    "status", "s8_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
+)
+
+STEPS: dict[str, Step[object]] = {
+    step.asset: step
+    for step in (
+        RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, PREDICTION_TASKS, PREDICTIONS,
+        VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT,
+        HELD_OUT_SCORES, COT_FLAWS, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
     )
-}
-"""Asset name -> stage, in flow order. `revised_verdicts` is written together with `revised_predictions`."""
+}  # fmt: skip
+"""Asset -> step, in flow order."""
+WRITERS: dict[str, Step[object]] = {table: step for step in STEPS.values() for table in step.writes}
+"""Table -> the step that commits it."""
+MAKERS: dict[str, Step[object]] = {asset: step for step in STEPS.values() for asset in step.makes}
+"""Asset -> the step that makes it."""
 
 
-def committed_assets(stage: Step) -> list[str]:
-    """Return the assets that a stage's step makes: its own, and the verdicts of the revision."""
-    return [stage.asset, "revised_verdicts"] if stage.asset == "revised_predictions" else [stage.asset]
+def dependencies(step: Step[object]) -> list[dg.AssetDep]:
+    """Return the upstream assets that the graph draws, with the mapping from the step's partitions to theirs.
 
-
-def dependencies(stage: Step) -> list[dg.AssetDep]:
-    """Return the upstream assets that the graph draws, with the mapping from the stage's partitions to theirs.
-
-    What a stage reads besides lies upstream of these anyway; with an edge for each, nobody can follow the flow.
+    What a step reads besides lies upstream of these anyway; with an edge for each, nobody can follow the flow.
     """
-    beyond = {name for direct in stage.upstream for name in _ancestors(direct)}
-    drawn = [name for name in stage.upstream if name not in beyond]
-    return [dg.AssetDep(name, partition_mapping=_mapping(stage, STEPS[name])) for name in drawn]
+    beyond = {name for direct in step.upstream for name in _ancestors(direct)}
+    drawn = [name for name in step.upstream if name not in beyond]
+    return [dg.AssetDep(name, partition_mapping=_mapping(step, STEPS[name])) for name in drawn]
 
 
 def _ancestors(asset: str) -> set[str]:
@@ -295,49 +215,34 @@ def _ancestors(asset: str) -> set[str]:
     return {*upstream}.union(*(_ancestors(name) for name in upstream))
 
 
-def _mapping(stage: Step, upstream: Step) -> dg.PartitionMapping | None:
-    if upstream.partitioned == "none" or stage.partitioned == upstream.partitioned:
-        return None
-    return ALL_SHARDS
+def _mapping(step: Step[object], upstream: Step[object]) -> dg.PartitionMapping | None:
+    return None if upstream.per in ("project", step.per) else ALL_SHARDS
 
 
-def spec(asset: str) -> dict[str, Any]:
-    """Return the keyword arguments of `@dg.asset` that follow from the stage; the docstring is the description."""
-    stage = STEPS[asset]
-    arguments: dict[str, Any] = {
-        "group_name": stage.group,
-        "partitions_def": stage.partitions_def,
-        "deps": dependencies(stage),
-        "kinds": set(stage.kinds),
-        "owners": [OWNER],
-        "code_version": stage.code_version,
-        "tags": {"codeio/paper_section": stage.section},
-        "metadata": _definition_metadata(asset),
-    }
-    if stage.pool:
-        arguments["pool"] = stage.pool
-    if stage.partitioned == "shards" and stage.upstream:
-        arguments["automation_condition"] = FOLLOW_UPSTREAM
+def spec(step: Step[object]) -> dict[str, Any]:
+    """Return the keyword arguments of `@dg.asset` that follow from the step; the docstring is the description."""
+    arguments: dict[str, Any] = {**_shared(step, step.asset), "partitions_def": step.partitions_def}
+    if step.pool:
+        arguments["pool"] = step.pool
     return arguments
 
 
-def multi_spec(asset: str, description: str) -> dg.AssetSpec:
-    """Return the spec of one asset of a step that makes several; those without a stage follow their step's."""
-    stage = STEPS.get(asset, STEPS["revised_predictions"])
-    return dg.AssetSpec(
-        asset,
-        automation_condition=FOLLOW_UPSTREAM,
-        deps=dependencies(stage),
-        description=description,
-        group_name=stage.group,
-        kinds=set(stage.kinds),
-        owners=[OWNER],
-        code_version=stage.code_version,
-        tags={"codeio/paper_section": stage.section},
-        metadata=_definition_metadata(asset),
-    )
+def multi_spec(step: Step[object], asset: str, description: str) -> dg.AssetSpec:
+    """Return the spec of one asset of a step that makes several."""
+    return dg.AssetSpec(asset, description=description, **_shared(step, asset))
 
 
-def _definition_metadata(table: str) -> dict[str, Any]:
-    """Return the columns and the name of an asset's table, which the UI shows before anything is made."""
-    return {keys.COLUMN_SCHEMA: keys.column_schema(table), keys.TABLE_NAME: table}
+def _shared(step: Step[object], asset: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "group_name": step.group,
+        "deps": dependencies(step),
+        "kinds": set(step.kinds),
+        "owners": [OWNER],
+        "code_version": step.code_version,
+        "tags": {"codeio/paper_section": step.section},
+        # what the UI shows before anything is made
+        "metadata": {keys.COLUMN_SCHEMA: keys.column_schema(asset), keys.TABLE_NAME: asset},
+    }
+    if step.per == "shard" and step.upstream:
+        arguments["automation_condition"] = FOLLOW_UPSTREAM
+    return arguments

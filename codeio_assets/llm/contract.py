@@ -1,6 +1,6 @@
 """Requests to language models and what comes of them.
 
-What does not live here: transport (`client`), durability (`journal`), replay (`recorded`), prompts
+What does not live here: transport (`live.client`), durability (`journal`), replay (`recorded`), prompts
 (`core.prompts`).
 """
 

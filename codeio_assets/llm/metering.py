@@ -1,6 +1,6 @@
 """What a step took: a client that passes requests on and sums up their progress.
 
-What does not live here: prices and budgets (`money`), tables and metadata (`orchestration`).
+What does not live here: prices and budgets (`money`), tables and metadata (`running.asking`).
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 What lives here: prices, budgets, the meter of a batch, and the ledger, which reads what was spent from the journal
 itself: the journal is where every paid answer is, whichever process asked and however it ended.
-What does not: predicting costs (`products.estimate`), tables of usage (`orchestration`).
+What does not: predicting costs (`products.estimate`), tables of usage (`running.asking`).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Materialising through Dagster in this process: the demo, registration of shards, what is up to date.
 
 Runs are real Dagster runs in the project's own instance, so that the UI shows them. What does not live here: the
-graph (`defs`), what up to date means (`publishing.is_current`).
+graph (`defs`), what up to date means (`checks.registry`).
 """
 
 import os
@@ -14,19 +14,24 @@ from typing import Any
 
 import dagster as dg
 
+from codeio_assets.checks.registry import Standing, rules_of, standing_of
 from codeio_assets.core.errors import MaterialisationFailed
+from codeio_assets.core.prompts import PromptError
+from codeio_assets.core.settings.project import SettingsError
+from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
-from codeio_assets.graph.steps import STEPS, Step, committed_assets
+from codeio_assets.graph.steps import STEPS, Per, Step
 from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
 from codeio_assets.products.status import to_markdown
 from codeio_assets.project import Project
-from codeio_assets.running.publishing import is_current
-from codeio_assets.store import Warehouse
+from codeio_assets.store import StoreError, Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log keeps everything; the terminal shows a line per step."""
+
+NOT_GOOD = {"stale": "out of date", "unchecked": "not checked to the end", "failed": "refused by a check"}
 
 Say = Callable[[str], None]
 
@@ -67,56 +72,79 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     register_shards(project)
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")
-    made = sum(_bring_up_to_date(project, "shards", key, say) for key in keys)
-    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("instruction_data",))
-    made += sum(_bring_up_to_date(project, "recipes", recipe, say) for recipe in recipes)
-    made += _bring_up_to_date(project, "none", UNPARTITIONED, say, only=("quality_report", "status"))
+    made = sum(_bring_up_to_date(project, "shard", key, say) for key in keys)
+    made += _bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
+    made += sum(_bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
+    made += _bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
 
-def _bring_up_to_date(
-    project: Project, partitioned: str, partition: str, say: Say, only: Sequence[str] | None = None
-) -> int:
-    """Materialise the stale assets of one partition in flow order; an unchanged output leaves the next one current."""
+def _bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only: Sequence[str] | None = None) -> int:
+    """Materialise the stale assets of one partition in flow order; an unchanged output leaves the next one current.
+
+    What was made and not checked to the end, or refused by a check, is checked again first: nothing is made of it.
+    """
     made = 0
-    for stage in STEPS.values():
-        wanted = stage.partitioned == partitioned and (only is None or stage.asset in only)
-        if wanted and not is_current(stage, partition, project, Warehouse(project.warehouse)):
-            _materialise(stage, partition, project, say)
+    for step in STEPS.values():
+        if step.per != per or (only is not None and step.asset not in only):
+            continue
+        standing = standing_of(step, partition, project, Warehouse(project.warehouse))
+        if standing.state in ("missing", "stale"):
+            _materialise(step, partition, project, say)
             made += 1
+        elif standing.state != "good":
+            _check_again(step, partition, project, say)
     return made
 
 
-def _materialise(stage: Step, partition: str, project: Project, say: Say) -> None:
+def _materialise(step: Step[object], partition: str, project: Project, say: Say) -> None:
     started = time.monotonic()
-    # The graph's own job, as when somebody materialises in the UI, so that the UI can run it again.
-    graph = code_location().resolve_implicit_global_asset_job_def()
-    with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
-        warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
-        result = graph.execute_in_process(
-            instance=instance,
-            partition_key=None if stage.partitioned == "none" else partition,
-            asset_selection=[dg.AssetKey(asset) for asset in committed_assets(stage)],
-            run_config=QUIET,
-            raise_on_error=False,
-            tags=process_tags(),
-        )
-    _refuse_failure(result, stage, partition)
-    manifest = Warehouse(project.warehouse).manifest(stage.asset, partition)
+    result = _execute(step, partition, assets=[dg.AssetKey(asset) for asset in step.makes])
+    _refuse_failure(result, step, partition)
+    manifest = Warehouse(project.warehouse).manifest(step.asset, partition)
     info = manifest.info if manifest else {}
     dropped: dict[str, int] = info.get("dropped_by_reason") or {}
     drops = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
     say(
-        f"  {stage.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
+        f"  {step.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
         f"{f' (dropped: {drops})' if drops else ''}  {time.monotonic() - started:.1f} s"
     )
     for check in _failed_checks(result, dg.AssetCheckSeverity.WARN):
         say(f"    warning, {check.check_name}: {check.description}")
 
 
-def _refuse_failure(result: dg.ExecuteInProcessResult, stage: Step, partition: str) -> None:
-    where = f"{stage.asset}[{partition}], run {result.run_id}"
+def _check_again(step: Step[object], partition: str, project: Project, say: Say) -> None:
+    keys = [dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name) for rule in rules_of(project.root, step)]
+    result = _execute(step, partition, checks=keys)
+    _refuse_failure(result, step, partition)
+    say(f"  {step.asset}[{partition}]  checked again, {len(keys)} checks passed")
+
+
+def _execute(
+    step: Step[object],
+    partition: str,
+    assets: Sequence[dg.AssetKey] = (),
+    checks: Sequence[dg.AssetCheckKey] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run a part of the graph's own job, as when somebody materialises in the UI, so that the UI can run it again."""
+    graph = code_location().resolve_implicit_global_asset_job_def()
+    chosen = graph.get_subset(
+        asset_selection=frozenset(assets), asset_check_selection=None if checks is None else frozenset(checks)
+    )
+    with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
+        return chosen.execute_in_process(
+            instance=instance,
+            partition_key=None if step.per == "project" else partition,
+            run_config=QUIET,
+            raise_on_error=False,
+            tags=process_tags(),
+        )
+
+
+def _refuse_failure(result: dg.ExecuteInProcessResult, step: Step[object], partition: str) -> None:
+    where = f"{step.asset}[{partition}], run {result.run_id}"
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
@@ -185,9 +213,18 @@ def show_status(project: Project, say: Say) -> None:
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
     warehouse = Warehouse(project.warehouse)
-    for stage in STEPS.values():
-        present = {"shards": project.shards.keys(), "recipes": list(project.recipes), "none": [UNPARTITIONED]}
-        made = sorted({*present[stage.partitioned]} & {*warehouse.partitions(stage.asset)})
-        stale = [key for key in made if not is_current(stage, key, project, warehouse)]
-        if stale:
-            say(f"out of date: {stage.asset}, {len(stale)} partition(s): {', '.join(stale[:5])}")
+    for step in STEPS.values():
+        present = {"shard": project.shards.keys(), "recipe": project.recipe_names(), "project": [UNPARTITIONED]}
+        standings = {key: _standing(step, key, project, warehouse) for key in present[step.per]}
+        others = {key: found for key, found in standings.items() if found.state not in ("missing", "good")}
+        if others:
+            key, first = next(iter(others.items()))
+            say(f"{NOT_GOOD[first.state]}: {step.asset}, {len(others)} partition(s): {', '.join(list(others)[:5])}")
+            say(f"    {key}: {first.why}")
+
+
+def _standing(step: Step[object], partition: str, project: Project, warehouse: Warehouse) -> Standing:
+    try:
+        return standing_of(step, partition, project, warehouse)
+    except (SettingsError, RecipeError, PromptError, StoreError) as error:
+        return Standing("stale", str(error))

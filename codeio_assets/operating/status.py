@@ -22,8 +22,8 @@ FAILURES_READ = 5_000
 
 def project_status(project: Project, instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey]) -> Overview:
     """Return the status of a project: its manifests, and what Dagster's storage says about runs and checks."""
-    counts = {"shards": len(project.shards.keys()), "recipes": len(project.recipes), "none": 1}
-    expected = [Expected(stage.asset, stage.partitioned, counts[stage.partitioned]) for stage in STEPS.values()]
+    counts = {"shard": len(project.shards.keys()), "recipe": len(project.recipe_names()), "project": 1}
+    expected = [Expected(step.asset, step.per, counts[step.per]) for step in STEPS.values()]
     problems = [*failed_partitions(instance), *failing_checks(instance, checks)]
     return overview(Warehouse(project.warehouse), expected, problems, project.sql)
 
@@ -32,17 +32,17 @@ def failed_partitions(instance: dg.DagsterInstance) -> list[Problem]:
     """Return the partitions that the last run that was to make them has not made, because it failed."""
     runs = _last_failed_runs(instance)
     return [
-        Problem(stage.asset, key, "run", "the last run failed", *runs.get(key, ("", "")))
-        for stage in STEPS.values()
-        for key in _failed_keys(instance, stage)
+        Problem(step.asset, key, "run", "the last run failed", *runs.get(key, ("", "")))
+        for step in STEPS.values()
+        for key in _failed_keys(instance, step)
     ]
 
 
-def _failed_keys(instance: dg.DagsterInstance, stage: Step) -> list[str]:
-    if stage.partitions_def is None:
+def _failed_keys(instance: dg.DagsterInstance, step: Step[object]) -> list[str]:
+    if step.partitions_def is None:
         return []
-    keys = stage.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
-    found = instance.get_status_by_partition(dg.AssetKey(stage.asset), keys, stage.partitions_def) or {}
+    keys = step.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
+    found = instance.get_status_by_partition(dg.AssetKey(step.asset), keys, step.partitions_def) or {}
     return [key for key, status in found.items() if status and status.value == "FAILED"]
 
 

@@ -2,7 +2,7 @@
 
 What lives here: the arithmetic over frames. Exact where the input of a step is there (its prompts are built and looked
 up in the journal), by the averages of what was made before where it is not.
-What does not: reading tables (`cli_llm`), prices (`llm.money`).
+What does not: reading tables (`cli.llm`), prices (`llm.money`).
 """
 
 from collections.abc import Callable, Mapping

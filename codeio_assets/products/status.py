@@ -35,7 +35,7 @@ USAGE = ("asset", "currency", "requests", "replayed", "failed", "cost")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """An asset in flow order, what its partitions are (`shards`, `recipes`, `none`), and how many there should be."""
+    """An asset in flow order, what its partitions are (`shard`, `recipe`, `project`), and how many there should be."""
 
     asset: str
     partitions: str
@@ -128,7 +128,7 @@ def to_markdown(status: Overview) -> str:
 
 
 def _headline(status: Overview) -> str:
-    shards = [row for row in status.stages if row["partitions"] == "shards"]
+    shards = [row for row in status.stages if row["partitions"] == "shard"]
     complete = min((row["done"] for row in shards), default=0)
     expected = max((row["expected"] for row in shards), default=0)
     failed, checks = (sum(row["kind"] == kind for row in status.problems) for kind in ("run", "check"))
@@ -156,7 +156,7 @@ def _problems(status: Overview) -> str:
 
 def _stage(row: Row) -> list[str]:
     missing = f"{max(row['expected'] - row['done'] - row['failed'], 0):,}"
-    if row["partitions"] == "recipes":
+    if row["partitions"] == "recipe":
         missing = ""  # nobody means to train them all
     kept = "" if row["kept_ratio"] is None else f"{row['kept_ratio']:.1%}"
     return [row["asset"], f"{row['done']:,}", f"{row['failed']:,}", missing, f"{row['rows']:,}", kept]

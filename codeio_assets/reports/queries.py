@@ -4,13 +4,13 @@ Files beyond `SECTIONS` in `page` are welcome: the report shows their results as
 What does not live here: what the results look like (`page`, `figures`, `examples`).
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from codeio_assets.project import Project
 from codeio_assets.store import Snapshot, Warehouse
 
 Row = dict[str, Any]
@@ -40,22 +40,30 @@ class QueryResult:
     rows: list[Row] = field(default_factory=list[Row])
 
 
-def run_queries(project: Project, warehouse: Warehouse, snapshot: Snapshot | None = None) -> dict[str, QueryResult]:
-    """Run all queries over one state of the warehouse, the present one or a part of it; return results by name.
+@dataclass(frozen=True)
+class Reported:
+    """What a report is made of: queries by file name, over which versions of which tables."""
+
+    queries: Mapping[str, str]
+    warehouse: Warehouse
+    snapshot: Snapshot
+    tables: Collection[str] | None = None
+
+
+def run_queries(reported: Reported) -> dict[str, QueryResult]:
+    """Run all queries over one state of the warehouse; return results by name.
 
     Raises:
         ReportError: a required file is missing, or a query fails.
         StoreError: a committed file is gone or damaged.
     """
-    folder = project.root / "sql" / "reports"
-    names = sorted(path.stem for path in folder.glob("*.sql"))
-    missing = sorted(REQUIRED.difference(names))
+    queries = {name.removesuffix(".sql"): text for name, text in sorted(reported.queries.items())}
+    missing = sorted(REQUIRED.difference(queries))
     if missing:
-        raise ReportError(
-            f"{folder} lacks {', '.join(f'{name}.sql' for name in missing)}. Restore it from the project."
-        )
-    with warehouse.connect(snapshot) as connection:
-        return {name: _run(connection, name, project.sql(f"reports/{name}.sql")) for name in names}
+        names = ", ".join(f"{name}.sql" for name in missing)
+        raise ReportError(f"sql/reports lacks {names}. Restore it from the project.")
+    with reported.warehouse.connect(reported.snapshot, reported.tables) as connection:
+        return {name: _run(connection, name, text) for name, text in queries.items()}
 
 
 def caption_of(query: str) -> str:

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from codeio_assets.core.tables.data import RUN_TABLES, polars_schema
+from codeio_assets.core.tables.data import polars_schema
 from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.core.values.canonical import Json
-from codeio_assets.project import Project
 from codeio_assets.reports.headline import summary
 from codeio_assets.reports.page import render_page
-from codeio_assets.reports.queries import QueryResult, run_queries
+from codeio_assets.reports.queries import QueryResult, Reported, run_queries
 from codeio_assets.steps.result import StepResult, account
-from codeio_assets.store import Warehouse
 from codeio_assets.store.blobs import write_atomically
 
 
-def build_report(project: Project, warehouse: Warehouse) -> StepResult:
-    """Write the report to `project.report` and return its funnel as the table `quality_report`.
+def build_report(reported: Reported, path: Path) -> StepResult:
+    """Write the report over everything and return its funnel as the table `quality_report`.
 
     The same data give the same bytes. The file is replaced in one step.
 
@@ -28,18 +26,16 @@ def build_report(project: Project, warehouse: Warehouse) -> StepResult:
         ReportError: a query is missing or is no valid SQL.
         StoreError: a committed file is gone, or the report cannot be written.
     """
-    return _written("quality_report", project.report, run_queries(project, warehouse))
+    return _written("quality_report", path, run_queries(reported))
 
 
-def build_shard_report(project: Project, warehouse: Warehouse, shard: str) -> StepResult:
+def build_shard_report(reported: Reported, path: Path, shard: str) -> StepResult:
     """Write the report on one shard, by the same queries over its rows alone, and return its funnel.
 
     Raises:
         ReportError, StoreError: as in `build_report`.
     """
-    runs = [key for table in RUN_TABLES for key in warehouse.partitions(table) if key.startswith(f"{shard}.")]
-    snapshot = warehouse.snapshot(partitions=[shard, *runs])
-    return _written("shard_reports", project.shard_report(shard), run_queries(project, warehouse, snapshot), shard)
+    return _written("shard_reports", path, run_queries(reported), shard)
 
 
 def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: str | None = None) -> StepResult:

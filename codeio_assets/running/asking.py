@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -14,13 +15,11 @@ from pydantic import Field
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.partitions import partition_of
 from codeio_assets.llm.metering import MeteredClient
 from codeio_assets.llm.session import ChatSession
-from codeio_assets.project import Project
 from codeio_assets.resources.engines import ChatServerResource
 from codeio_assets.running.progress import report_progress
-from codeio_assets.store import Warehouse
+from codeio_assets.running.step import Begun
 
 USAGE_TABLE = "model_usage"
 
@@ -44,18 +43,16 @@ class Asking:
 
 
 @contextmanager
-def asking(
-    context: dg.AssetExecutionContext, chat_server: ChatServerResource, asset: str | None = None
-) -> Generator[Asking]:
+def asking(step: Begun[Any], chat_server: ChatServerResource) -> Generator[Asking]:
     """Open the chat server for a step; record in `model_usage` what was paid, also when the step fails."""
-    name = asset or context.asset_key.to_user_string()
+    context = step.context
     run = context.run.root_run_id or context.run.run_id
-    with chat_server.open(run, context.log.info) as session:
-        open_step = Asking(MeteredClient(session.client, report_progress(context, name)))
+    with chat_server.open(step.project, run, context.log.info) as session:
+        open_step = Asking(MeteredClient(session.client, report_progress(context, step.step.asset)))
         try:
             yield open_step
         finally:
-            record_usage(context, name, open_step.client)
+            record_usage(step, open_step.client)
             open_step.metadata |= usage_metadata(session, open_step.client)
 
 
@@ -67,13 +64,12 @@ def usage_metadata(session: ChatSession, client: MeteredClient) -> dict[str, dg.
     return shown | ({keys.SERVER_METRICS: dg.MetadataValue.json(servers)} if servers else {})
 
 
-def record_usage(context: dg.AssetExecutionContext, asset: str, client: MeteredClient) -> None:
+def record_usage(step: Begun[Any], client: MeteredClient) -> None:
     """Write one row of `model_usage` when something was sent, in a partition of the run's own."""
     usage = client.usage
     if not usage.tries:
         return
-    project = Project.find()
-    shard, run_id = partition_of(context), context.run.run_id
+    asset, shard, run_id = step.step.asset, step.partition, step.context.run.run_id
     row = {
         "usage_id": content_id(run_id=run_id, asset=asset, shard=shard),
         "run_id": run_id,
@@ -82,7 +78,7 @@ def record_usage(context: dg.AssetExecutionContext, asset: str, client: MeteredC
         "model_id": client.model,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **asdict(usage),
-        "currency": project.settings.chat.currency,
+        "currency": step.project.settings.chat.currency,
     }
     tables = {USAGE_TABLE: frame(USAGE_TABLE, [row])}
-    Warehouse(project.warehouse).write(USAGE_TABLE, f"{shard}.{asset}.{run_id[:8]}", tables, run_id=run_id)
+    step.warehouse.write(USAGE_TABLE, f"{shard}.{asset}.{run_id[:8]}", tables, run_id=run_id)

@@ -14,88 +14,80 @@ import dagster as dg
 import polars as pl
 
 from codeio_assets.core.settings.models import Chat, ModelCall
-from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.settings.recipes import Evaluation
+from codeio_assets.graph.uses import Evaluated
 from codeio_assets.llm.session import VLLM, open_session
 from codeio_assets.project import Project
+from codeio_assets.running.inputs import Inputs
 from codeio_assets.running.plots import Interval, interval_plot
+from codeio_assets.running.step import Begun
 from codeio_assets.running.training import run_process
 from codeio_assets.sandbox import Sandbox
 from codeio_assets.steps.held_out_scores import choose_held_out, score
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.unified_functions import request
-from codeio_assets.store import StoreError, Warehouse
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure
 from codeio_assets.training.launching import training_environment
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings, rows_id
 
+Step = Begun[Evaluated]
 
-def evaluate_recipe(
-    context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse, sandbox: Sandbox
-) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
+
+def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
     """Ask the base model and all checkpoints of the run's recipe about its held-out rows, and judge the answers.
 
     Raises:
-        StoreError: there is no training set or checkpoint.
         dagster.Failure: the process that asks failed.
     """
-    recipe = project.recipes[context.partition_key]
-    models = evaluated_models(recipe.name, project, warehouse)
-    rows = choose_held_out(held_out_rows(project, warehouse, recipe), recipe.evaluation)
-    findings = [*_findings(context, project, rows, models)]
-    if recipe.evaluation.generation == "vllm":
-        findings += _ask_servers(context, project, rows.filter("ask"), models)
-    tasks = held_out_tasks(warehouse, rows)
+    settings = step.uses.evaluation
+    models = evaluated_models(step, step.uses.base_model, step.uses.revision)
+    query = step.project.sql("evaluation/held_out_rows.sql")
+    rows = choose_held_out(held_out_rows(step, query, step.partition, settings), settings)
+    findings = [*_findings(step, rows, models)]
+    if settings.generation == "vllm":
+        findings += _ask_servers(step, rows.filter("ask"), models)
     names = {model.name: model.checkpoint_sha256 for model in models}
-    result = score(recipe.name, names, rows, findings, tasks, sandbox, project.settings.judging.rule)
+    result = score(step.partition, names, rows, findings, held_out_tasks(step, rows), sandbox, step.uses.judged.rule)
     return result, score_plots(result.tables["held_out_scores"])
 
 
-def evaluated_models(recipe: str, project: Project, warehouse: Warehouse) -> list[EvaluatedModel]:
-    """Return the base model and the checkpoints of a recipe.
+def held_out_rows(given: Inputs, query: str, recipe: str, settings: Evaluation) -> pl.DataFrame:
+    """Return enough held-out rows of a recipe's training set to choose from."""
+    wanted = max(settings.tasks_per_direction, settings.loss_rows)
+    return given.sql(query, partition=recipe, wanted=wanted)
 
-    Raises:
-        StoreError: a stage of the recipe has no checkpoint.
-    """
-    of = project.recipes[recipe]
-    models = [EvaluatedModel("base", of.base_model, of.revision)]
-    for stage in sorted(of.stages):
-        rows = warehouse.read(f"sft_stage{stage}_checkpoint", recipe).to_dicts()
-        if not rows:
-            raise StoreError(f"sft_stage{stage}_checkpoint[{recipe}] is missing; materialise it first")
-        models.append(EvaluatedModel(f"stage{stage}", rows[0]["path"], None, rows[0]["checkpoint_sha256"]))
+
+def evaluated_models(given: Inputs, base_model: str, revision: str | None) -> list[EvaluatedModel]:
+    """Return the base model and the checkpoints of a recipe."""
+    models = [EvaluatedModel("base", base_model, revision)]
+    for stage in (1, 2):
+        rows = given.read(f"sft_stage{stage}_checkpoint").to_dicts()
+        models += [EvaluatedModel(f"stage{stage}", row["path"], None, row["checkpoint_sha256"]) for row in rows]
     return models
 
 
-def held_out_rows(project: Project, warehouse: Warehouse, recipe: Recipe) -> pl.DataFrame:
-    """Return enough held-out rows of a recipe's training set to choose from."""
-    wanted = max(recipe.evaluation.tasks_per_direction, recipe.evaluation.loss_rows)
-    return warehouse.sql(project.sql("evaluation/held_out_rows.sql"), partition=recipe.name, wanted=wanted)
-
-
-def held_out_tasks(warehouse: Warehouse, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def held_out_tasks(given: Inputs, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return the tasks, pairs and functions behind the rows that are asked, by table."""
-    tasks = _matching(warehouse, "prediction_tasks", "task_id", rows.filter("ask")["task_id"])
+    tasks = _matching(given, "prediction_tasks", "task_id", rows.filter("ask")["task_id"])
     return {
         "prediction_tasks": tasks,
-        "io_pairs": _matching(warehouse, "io_pairs", "pair_id", tasks["pair_id"]),
-        "unified_functions": _matching(warehouse, "unified_functions", "function_id", tasks["function_id"]),
+        "io_pairs": _matching(given, "io_pairs", "pair_id", tasks["pair_id"]),
+        "unified_functions": _matching(given, "unified_functions", "function_id", tasks["function_id"]),
     }
 
 
-def _matching(warehouse: Warehouse, table: str, key: str, ids: pl.Series) -> pl.DataFrame:
+def _matching(given: Inputs, table: str, key: str, ids: pl.Series) -> pl.DataFrame:
     query = f"select * exclude (part) from {table} where list_contains($ids, {key})"
-    return warehouse.sql(query, ids=ids.unique().to_list())
+    return given.sql(query, ids=ids.unique().to_list())
 
 
-def _findings(
-    context: dg.AssetExecutionContext, project: Project, rows: pl.DataFrame, models: list[EvaluatedModel]
-) -> list[dict[str, Any]]:
+def _findings(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -> list[dict[str, Any]]:
     """Run the evaluation process, unless an earlier run found all of it."""
-    settings = project.recipes[context.partition_key].evaluation
+    settings, project = step.uses.evaluation, step.project
     asked = rows if settings.generation == "transformers" else rows.with_columns(ask=False)
     how = settings.model_dump(include={"max_new_tokens", "max_length", "batch_size"})
-    work = project.checkpoints / context.partition_key / "evaluation"
+    work = project.checkpoints / step.partition / "evaluation"
     stem = work / rows_id(asked, models, **how)[:16]
     job = EvaluationJob(
         models=tuple(models),
@@ -108,15 +100,13 @@ def _findings(
     asked.select("item_id", "prompt_json", "completion", "ask", "measure").write_parquet(job.rows_file)
     Failure.clear(job.output)
     command = [sys.executable, "-m", "codeio_assets.training.process.evaluation", str(path)]
-    run_process(context, command, training_environment(project.settings.training.devices), job.output)
+    run_process(step.context, command, training_environment(project.settings.training.devices), job.output)
     return read_findings(Path(job.output))
 
 
-def _ask_servers(
-    context: dg.AssetExecutionContext, project: Project, rows: pl.DataFrame, models: list[EvaluatedModel]
-) -> Iterator[dict[str, Any]]:
+def _ask_servers(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -> Iterator[dict[str, Any]]:
     """Ask each model behind vLLM servers of its own, started for it and stopped after it."""
-    most = project.recipes[context.partition_key].evaluation.max_new_tokens
+    project, context, most = step.project, step.context, step.uses.evaluation.max_new_tokens
     call = ModelCall.model_validate({"temperature": 0.0, "max_tokens": most})
     items = rows.sort("item_id").to_dicts()
     for model in models:

@@ -11,15 +11,16 @@ from typing import Any
 
 import dagster as dg
 
+from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.graph import metadata as keys
-from codeio_assets.project import Project
+from codeio_assets.graph.uses import Trained
 from codeio_assets.running.plots import line_plot
+from codeio_assets.running.step import Begun
 from codeio_assets.running.training_progress import Message, StreamingReader, observe_training
 from codeio_assets.steps.result import StepResult
-from codeio_assets.store import StoreError, Warehouse
-from codeio_assets.training.contract import LOG_FILE, Failure, TrainingJob, TrainingResult
+from codeio_assets.training.contract import LOG_FILE, Failure, TrainingError, TrainingJob, TrainingResult
 from codeio_assets.training.launching import build_command, training_environment
 
 TABLES = ("checkpoint", "training_log", "token_audit")
@@ -33,24 +34,22 @@ DEAD = (
 )
 
 
-def train_stage(
-    context: dg.AssetExecutionContext, stage: int, project: Project, warehouse: Warehouse
-) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
+def train_stage(step: Begun[Trained], stage: int) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
     """Train one stage of the run's recipe in a process of its own and return its row and what the UI shows besides.
 
     Raises:
-        StoreError: the training set is not there.
+        TrainingError: the checkpoint of stage 1 is not the one that its table names.
         dagster.Failure: the process failed, or died; says why and what to do. Only the latter is tried again.
     """
-    recipe = context.partition_key
-    if stage not in project.recipes[recipe].stages:
+    if step.uses.stage is None:
         return _no_such_stage(stage), {}
-    job = _job(context, stage, recipe, project, warehouse)
-    path = job.write(project.checkpoints / recipe / f"stage{stage}.job.json")
+    project, recipe = step.project, step.project.recipe(step.partition)
+    job = _job(step, stage, recipe)
+    path = job.write(project.checkpoints / step.partition / f"stage{stage}.job.json")
     settings = project.settings.training
-    command = build_command(project.recipes[recipe].launch, path, tuple(settings.launch_options))
+    command = build_command(recipe.launch, path, tuple(settings.launch_options))
     Failure.clear(job.output_dir)
-    run_process(context, command, training_environment(settings.devices), job.output_dir)
+    run_process(step.context, command, training_environment(settings.devices), job.output_dir)
     result = TrainingResult.read(Path(job.output_dir))
     return _stage_result(result, job), _extra(result)
 
@@ -89,26 +88,33 @@ def _remembering(receive: Callable[[Message], None], last: list[Message]) -> Cal
     return both
 
 
-def _job(
-    context: dg.AssetExecutionContext, stage: int, recipe: str, project: Project, warehouse: Warehouse
-) -> TrainingJob:
-    manifest = warehouse.manifest("training_sets", recipe)
-    if manifest is None:
-        raise StoreError(f"training_sets[{recipe}] is missing; materialise it first")
-    follows_stage1 = stage == 2 and 1 in project.recipes[recipe].stages
-    folder = project.checkpoints / recipe
+def _job(step: Begun[Trained], stage: int, recipe: Recipe) -> TrainingJob:
+    project, folder = step.project, step.project.checkpoints / step.partition
+    (given,) = [manifest for manifest in step.manifests if manifest.asset == "training_sets"]
     return TrainingJob(
-        recipe=project.recipes[recipe].model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
         stage=stage,
-        data_files=(str(warehouse.root / manifest.tables["training_sets"].file),),
+        data_files=(str(step.file("training_sets")),),
         output_dir=str(folder / f"stage{stage}"),
-        parent=str(folder / "stage1") if follows_stage1 else None,
+        parent=str(_parent(step, folder / "stage1")) if stage == 2 and 1 in recipe.stages else None,
         cache_dir=str(project.home / "models"),
-        data_versions={f"training_sets/{recipe}": manifest.version, **manifest.upstream},
-        run_info={"run_id": context.run.run_id},
+        data_versions={f"training_sets/{step.partition}": given.version, **given.upstream},
+        run_info={"run_id": step.context.run.run_id},
         trackers=project.settings.training.trackers,
         refuse_too_large=project.settings.training.refuse_too_large,
     )
+
+
+def _parent(step: Begun[Trained], folder: Path) -> Path:
+    """Return the folder of the stage-1 checkpoint that the step was given."""
+    (row,) = step.read("sft_stage1_checkpoint").to_dicts()
+    there = TrainingResult.read(folder).checkpoint_sha256
+    if there != row["checkpoint_sha256"]:
+        raise TrainingError(
+            f"{folder} holds checkpoint {there[:12]}, but sft_stage1_checkpoint[{step.partition}] is "
+            f"{row['checkpoint_sha256'][:12]}: materialise sft_stage1_checkpoint again."
+        )
+    return folder
 
 
 def _no_such_stage(stage: int) -> StepResult:

@@ -1,6 +1,6 @@
 """The sandbox contract: what can be run, under which limits, and what can come of it (design of the method's core).
 
-What does not live here: how it is done (`bubblewrap`, `worker`) and what a verdict is (`core.method.verdicts`).
+What does not live here: how it is done (`bubblewrap`, `workers`) and what a verdict is (`core.method.verdicts`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,8 @@
 """Kinship of raw files: who is a copy of whom, and which files form a near-duplicate group.
 
 Decided once per file, when its shard is registered, by looking at earlier files only; so that nothing that is added
-later changes it, and groups never merge (docs/adr/0005). MinHash signatures (rensa) are kept beside the shards.
+later changes it, and groups never merge (docs/adr/0005-kinship-is-decided-at-registration.md).
+MinHash signatures (rensa) are kept beside the shards.
 What does not live here: what is compared (`core.method.near_duplicates`), what becomes of a copy
 (`steps.eligible_code_files`).
 """

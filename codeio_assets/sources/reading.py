@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
-from codeio_assets.core.settings.project import Fields, SettingsError, Source
+from codeio_assets.core.settings.project import Fields, Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 
 
@@ -39,7 +39,7 @@ class RawItem:
     detail: str = ""
 
 
-def source_files(name: str, source: Source, base: Path) -> list[Path]:
+def source_files(name: str, source: Reading, base: Path) -> list[Path]:
     """Return the files of a source, sorted.
 
     Raises:
@@ -55,7 +55,7 @@ def source_files(name: str, source: Source, base: Path) -> list[Path]:
     return [root]
 
 
-def read_items(source: Source, base: Path, path: Path) -> Iterator[RawItem]:
+def read_items(source: Reading, base: Path, path: Path) -> Iterator[RawItem]:
     """Yield the items of one file of a source; broken ones carry a reason and are never skipped.
 
     Reasons: `too_large`, `undecodable`, `unreadable`, `broken_json`, `missing_field`.
@@ -71,7 +71,7 @@ def read_items(source: Source, base: Path, path: Path) -> Iterator[RawItem]:
         yield from _read_parquet(source, path)
 
 
-def _read_file(source: Source, base: Path, path: Path) -> RawItem:
+def _read_file(source: Reading, base: Path, path: Path) -> RawItem:
     name = _storable(path.relative_to(base / source.path).as_posix())
     try:
         size = path.stat().st_size
@@ -90,12 +90,12 @@ def _read_file(source: Source, base: Path, path: Path) -> RawItem:
     return RawItem(name, sha256, sha256, len(data), content, source.repository, source.license)
 
 
-def _too_large(name: str, identity: str, size: int, source: Source) -> RawItem:
+def _too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
     detail = f"{size:,} bytes, more than max_bytes = {source.max_bytes:,}"
     return RawItem(name, identity, identity, size, reason="too_large", detail=detail)
 
 
-def _read_jsonl(source: Source, path: Path) -> Iterator[RawItem]:
+def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -106,7 +106,7 @@ def _read_jsonl(source: Source, path: Path) -> Iterator[RawItem]:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}). Check the file and its rights.") from error
 
 
-def _read_line(source: Source, where: str, line: bytes) -> RawItem:
+def _read_line(source: Reading, where: str, line: bytes) -> RawItem:
     sha256 = sha256_hex(line)
     if len(line) > source.max_bytes:
         return _too_large(where, sha256, len(line), source)
@@ -119,7 +119,7 @@ def _read_line(source: Source, where: str, line: bytes) -> RawItem:
     return _read_row(source, where, sha256, row, len(line))
 
 
-def _read_parquet(source: Source, path: Path) -> Iterator[RawItem]:
+def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
     try:
         for number, row in enumerate(_parquet_rows(source.fields, path), start=1):
             text = canonical_json({key: str(value) for key, value in row.items()})
@@ -140,7 +140,7 @@ def _wanted(fields: Fields) -> tuple[str | None, ...]:
     return fields.content, fields.path, fields.repository, fields.license
 
 
-def _read_row(source: Source, where: str, sha256: str, row: Any, size: int) -> RawItem:
+def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
     fields = source.fields
     content = row.get(fields.content) if isinstance(row, dict) else None
     if not isinstance(content, str):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import NearDuplicates, Source, Sources
+from codeio_assets.core.settings.project import NearDuplicates, Reading, Source, Sources
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
 from codeio_assets.sources.reading import RawItem, read_items, source_files
@@ -77,6 +77,11 @@ class ShardRegistry:
         items = [ShardItem(**item) for item in map(_with_tuples, data["items"])]
         return Shard(data["key"], data["source"], tuple(items))
 
+    def taken_down(self, key: str) -> tuple[str, ...]:
+        """Return the ids of a shard's files that were taken down, sorted."""
+        path = self.folder / "takedowns" / f"{key}.json"
+        return tuple(sorted(json.loads(path.read_text("utf-8")))) if path.exists() else ()
+
     def register_new(self, sources: Sources, base: Path) -> list[Shard]:
         """Form shards from all items that no shard holds yet, write them, and return them.
 
@@ -119,7 +124,7 @@ class ShardRegistry:
         return read_signatures(self._signature_file(shard.key), len(shard.items), settings)
 
 
-def read_shard(shard: Shard, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
+def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
     """Yield each item of a shard with what the source holds now: None when it is gone or has changed."""
     root = base / source.path
     found: dict[tuple[str, str], RawItem] = {}

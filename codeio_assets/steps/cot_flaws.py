@@ -32,9 +32,19 @@ class FlawRate:
         return self.count / self.total
 
 
-def review_cots(functions: pl.DataFrame, first: pl.DataFrame, revised: pl.DataFrame, rules: CotRules) -> StepResult:
+@dataclass(frozen=True)
+class Responses:
+    """The chains of thought of a shard, and what they are about: the tables of these names."""
+
+    unified_functions: pl.DataFrame
+    predictions: pl.DataFrame
+    revised_predictions: pl.DataFrame
+
+
+def review_cots(given: Responses, rules: CotRules) -> StepResult:
     """Return one row per response; requests that failed have no response and none."""
-    rows = flaw_rows(functions, first, None, rules) + flaw_rows(functions, revised, first, rules)
+    functions, first = given.unified_functions, given.predictions
+    rows = flaw_rows(functions, first, None, rules) + flaw_rows(functions, given.revised_predictions, first, rules)
     counts = {flaw: sum(row[flaw] for row in rows) for flaw in FLAWS}
     return account("cot_flaws", rows, None, items_in=len(rows), info={"responses_by_flaw": counts})
 

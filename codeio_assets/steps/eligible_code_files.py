@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from codeio_assets.core.method.raw_code import reject_file
-from codeio_assets.core.settings.project import Filters, Source
+from codeio_assets.core.settings.project import Filters
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sources.shards import Shard, ShardItem, file_id
@@ -19,7 +19,7 @@ from codeio_assets.steps.result import Row, StepResult, account, rejection
 Problem = tuple[str, str] | None
 
 
-def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, source: Source) -> StepResult:
+def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, filters: Filters) -> StepResult:
     """Keep the files that can become functions, as the source's filters say.
 
     Rejections: the reasons of `core.method.raw_code.reject_file`; `license_not_allowed`, `license_unknown`;
@@ -31,8 +31,8 @@ def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard,
     rows: list[Row] = []
     rejections: list[Row] = []
     for row in raw_files.to_dicts():
-        problem = _own_problem(row, items.get(row["file_id"]), source.filters)
-        problem = problem or _label_problem(label_of.get(row["file_id"]), source.filters)
+        problem = _own_problem(row, items.get(row["file_id"]), filters)
+        problem = problem or _label_problem(label_of.get(row["file_id"]), filters)
         if problem:
             rejections.append(rejection(row["file_id"], row["source"], problem[0], f"{row['path']}: {problem[1]}"))
         else:
@@ -41,11 +41,11 @@ def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard,
     return account("eligible_code_files", rows, rejections, items_in=len(raw_files), side_tables=side)
 
 
-def passing_files(raw_files: pl.DataFrame, shard: Shard, source: Source) -> Iterator[Row]:
+def passing_files(raw_files: pl.DataFrame, shard: Shard, filters: Filters) -> Iterator[Row]:
     """Yield the files that pass all rules that need no model."""
     items = _items_by_id(shard)
     for row in raw_files.to_dicts():
-        if _own_problem(row, items.get(row["file_id"]), source.filters) is None:
+        if _own_problem(row, items.get(row["file_id"]), filters) is None:
             yield row
 
 

@@ -15,13 +15,14 @@ from codeio_assets.core.method.completion import complete_code
 from codeio_assets.core.method.io_pairs import Draws
 from codeio_assets.core.method.labels import OpenFunction, open_function, program_of, read_category, read_function
 from codeio_assets.core.prompts import Prompt
-from codeio_assets.core.settings.project import CategoryFilter, DifficultyFilter, ModelCall, Sampling, Source
+from codeio_assets.core.settings.project import CategoryFilter, DifficultyFilter, Filters, ModelCall, Sampling
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Sandbox
 from codeio_assets.sources.shards import Shard
 from codeio_assets.steps.eligible_code_files import passing_files
-from codeio_assets.steps.io_pairs import REFERENCE, Candidate, InfrastructureError, Tally, draw_and_execute
+from codeio_assets.steps.executing import REFERENCE, Tally, execute
+from codeio_assets.steps.io_pairs import Candidate, draw_and_execute
 from codeio_assets.steps.result import Row, StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
@@ -45,7 +46,7 @@ class _File:
 def label_files(
     raw_files: pl.DataFrame,
     shard: Shard,
-    source: Source,
+    filters: Filters,
     client: ChatClient,
     sandbox: Sandbox,
     prompts: Mapping[str, Prompt],
@@ -57,8 +58,7 @@ def label_files(
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
-    filters = source.filters
-    files = [_File(row) for row in passing_files(raw_files, shard, source)]
+    files = [_File(row) for row in passing_files(raw_files, shard, filters)]
     tally = Tally()
     if filters.categories:
         _ask_categories(files, filters.categories, client, prompts["label_category"])
@@ -113,10 +113,7 @@ def _try_completions(
         if program and file.reference:
             inputs = tuple(file.reference.outputs)[: settings.inputs]
             jobs[str(number)] = file, Job(str(number), program, calls=inputs, variant=REFERENCE)
-    for job, outcomes in sandbox.run_many(job for _, job in jobs.values()):
-        tally.add(outcomes)
-        if any(outcome.status == "infrastructure" for outcome in outcomes):
-            raise InfrastructureError(outcomes[0].message or "the sandbox lost its worker")
+    for job, outcomes in execute((job for _, job in jobs.values()), sandbox, tally):
         file = jobs[job.job_id][0]
         expected = file.reference.outputs if file.reference else {}
         file.successes += all(

@@ -18,7 +18,7 @@ from codeio_assets.core.values.canonical import content_id
 from codeio_assets.core.values.intervals import mean_per_unit, wilson
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.result import Row, StepResult, storable
-from codeio_assets.steps.verdicts import judge
+from codeio_assets.steps.verdicts import Evidence, judge
 
 TASK_TABLES = ("prediction_tasks", "io_pairs", "unified_functions")
 
@@ -129,8 +129,7 @@ def _judged(answers: list[Row], tasks: Mapping[str, pl.DataFrame], sandbox: Sand
     )
     if predictions.is_empty():
         return []
-    asked, pairs, functions = (tasks[name] for name in TASK_TABLES)
-    result = judge(predictions, asked, pairs, functions, sandbox, rule)
+    result = judge(Evidence(predictions=predictions, **tasks), sandbox, rule)
     verdicts = {row["prediction_id"]: row for row in result.tables["verdicts"].to_dicts()}
     taken = ("status", "predicted_json", "executed_output_json", "error_type", "rule_version")
     return [{**row, **{name: verdicts[row["answer_id"]][name] for name in taken}} for row in answers]

@@ -5,11 +5,9 @@ seed, clock and random state. What does not live here: the decisions (`core.meth
 """
 
 import re
-import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
@@ -17,17 +15,11 @@ from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, ma
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
+from codeio_assets.steps.executing import CHANGED, FURTHER, FURTHER_WITH_CHANCE, REFERENCE, Tally, describe, execute
 from codeio_assets.steps.result import Row, StepResult, account, rejection
 
-REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
-CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
-FURTHER = tuple(replace(CHANGED, hash_seed=seed, random_seed=seed) for seed in (2, 3, 4))
-"""Two hash seeds may give a small set the same order: of 7,536 real pairs 4 passed with two and failed with a third."""
-FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in range(5, 17))
-"""A rare draw of chance, such as a choice between equals, shows under few random seeds."""
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3
-SLOWEST_SHOWN = 20
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -59,64 +51,11 @@ class Candidate:
         return not enough and not hopeless and self.rounds * settings.draws_per_round < settings.draws
 
 
-@dataclass(slots=True)
-class Tally:
-    """What execution cost and how it ended, over a stage; `say` is told after each job how far the stage is."""
-
-    say: Callable[[str], None] | None = None
-    outcomes: Counter[str] = field(default_factory=Counter[str])
-    cpu: list[float] = field(default_factory=list[float])
-    retried: int = 0
-    phase: str = ""
-    functions: int = 0
-    done: int = 0
-    calls_of: Counter[str] = field(default_factory=Counter[str])
-    cpu_of: dict[str, float] = field(default_factory=dict[str, float])
-
-    def begin(self, phase: str, functions: int) -> None:
-        """Name what comes next, and how many functions (one job each) it has."""
-        self.phase, self.functions, self.done = phase, functions, 0
-
-    def add(self, outcomes: Sequence[Outcome], owner: str | None = None) -> None:
-        """Count the outcomes of one job, and for the function that owns it if told."""
-        if owner is not None:
-            self.calls_of[owner] += len(outcomes)
-            self.cpu_of[owner] = self.cpu_of.get(owner, 0.0) + sum(outcome.cpu_s for outcome in outcomes)
-        self.outcomes.update(outcome.status for outcome in outcomes)
-        self.cpu.extend(outcome.cpu_s for outcome in outcomes)
-        self.retried += sum(outcome.attempts > 1 for outcome in outcomes)
-        self.done += 1
-        if self.say:
-            self.say(f"{self.phase}: {self.done:,}/{self.functions:,} functions, {len(self.cpu):,} calls so far")
-
-    def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
-        """Return the numbers for metadata."""
-        return {
-            "isolation": sandbox.isolation,
-            "outcomes_by_status": dict(sorted(self.outcomes.items())),
-            "execution_cpu_s": round(sum(self.cpu), 3),
-            "calls_retried": self.retried,
-            "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
-        }
-
-    def slowest(self) -> list[dict[str, Any]]:
-        """Return the functions whose calls took most CPU time, with their share of all."""
-        total = sum(self.cpu) or 1.0
-        return [
-            {"function_id": owner, "calls": self.calls_of[owner], "cpu_s": cpu_s, "shard_share": cpu_s / total}
-            for owner, cpu_s in sorted(self.cpu_of.items(), key=lambda item: -item[1])[:SLOWEST_SHOWN]
-        ]
-
-
-class InfrastructureError(Exception):
-    """The machine, not a program, was at fault: the step must be run again."""
-
-
 def sample_pairs(
     functions: pl.DataFrame,
     sandbox: Sandbox,
     settings: Sampling,
-    pairs_per_function: Mapping[str, int],
+    pairs_per_function: int,
     tally: Tally | None = None,
 ) -> StepResult:
     """Sample the pairs of all functions of a shard.
@@ -141,7 +80,7 @@ def sample_pairs(
         if problem:
             rejections.append(rejection(candidate.function_id, candidate.source, *problem))
         else:
-            rows.extend(_pair_rows(candidate, pairs_per_function[candidate.source]))
+            rows.extend(_pair_rows(candidate, pairs_per_function))
     kept = len(candidates) - len(rejections)
     lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
     info = tally.as_info(sandbox) | {
@@ -177,9 +116,7 @@ def _draw(active: list[Candidate], sandbox: Sandbox, settings: Sampling, tally: 
         for candidate in active
     )
     tally.begin("drawing inputs", len(active))
-    for job, outcomes in sandbox.run_many(jobs):
-        _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes, job.job_id)
+    for job, outcomes in execute(jobs, sandbox, tally):
         candidate = by_id[job.job_id]
         for outcome in outcomes:
             candidate.draws.add(outcome.status, outcome.value_json, describe(outcome))
@@ -241,9 +178,7 @@ def _outcomes(
     ]
     found: dict[str, dict[str, Outcome]] = {}
     tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
-    for job, outcomes in sandbox.run_many(jobs) if jobs else ():
-        _refuse_infrastructure(job, outcomes)
-        tally.add(outcomes, job.job_id)
+    for job, outcomes in execute(jobs, sandbox, tally):
         found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
     return found
 
@@ -328,19 +263,6 @@ def _unstable(
             for text, outcome in outcomes.get(candidate.function_id, {}).items()
         )
     ]
-
-
-def describe(outcome: Outcome) -> str:
-    """Put an outcome in words: `TypeError: ...`, or its status."""
-    if outcome.error_type:
-        return f"{outcome.error_type}: {outcome.message or ''}".rstrip(": ")
-    return outcome.status.replace("_", " ")
-
-
-def _refuse_infrastructure(job: Job, outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.status == "infrastructure":
-            raise InfrastructureError(f"job {job.job_id[:12]}: {outcome.message or 'the sandbox lost its worker'}")
 
 
 def problem_of(candidate: Candidate, settings: Sampling) -> tuple[str, str] | None:

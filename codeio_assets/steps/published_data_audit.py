@@ -17,7 +17,8 @@ from codeio_assets.core.values.canonical import Json, canonical_json, content_id
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.core.values.public_rule import misjudges
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.steps.io_pairs import REFERENCE, describe, variants_by_cause
+from codeio_assets.steps.executing import REFERENCE, describe, execute
+from codeio_assets.steps.io_pairs import variants_by_cause
 from codeio_assets.steps.result import Row, StepResult, account
 
 CHUNK = 200
@@ -146,7 +147,7 @@ def _outcomes(cases: Sequence[Case], sandbox: Sandbox, variant: Variant) -> list
         for case in cases
         if case.pairs
     ]
-    return [(int(job.job_id), outcomes) for job, outcomes in sandbox.run_many(jobs)] if jobs else []
+    return [(int(job.job_id), list(outcomes)) for job, outcomes in execute(jobs, sandbox)]
 
 
 def _mutating(cases: Sequence[Case], sandbox: Sandbox) -> set[int]:
@@ -163,7 +164,7 @@ def _mutating(cases: Sequence[Case], sandbox: Sandbox) -> set[int]:
     ]
     return {
         int(job.job_id)
-        for job, outcomes in (sandbox.run_many(jobs) if jobs else ())
+        for job, outcomes in execute(jobs, sandbox)
         if any(outcome.value_json == "true" for outcome in outcomes)
     }
 

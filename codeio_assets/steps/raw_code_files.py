@@ -1,23 +1,27 @@
 """raw_code_files: reading the items of a shard."""
 
+from collections.abc import Collection
 from pathlib import Path
 
-from codeio_assets.core.settings.project import Source
+from codeio_assets.core.settings.project import Reading
 from codeio_assets.sources.reading import RawItem
 from codeio_assets.sources.shards import Shard, ShardItem, file_id, read_shard
 from codeio_assets.steps.result import Row, StepResult, account, rejection
 
 
-def ingest_shard(shard: Shard, source: Source, base: Path) -> StepResult:
-    """Read the items of a shard as rows of `raw_code_files`.
+def ingest_shard(shard: Shard, source: Reading, base: Path, taken_down: Collection[str] = ()) -> StepResult:
+    """Read the items of a shard as rows of `raw_code_files`; `taken_down` are ids of files that were taken down.
 
-    Rejections: the reasons of `sources.reading`, and `source_changed` when the registered item is no longer there.
+    Rejections: the reasons of `sources.reading`, `source_changed` when the registered item is no longer there, and
+    `taken_down`.
     """
     rows: list[Row] = []
     rejections: list[Row] = []
     for item, raw in read_shard(shard, source, base):
         own_id = file_id(shard.source, item)
-        if raw is None:
+        if own_id in taken_down:
+            rejections.append(rejection(own_id, shard.source, "taken_down", f"{item.path}: taken down by a person"))
+        elif raw is None:
             detail = f"{item.path}: gone or changed since the shard was registered"
             rejections.append(rejection(own_id, shard.source, "source_changed", detail))
         elif raw.reason:

@@ -3,6 +3,7 @@
 What does not live here: which checks there are (`checks.quality`).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -10,9 +11,9 @@ import polars as pl
 from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
-from codeio_assets.steps.io_pairs import CHANGED, InfrastructureError, describe
+from codeio_assets.steps.executing import CHANGED, describe, execute
 from codeio_assets.steps.result import Row
-from codeio_assets.steps.verdicts import judge
+from codeio_assets.steps.verdicts import Evidence, judge
 
 AT_A_LIMIT = {"timeout", "out_of_memory"}
 
@@ -38,25 +39,15 @@ def differing_pairs(pairs: pl.DataFrame, functions: pl.DataFrame, sandbox: Sandb
         for function_id, group in groups.items()
     ]
     rows: list[Row] = []
-    for job, outcomes in sandbox.run_many(jobs) if jobs else ():
+    for job, outcomes in execute(jobs, sandbox):
         for pair, outcome in zip(groups[job.job_id], outcomes, strict=True):
-            if outcome.status == "infrastructure":
-                raise InfrastructureError(outcome.message or "the sandbox lost its worker")
             if outcome.value_json != pair["output_json"]:
                 kept = {name: pair[name] for name in ("pair_id", "function_id", "input_json", "output_json")}
                 rows.append(kept | {"now": outcome.value_json or describe(outcome)})
     return sorted(rows, key=lambda row: row["pair_id"])
 
 
-def differing_verdicts(
-    verdicts: pl.DataFrame,
-    predictions: pl.DataFrame,
-    tasks: pl.DataFrame,
-    pairs: pl.DataFrame,
-    functions: pl.DataFrame,
-    sandbox: Sandbox,
-    rule: Rule,
-) -> list[Row]:
+def differing_verdicts(verdicts: pl.DataFrame, evidence: Evidence, sandbox: Sandbox, rule: Rule) -> list[Row]:
     """Judge the predictions of some verdicts once more; return those whose verdict differs from the stored one.
 
     Executions that came to a limit are left out: whether they just pass it is the machine's doing.
@@ -64,10 +55,8 @@ def differing_verdicts(
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
-    again = judge(
-        predictions.filter(pl.col("prediction_id").is_in(verdicts["prediction_id"].to_list())),
-        tasks, pairs, functions, sandbox, rule,
-    ).tables["verdicts"]  # fmt: skip
+    chosen = pl.col("prediction_id").is_in(verdicts["prediction_id"].to_list())
+    again = judge(replace(evidence, predictions=evidence.predictions.filter(chosen)), sandbox, rule).tables["verdicts"]
     now = {row["prediction_id"]: row for row in again.to_dicts()}
     compared = ("status", "predicted_json", "executed_output_json")
     rows: list[Row] = []

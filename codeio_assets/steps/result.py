@@ -1,6 +1,6 @@
 """What a stage gives back: its tables, how many items it was given, and numbers worth showing.
 
-What does not live here: writing (`store`), Dagster metadata (`orchestration.reporting`).
+What does not live here: writing (`store`), Dagster metadata (`running.publishing`).
 """
 
 from collections import Counter

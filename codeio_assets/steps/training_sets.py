@@ -11,16 +11,17 @@ What does not live here: the rules (`sql/transforms`), their parameters (`core.m
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
 from codeio_assets.core.method.assembly import Parameters, parameters_of, recipe_parameters
+from codeio_assets.core.prompts import Prompt, load_prompt
 from codeio_assets.core.settings.project import Phrases, Split
-from codeio_assets.core.settings.recipes import Kind, Recipe
+from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.steps.result import StepResult
 from codeio_assets.store import Snapshot, Warehouse
@@ -30,9 +31,9 @@ TASKS_PER_GROUP = 30_000
 """Tasks that are joined at once; some 10 KB each while they are sorted."""
 ROWS_PER_BATCH = 4_096
 PINS = "training_sets."
-OUTCOMES: dict[Kind, str] = {"codeio": "task_outcomes", "instruction": "conversation_outcomes"}
-SAMPLES: dict[Kind, str] = {"codeio": "task_samples", "instruction": "conversation_samples"}
-REJECTED: dict[Kind, str] = {
+OUTCOMES: dict[str, str] = {"codeio": "task_outcomes", "instruction": "conversation_outcomes"}
+SAMPLES: dict[str, str] = {"codeio": "task_samples", "instruction": "conversation_samples"}
+REJECTED: dict[str, str] = {
     "codeio": "select task_id as id, source, reason, detail from task_outcomes where reason is not null "
     "order by part, id",
     "instruction": "select sample_id as id, source, reason, detail from conversation_outcomes "
@@ -42,14 +43,36 @@ REJECTED: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Assembly:
-    """A recipe over a snapshot: `counts` looks at what it takes, `samples` and `rejections` stream the rows."""
+    """A recipe over a snapshot: `counts` looks at what it takes, `samples` and `rejections` stream the rows.
 
-    recipe: Recipe
+    `mixes` has the share of each kind per stage; `query` returns the text of a file under sql/, which may name no other
+    than the given tables.
+    """
+
+    mixes: Mapping[str, Mapping[str, float]]
+    parameters: Parameters
     warehouse: Warehouse
     snapshot: Snapshot
     query: Callable[[str], str]
-    parameters: Parameters
+    tables: Collection[str] | None = None
     tasks_per_group: int = TASKS_PER_GROUP
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        warehouse: Warehouse,
+        snapshot: Snapshot,
+        query: Callable[[str], str],
+        *,
+        phrases: Phrases,
+        split: Split,
+        prompt: Callable[[str], Prompt] = load_prompt,
+        tasks_per_group: int = TASKS_PER_GROUP,
+    ) -> Self:
+        """Return the assembly of a recipe over all tables of a snapshot; `prompt` loads a template by name."""
+        parameters = recipe_parameters(recipe, phrases, split, prompt)
+        return cls(mixes_of(recipe), parameters, warehouse, snapshot, query, tasks_per_group=tasks_per_group)
 
     def samples(self) -> pa.RecordBatchReader:
         """Return the rows of `training_sets`, in the order of stage, kind, shard and id."""
@@ -77,7 +100,7 @@ class Assembly:
                     licenses[license_ or "unknown"] += count
         return sides, reasons, licenses
 
-    def _stream(self, table: str, query_of: Callable[[Kind], str]) -> pa.RecordBatchReader:
+    def _stream(self, table: str, query_of: Callable[[str], str]) -> pa.RecordBatchReader:
         schema = arrow_schema(table)
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -89,14 +112,14 @@ class Assembly:
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    def _each(self) -> Iterator[tuple[Kind, duckdb.DuckDBPyConnection, dict[str, Any]]]:
+    def _each(self) -> Iterator[tuple[str, duckdb.DuckDBPyConnection, dict[str, Any]]]:
         """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""
-        for number, stage in sorted(self.recipe.stages.items()):
-            for kind, share in sorted(stage.mix.items()):
-                values = {**self.parameters, "stage": number, "share": share}
+        for number, mix in sorted(self.mixes.items()):
+            for kind, share in sorted(mix.items()):
+                values = {**self.parameters, "stage": int(number), "share": share}
                 table = "prediction_tasks" if kind == "codeio" else "instruction_data"
                 for group in self.snapshot.in_groups(table, self.tasks_per_group):
-                    with self.warehouse.connect(group) as connection:
+                    with self.warehouse.connect(group, self.tables) as connection:
                         connection.execute(self.query("transforms/_hashing.sql"))
                         query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
                         connection.execute(
@@ -105,26 +128,21 @@ class Assembly:
                         yield kind, connection, values
 
 
-def assemble(
-    recipe: Recipe,
-    warehouse: Warehouse,
-    snapshot: Snapshot,
-    query: Callable[[str], str],
-    phrases: Phrases,
-    split: Split,
-    tasks_per_group: int = TASKS_PER_GROUP,
-) -> StepResult:
+def mixes_of(recipe: Recipe) -> dict[str, dict[str, float]]:
+    """Return stage -> kind -> share of a recipe."""
+    stages = sorted(recipe.stages.items())
+    return {str(number): {str(kind): share for kind, share in stage.mix.items()} for number, stage in stages}
+
+
+def assemble(assembly: Assembly) -> StepResult:
     """Build the rows of all stages of a recipe; each (stage, item) ends as a row or a rejection.
 
-    `query` returns the text of a file under sql/. The tables of the result are streams, read once. Rejections: the
-    reasons of sql/transforms/task_outcomes.sql.
+    The tables of the result are streams, read once. Rejections: the reasons of sql/transforms/task_outcomes.sql.
     """
-    parameters = recipe_parameters(recipe, phrases, split)
-    assembly = Assembly(recipe, warehouse, snapshot, query, parameters, tasks_per_group)
     sides, reasons, licenses = assembly.counts()
     taken, dropped = sum(sides.values()), sum(reasons.values())
     info: dict[str, Json] = {"rows_by_split": dict(sorted(sides.items()))}
-    if recipe.data.licenses:
+    if not assembly.parameters["any_license"]:
         info["left_out_by_license"] = dict(licenses.most_common())
     return StepResult(
         {},

@@ -3,7 +3,7 @@
 What does not live here: reading responses (`core.method.transform`), transport (`llm`), execution (`sandbox`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,8 @@ from codeio_assets.core.values.canonical import content_id
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, folded
 from codeio_assets.llm.contract import Sampling as Decoding
 from codeio_assets.sandbox.contract import Sandbox
-from codeio_assets.steps.io_pairs import Candidate, Tally, draw_and_execute
+from codeio_assets.steps.executing import Tally
+from codeio_assets.steps.io_pairs import Candidate, draw_and_execute
 from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
 
 SMOKE_DRAWS = Sampling.model_validate({"draws": 10, "draws_per_round": 10})
@@ -57,48 +58,51 @@ def request(model: str, messages: list[tuple[str, str]], call: ModelCall) -> Cha
     return ChatRequest(model, folded(chat) if call.system_messages == "fold" else chat, decoding(call))
 
 
-def transform_files(
-    files: pl.DataFrame,
-    client: ChatClient,
-    sandbox: Sandbox,
-    prompts: Mapping[str, Prompt],
-    call: ModelCall,
-    attempts: int,
-) -> StepResult:
-    """Turn each file into a function that runs, in at most `attempts` requests.
+@dataclass(frozen=True)
+class Transformer:
+    """Who rewrites files, where the functions are tried, with which prompts, how, and in how many requests a file."""
+
+    client: ChatClient
+    sandbox: Sandbox
+    prompts: Mapping[str, Prompt]
+    call: ModelCall
+    attempts: int = 2
+
+
+def transform_files(files: pl.DataFrame, by: Transformer) -> StepResult:
+    """Turn each file into a function that runs, in at most so many requests as the transformer says.
 
     Rejections: the reasons of `core.method.transform.parse_response`, `copied_example`, those of a first execution
     (`generator_exception`, `output_exception`, ...), and `response_failed`, `response_refused`, `response_truncated`.
     """
-    todo = [_File(row, request_messages(prompts["transform"], row["content"])) for row in files.to_dicts()]
+    prompt = by.prompts["transform"]
+    todo = [_File(row, request_messages(prompt, row["content"])) for row in files.to_dicts()]
     log: list[Row] = []
     tally = Tally()
     active = todo
-    for attempt in range(1, attempts + 1):
+    for attempt in range(1, by.attempts + 1):
         if not active:
             break
-        requests = [request(client.model, file.messages, call) for file in active]
-        for file, response in zip(active, client.complete(requests), strict=True):
-            _read(file, response, attempt, prompts["transform"])
-        _try_out([file for file in active if file.function], sandbox, tally)
+        requests = [request(by.client.model, file.messages, by.call) for file in active]
+        for file, response in zip(active, by.client.complete(requests), strict=True):
+            _read(file, response, attempt, prompt)
+        _try_out([file for file in active if file.function], by.sandbox, tally)
         log.extend(_attempt_row(file) for file in active)
         active = [file for file in active if file.failure and _can_be_mended(file)]
         for file in active:
-            _ask_for_repair(file, prompts)
-    return _result(todo, log, prompts["transform"], tally.as_info(sandbox))
+            _ask_for_repair(file, by.prompts)
+    return _result(todo, log, prompt, tally.as_info(by.sandbox))
 
 
-def retry_failed_files(
-    files: pl.DataFrame, previous: Mapping[str, pl.DataFrame], ask: Callable[[pl.DataFrame], StepResult]
-) -> StepResult:
+def retry_failed_files(files: pl.DataFrame, previous: Mapping[str, pl.DataFrame], by: Transformer) -> StepResult:
     """Ask again only for the files whose request failed in a `previous` run; what came of the others stays.
 
-    `previous` holds the committed tables, `ask` transforms some files. Files that are new are asked for as well.
+    `previous` holds the committed tables. Files that are new are asked for as well.
     """
     rejections = previous["unified_functions_rejections"]
     failed = rejections.filter(pl.col("reason") == "response_failed")["id"]
     ended = set(previous["unified_functions"]["file_id"]) | (set(rejections["id"]) - set(failed))
-    again = ask(files.filter(~pl.col("file_id").is_in(list(ended))))
+    again = transform_files(files.filter(~pl.col("file_id").is_in(list(ended))), by)
     tables: dict[str, pl.DataFrame] = {}
     for name, key in (
         ("unified_functions", "file_id"),

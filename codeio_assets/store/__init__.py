@@ -6,10 +6,13 @@ Source: design.md section 4. What does not live here: Dagster (`resources`), the
 from codeio_assets.store.errors import StoreError
 from codeio_assets.store.garbage import GarbageReport
 from codeio_assets.store.manifests import Manifest, TableVersion
-from codeio_assets.store.snapshots import Snapshot, SnapshotEntry
+from codeio_assets.store.snapshots import Snapshot, SnapshotEntry, snapshot_of
+from codeio_assets.store.standing import CommitRefusedError, Finding
 from codeio_assets.store.warehouse import Warehouse
 
 __all__ = [
+    "CommitRefusedError",
+    "Finding",
     "GarbageReport",
     "Manifest",
     "Snapshot",
@@ -17,4 +20,5 @@ __all__ = [
     "StoreError",
     "TableVersion",
     "Warehouse",
+    "snapshot_of",
 ]

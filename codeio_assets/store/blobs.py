@@ -6,6 +6,7 @@ What does not: what the files mean (`layout`, `manifests`, `parquet`).
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -132,6 +133,31 @@ class Blobs:
         """
         with _told_where(self.path(folder)), _temporary(self.path(folder)) as (temporary, file):
             yield StagedFile(temporary, file)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens when there is none.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        path = self.path(name)
+        with _told_where(path.parent):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, name: str) -> Generator[None]:
+        """Hold an exclusive lock for the time of a block; it is let go when the process dies.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        path = self.path(name)
+        with _told_where(path.parent):
+            _make_folder(path.parent)
+            file = path.open("ab")
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def touch(self, name: str) -> bool:
         """Make a file young again, which spares it for another grace period; False when there is none."""

@@ -10,6 +10,11 @@ from codeio_assets.store.errors import StoreError
 
 TABLES = "tables"
 MANIFESTS = "manifests"
+CANDIDATES = "candidates"
+"""Manifests of commits whose blocking checks have not all passed."""
+FINDINGS = "findings"
+"""What checks said about commits."""
+LOCKS = ".locks"
 SNAPSHOTS = "snapshots"
 PINS = "pins"
 VIEWS_FILE = "warehouse.duckdb"
@@ -65,9 +70,19 @@ def parse_table_file(name: str) -> TableFile | None:
     return TableFile(*match.groups()) if match else None
 
 
-def manifest_file(asset: str, partition: str) -> str:
-    """Return the manifest of an asset's partition."""
-    return f"{MANIFESTS}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}.json"
+def manifest_file(asset: str, partition: str, folder: str = MANIFESTS) -> str:
+    """Return the manifest of an asset's partition: the live one, or another folder's."""
+    return f"{folder}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}.json"
+
+
+def findings_folder(asset: str, partition: str) -> str:
+    """Return the folder of what checks said about an asset's partition."""
+    return f"{FINDINGS}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}"
+
+
+def lock_file(asset: str, partition: str) -> str:
+    """Return the file whose lock is held while an asset's partition is committed."""
+    return f"{LOCKS}/{checked_key(asset, 'asset')}.{checked_key(partition, 'partition key')}"
 
 
 def snapshot_file(snapshot_id: str) -> str:

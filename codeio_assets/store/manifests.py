@@ -64,6 +64,14 @@ class Manifest(BaseModel):
     info: dict[str, Json]
     written_at: str
 
+    @property
+    def commit(self) -> str:
+        """Identity of the commit: equal tables that were committed twice have two."""
+        return content_id(
+            asset=self.asset, partition=self.partition, version=self.version, fingerprint=self.fingerprint,
+            run_id=self.run_id, written_at=self.written_at,
+        )  # fmt: skip
+
     def to_json(self) -> bytes:
         """Return the text of the manifest's file."""
         return (json.dumps(self.model_dump(), indent=1) + "\n").encode()
@@ -86,19 +94,20 @@ def data_version(tables: Mapping[str, TableVersion]) -> str:
 
 
 class ManifestReader:
-    """Reads manifests; keeps those parsed whose file has not changed since."""
+    """Reads the manifests of a folder; keeps those parsed whose file has not changed since."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, folder: str = layout.MANIFESTS) -> None:
         self._blobs = blobs
+        self._folder = folder
         self._parsed: dict[str, tuple[tuple[int, int, int], Manifest]] = {}
 
     def assets(self) -> list[str]:
         """Return the assets that have a folder of manifests."""
-        return self._blobs.names(layout.MANIFESTS)
+        return self._blobs.names(self._folder)
 
     def partitions(self, asset: str) -> list[str]:
         """Return the committed partition keys of an asset, sorted."""
-        files = self._blobs.names(f"{layout.MANIFESTS}/{layout.checked_key(asset, 'asset')}")
+        files = self._blobs.names(f"{self._folder}/{layout.checked_key(asset, 'asset')}")
         return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def get(self, asset: str, partition: str) -> Manifest | None:
@@ -107,7 +116,7 @@ class ManifestReader:
         Raises:
             StoreError: the file is damaged.
         """
-        name = layout.manifest_file(asset, partition)
+        name = layout.manifest_file(asset, partition, self._folder)
         signature = self._blobs.signature(name)
         if signature is None:
             return None

@@ -9,7 +9,7 @@ What does not live here: where files go (`layout`), the schemas themselves (`cor
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Protocol, cast
 
@@ -50,6 +50,21 @@ def columns_of(table: str) -> dict[str, Any]:
 def column_types(table: str) -> dict[str, str]:
     """Return column name -> type, as manifests record it."""
     return {field.name: str(field.type) for field in arrow_schema(table)}
+
+
+def changed_columns(table: str, stored: Mapping[str, str]) -> str:
+    """Return in words how stored columns differ from those of a table, empty when their rows can be read as they are.
+
+    A column that may be null and was added since is read as null; anything else needs the rows to be made again.
+    """
+    wanted = column_types(table)
+    gone = [f"{name} is gone" for name in stored if name not in wanted]
+    other = [f"{name} was {stored[name]}" for name in stored if name in wanted and stored[name] != wanted[name]]
+    nullable = {name for name, column in TABLES[table].to_schema().columns.items() if column.nullable}
+    new = [f"{name} is new" for name in wanted if name not in stored and name not in nullable]
+    kept = [name for name in wanted if name in stored]
+    order = [] if gone or other or kept == list(stored) else ["the order"]
+    return ", ".join([*gone, *other, *new, *order])
 
 
 @cache

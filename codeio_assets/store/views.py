@@ -6,7 +6,7 @@ What does not live here: which files are live (`warehouse`).
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -24,27 +24,30 @@ _SQL_TYPES = {"large_string": "varchar", "int64": "bigint", "double": "double", 
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[TableVersion]], blobs: Blobs
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[TableVersion]],
+    blobs: Blobs,
+    tables: Collection[str] | None = None,
 ) -> None:
-    """Create or replace the view of every declared table, then the derived views.
+    """Create or replace the view of every table, then the derived views; or of some tables alone.
 
     Raises:
         duckdb.Error: a file is gone or damaged, or a derived view does not fit the tables.
     """
-    statements = [view_of(table, files.get(table, ()), blobs) for table in TABLES]
-    statements += [f"create or replace view {identifier(name)} as\n{query}" for name, query in derived_views().items()]
+    shown = TABLES if tables is None else tables
+    statements = [view_of(table, files.get(table, ()), blobs) for table in shown]
+    derived = derived_views() if tables is None else {}
+    statements += [f"create or replace view {identifier(name)} as\n{query}" for name, query in derived.items()]
     connection.execute(";\n".join(statements))
 
 
-def create_comments(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[TableVersion]]) -> None:
-    """Put the tables' docstrings and column descriptions on their views; files of an older schema may lack columns."""
+def create_comments(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put the tables' docstrings and column descriptions on their views."""
     statements: list[str] = []
     for table, model in TABLES.items():
         described = [("view", identifier(table), inspect.getdoc(model))]
-        present = {name for file in files.get(table, ()) for name in file.columns} or set(column_types(table))
         for name, column in model.to_schema().columns.items():
-            if name in present:
-                described.append(("column", f"{identifier(table)}.{identifier(name)}", column.description))
+            described.append(("column", f"{identifier(table)}.{identifier(name)}", column.description))
         for kind, name, comment in described:
             if comment:
                 statements.append(_template("_comment").substitute(kind=kind, name=name, comment=literal(comment)))
@@ -58,9 +61,18 @@ def view_of(table: str, files: Sequence[TableVersion], blobs: Blobs) -> str:
         columns = ", ".join(f"cast(null as {_SQL_TYPES[kind]}) as {identifier(name)}" for name, kind in types)
         return _template("_empty_table").substitute(view=identifier(table), columns=columns)
     paths = ", ".join(literal(_without_glob(str(blobs.path(file.file)))) for file in files)
+    wanted = column_types(table)
+    present = {name for file in files for name in file.columns}
     differ = any(file.columns != files[0].columns for file in files)
+    columns = [
+        identifier(name) if name in present else f"cast(null as {_SQL_TYPES[kind]}) as {identifier(name)}"
+        for name, kind in wanted.items()
+    ]
     return _template("_table").substitute(
-        view=identifier(table), files=f"[{paths}]", columns_differ="true" if differ else "false"
+        view=identifier(table),
+        columns=", ".join(columns),
+        files=f"[{paths}]",
+        columns_differ="true" if differ else "false",
     )
 
 

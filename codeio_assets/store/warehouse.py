@@ -7,10 +7,10 @@ What does not live here: file operations (`blobs`), the schemas (`core.tables.da
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import duckdb
 import polars as pl
@@ -21,8 +21,9 @@ from codeio_assets.store.blobs import Blobs, replace_durably, temporary_path
 from codeio_assets.store.errors import StoreError
 from codeio_assets.store.garbage import GarbageReport, collect
 from codeio_assets.store.manifests import Manifest, ManifestReader, TableVersion, data_version
-from codeio_assets.store.parquet import Tabular, column_types, columns_of, write_parquet
+from codeio_assets.store.parquet import Tabular, changed_columns, column_types, columns_of, write_parquet
 from codeio_assets.store.snapshots import Snapshot, SnapshotShelf, files_by_table, snapshot_of
+from codeio_assets.store.standing import Standing
 from codeio_assets.store.views import create_comments, create_views
 
 READ_ATTEMPTS = 3
@@ -46,6 +47,7 @@ class Warehouse:
         self._blobs = Blobs(self.root)
         self._manifests = ManifestReader(self._blobs)
         self._shelf = SnapshotShelf(self._blobs)
+        self.standing = Standing(self._blobs, self._manifests)
         self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self.root / ".spill")}
         self._settings |= {"memory_limit": memory_limit} if memory_limit else {}
         self._settings |= {"threads": threads} if threads else {}
@@ -62,10 +64,16 @@ class Warehouse:
         fingerprint: str = "",
         upstream: Mapping[str, str] | None = None,
         info: Mapping[str, Json] | None = None,
+        awaits_checks: bool = False,
+        replaces: Manifest | Literal["whatever is there"] | None = "whatever is there",
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
+        With `awaits_checks` the commit is a candidate: it becomes live by `standing.promote`. `replaces` is the last
+        commit that the writer knows of.
+
         Raises:
+            CommitRefusedError: the partition was committed by someone else meanwhile; nothing changed.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
@@ -84,8 +92,16 @@ class Warehouse:
             info=extra,
             written_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        self._spare_replaced(asset, partition)
-        self._blobs.put(layout.manifest_file(asset, partition), manifest.to_json())
+        with self._blobs.locked(layout.lock_file(asset, partition)):
+            if replaces != "whatever is there":
+                self.standing.refuse_other_than(replaces, asset, partition)
+            with contextlib.suppress(StoreError):  # a damaged manifest is mended by replacing it
+                self.standing.spare(self.standing.latest(asset, partition))
+            if awaits_checks:
+                self.standing.put(manifest)
+            else:
+                self._blobs.put(layout.manifest_file(asset, partition), manifest.to_json())
+                self.standing.withdraw(asset, partition)
         return manifest
 
     def _write_version(self, table: str, partition: str, data: Tabular) -> TableVersion:
@@ -112,13 +128,6 @@ class Warehouse:
                         f"Table {name!r} of partition {partition!r} is written by the asset {other!r}; a table has "
                         f"one writer, so {asset!r} cannot write it."
                     )
-
-    def _spare_replaced(self, asset: str, partition: str) -> None:
-        """Start the grace period of the versions that are about to be replaced."""
-        with contextlib.suppress(StoreError):  # a damaged manifest is mended by replacing it
-            manifest = self._manifests.get(asset, partition)
-            for version in manifest.tables.values() if manifest else ():
-                self._blobs.touch(version.file)
 
     # -- what is committed --------------------------------------------------------------------------------------
 
@@ -174,12 +183,20 @@ class Warehouse:
             if not versions:
                 return pl.DataFrame(schema={name: schema[name] for name in wanted})
             paths = [self._blobs.path(version.file) for version in versions]
-            return pl.read_parquet(paths, columns=wanted, glob=False, hive_partitioning=False).select(wanted)
+            rows = pl.scan_parquet(paths, schema=schema, missing_columns="insert", glob=False, hive_partitioning=False)
+            return rows.select(wanted).collect()
 
         return self._with_files(lambda: self._files_of(table, partition, snapshot), load, retry=snapshot is None)
 
-    def sql(self, query: str, *, snapshot: Snapshot | None = None, **parameters: object) -> pl.DataFrame:
-        """Return the result of a query over the views of all tables; `$name` stands for a parameter.
+    def sql(
+        self,
+        query: str,
+        *,
+        snapshot: Snapshot | None = None,
+        tables: Collection[str] | None = None,
+        **parameters: object,
+    ) -> pl.DataFrame:
+        """Return the result of a query over the views of all tables, or of some; `$name` stands for a parameter.
 
         Raises:
             StoreError: a file is gone or damaged.
@@ -187,26 +204,30 @@ class Warehouse:
         """
 
         def run(files: Files) -> pl.DataFrame:
-            with self._connect(files) as connection:
+            with self._connect(files, tables) as connection:
                 relation = connection.sql(query, params=parameters)
                 return pl.DataFrame(relation)
 
         return self._with_files(lambda: self._all_files(snapshot), run, retry=snapshot is None)
 
-    def connect(self, snapshot: Snapshot | None = None) -> duckdb.DuckDBPyConnection:
-        """Return an in-memory DuckDB connection with a view per table over what is committed now, or then.
+    def connect(
+        self, snapshot: Snapshot | None = None, tables: Collection[str] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Return an in-memory DuckDB connection with a view per table, or of some, over what is live now, or then.
 
         Results larger than memory leave it as `connection.sql(query).to_arrow_reader(rows)`, which `write` takes.
 
         Raises:
             StoreError: a file is gone or damaged.
         """
-        return self._with_files(lambda: self._all_files(snapshot), self._connect, retry=snapshot is None)
+        return self._with_files(
+            lambda: self._all_files(snapshot), lambda files: self._connect(files, tables), retry=snapshot is None
+        )
 
-    def _connect(self, files: Files) -> duckdb.DuckDBPyConnection:
+    def _connect(self, files: Files, tables: Collection[str] | None) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:", config=self._settings)
         try:
-            create_views(connection, files, self._blobs)
+            create_views(connection, files, self._blobs, tables)
         except BaseException:
             connection.close()
             raise
@@ -326,7 +347,7 @@ class Warehouse:
         try:
             with duckdb.connect(str(temporary), config=self._settings) as connection:
                 create_views(connection, files, self._blobs)
-                create_comments(connection, files)
+                create_comments(connection)
             replace_durably(temporary, target)
         except duckdb.IOException as error:
             if self._broken(files) is None:
@@ -351,7 +372,8 @@ class Warehouse:
         return collect(self._blobs, self._live_files, self._pinned_files, grace_s, dry_run)
 
     def _live_files(self) -> set[str]:
-        return {version.file for versions in self._all_files(None).values() for version in versions}
+        live = {version.file for versions in self._all_files(None).values() for version in versions}
+        return live | self.standing.files()
 
     def _pinned_files(self) -> set[str]:
         snapshots = (self._shelf.load(snapshot_id) for snapshot_id in set(self.pins().values()))
@@ -359,14 +381,11 @@ class Warehouse:
 
 
 def _check_schema(table: str, versions: Sequence[TableVersion]) -> None:
-    wanted = column_types(table)
     for version in versions:
-        if version.columns != wanted:
-            changed = sorted(set(version.columns.items()) ^ set(wanted.items()))
+        if changed := changed_columns(table, version.columns):
             raise StoreError(
-                f"{version.file} was written with other columns than table {table!r} has now "
-                f"({', '.join(sorted({name for name, _ in changed})) or 'another order'}): materialise partition "
-                f"{version.address.partition!r} again."
+                f"{version.file} was written with other columns than table {table!r} has now ({changed}): materialise "
+                f"partition {version.address.partition!r} again."
             )
 
 

@@ -1,6 +1,6 @@
 """Where a recipe's base model comes from: a model hub, a local folder, or a Python package with weights.
 
-What lives here: finding, converting and caching it. What does not: training it (`sft`).
+What lives here: finding, converting and caching it. What does not: training it (`process.sft`).
 
 A `package:<name>` holds one GGUF file; it is converted once to an ordinary transformers folder (safetensors,
 tokenizer, chat template). Quantised weights become bfloat16.

@@ -1,7 +1,7 @@
 """Checkpoints as folders that are whole or absent: their identity, manifest, model card, and publication.
 
 What lives here: a job's identity, the state of unfinished work, writing and checking a finished checkpoint.
-What does not: training (`sft`) and the shape of job and result (`contract`).
+What does not: training (`process.sft`) and the shape of job and result (`contract`).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What a training job is, and what comes of it, as plain records that travel as JSON.
 
 What lives here: `TrainingJob`, `TrainingResult`, the names of the files in a checkpoint, typed errors.
-What does not: anything that imports torch (`sft`, `audit`, `base_models`), so that Dagster can load this.
+What does not: anything that imports torch (`process`, `base_models`), so that Dagster can load this.
 """
 
 import json

@@ -1,6 +1,7 @@
 """What a stage needs in memory, worked out before it starts: weights, gradients, optimiser, activations.
 
-What lives here: arithmetic over a model's shape. What does not: the shape itself and what is free (`preflight`).
+What lives here: arithmetic over a model's shape. What does not: the shape itself and what is free
+(`process.preflight`).
 
 Weights are held in float32 and AdamW keeps two numbers per trained weight: 16 bytes each when all are trained. The
 activation counts are those of a gated decoder as transformers runs it with scaled-dot-product attention; they were

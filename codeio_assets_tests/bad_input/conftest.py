@@ -36,7 +36,9 @@ class Copy:
 
     def codeio(self, *arguments: str) -> Finished:
         own = {"CODEIO_PROJECT": str(self.root), "CODEIO_HOME": str(self.home)}
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        kept = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ
+        }
         command = [str(Path(sys.executable).with_name("codeio")), *arguments]
         done = subprocess.run(
             command, env={**kept, **own}, cwd=self.root, capture_output=True, text=True, timeout=300, check=False

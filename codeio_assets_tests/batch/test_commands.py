@@ -254,7 +254,7 @@ class TestOutputFiles:
             wait_until(lambda: any(child.name().startswith("python") for child in process.children(recursive=True)))
             below = process.children(recursive=True)
             running.send_signal(signal.SIGINT)
-            _, words = running.communicate(timeout=20)
+            _, words = running.communicate(timeout=60)
         assert running.returncode != 0
         assert "Traceback" not in words
         assert not out.exists()

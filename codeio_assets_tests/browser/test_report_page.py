@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from codeio_assets.graph.uses import reported
 from codeio_assets.project import INSTALLED_ROOT, Project
-from codeio_assets.reports.report import build_report
+from codeio_assets.reports import Reported, build_report
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.reports import tiny
 
@@ -20,7 +21,8 @@ DESKTOP, PHONE = 1440, 390
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("report")
     project = Project(INSTALLED_ROOT, home)
-    build_report(project, tiny.write(Warehouse(project.warehouse), tiny.tables()))
+    warehouse = tiny.write(Warehouse(project.warehouse), tiny.tables())
+    build_report(Reported(reported(project, "all"), warehouse, warehouse.snapshot()), project.report)
     return project.report
 
 

@@ -7,7 +7,7 @@ from codeio_assets.checks.quality import PAIR_RULES, flaw_result, pair_failures
 from codeio_assets.core.method.cot_quality import CotFlaws
 from codeio_assets.core.settings.quality import FLAWS, Quality
 from codeio_assets.core.tables.data import frame, polars_schema
-from codeio_assets.steps.cot_flaws import flaw_rates, flaw_rows, review_cots
+from codeio_assets.steps.cot_flaws import Responses, flaw_rates, flaw_rows, review_cots
 from codeio_assets_tests.reports import tiny
 from codeio_assets_tests.steps.scripted import functions, pairs
 
@@ -65,7 +65,7 @@ def test_responses_are_reviewed_and_failed_requests_are_not() -> None:
         frame(name, content[name]) for name in ("unified_functions", "predictions", "revised_predictions")
     )
     rules = Quality.model_validate({}).cot
-    result = review_cots(made, first, revised, rules)
+    result = review_cots(Responses(made, first, revised), rules)
     assert len(result.tables["cot_flaws"]) == len(first) + len(revised) - 1
     repeated = frame("revised_predictions", [{**row, "response": "We add. " * 3} for row in revised.to_dicts()])
     same = frame("predictions", [{**row, "response": "We add. " * 3} for row in first.to_dicts()])

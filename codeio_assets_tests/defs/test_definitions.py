@@ -3,9 +3,8 @@
 import dagster as dg
 import pytest
 
-from codeio_assets.checks.tables import tables_of
 from codeio_assets.core.tables.data import RUN_TABLES, TABLES
-from codeio_assets.graph.steps import STEPS, committed_assets
+from codeio_assets.graph.steps import MAKERS, STEPS, WRITERS
 from codeio_assets.project import INSTALLED_ROOT
 
 
@@ -45,8 +44,7 @@ def test_checks_match_the_snapshot(definitions, snapshot) -> None:
 
 
 def test_every_stage_is_an_asset_and_the_other_way_round(specs) -> None:
-    made = {name for stage in STEPS.values() for name in committed_assets(stage)}
-    assert set(specs) == made
+    assert set(specs) == set(MAKERS)
 
 
 def test_every_asset_has_owner_kind_group_and_a_description_that_starts_with_its_grain(specs) -> None:
@@ -71,9 +69,10 @@ def test_every_asset_with_a_table_has_blocking_partitioned_checks(definitions) -
             assert check.partitions_def == stage.partitions_def, key
 
 
-def test_every_table_is_checked_by_the_asset_that_commits_it() -> None:
-    checked = [table for asset in STEPS for table in tables_of(asset)]
-    assert sorted([*checked, *RUN_TABLES]) == sorted(TABLES)
+def test_every_table_has_one_step_that_commits_it() -> None:
+    written = [table for step in STEPS.values() for table in step.writes]
+    assert sorted([*written, *RUN_TABLES]) == sorted(TABLES)
+    assert set(written) == set(WRITERS)
 
 
 def test_stages_are_in_flow_order() -> None:
@@ -81,7 +80,7 @@ def test_stages_are_in_flow_order() -> None:
     groups: list[str] = []
     for stage in STEPS.values():
         assert set(stage.upstream) <= seen, stage.asset
-        seen |= set(committed_assets(stage))
+        seen |= set(stage.makes)
         groups.append(stage.group)
     assert groups == sorted(groups)
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from codeio_assets.core.tables.data import RUN_TABLES
-from codeio_assets.graph.steps import STEPS, committed_assets
+from codeio_assets.graph.steps import STEPS
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.e2e.webserver import Webserver, break_a_row, webserver
 from codeio_assets_tests.operating.receiver import Receiver, receiving
 
-SHARDED = [name for stage in STEPS.values() if stage.partitioned == "shards" for name in committed_assets(stage)]
+SHARDED = [name for step in STEPS.values() if step.per == "shard" for name in step.makes]
 
 LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""

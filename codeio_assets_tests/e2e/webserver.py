@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import psutil
 from codeio_assets.store import Warehouse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BIN = ROOT / ".venv" / "bin"
+BIN = Path(sys.executable).parent
 
 LAUNCH = """mutation($run: ExecutionParams!) { launchPipelineExecution(executionParams: $run) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }

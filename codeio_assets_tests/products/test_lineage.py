@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.core.method.assembly import recipe_parameters
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.trace import trace_item
 from codeio_assets.project import Project
@@ -79,7 +78,7 @@ class TestDiff:
         snapshots = [find_snapshot(warehouse, "r", id_[:8]) for id_ in (old, new)]
 
         def assembly_of(snapshot: Snapshot) -> Assembly:
-            return Assembly(OF, warehouse, snapshot, SQL, recipe_parameters(OF, PHRASES, TRAIN_ALL))
+            return Assembly.of(OF, warehouse, snapshot, SQL, phrases=PHRASES, split=TRAIN_ALL)
 
         changes = compare(assembly_of, *snapshots, SQL("lineage/diff.sql"))
         assert {(change.what, change.why): change.count for change in changes} == {

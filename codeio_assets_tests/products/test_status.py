@@ -22,7 +22,7 @@ sql = Project(INSTALLED_ROOT, INSTALLED_ROOT).sql
 
 
 def expected(shards: int) -> list[Expected]:
-    return [Expected(asset, "recipes" if asset == "training_sets" else "shards", shards) for asset in FLOW]
+    return [Expected(asset, "recipe" if asset == "training_sets" else "shard", shards) for asset in FLOW]
 
 
 @pytest.fixture

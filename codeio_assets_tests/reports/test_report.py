@@ -8,10 +8,12 @@ import pytest
 from plotly import graph_objects
 
 from codeio_assets.core.tables.data import TABLES
+from codeio_assets.graph.steps import QUALITY_REPORT, SHARD_REPORTS
 from codeio_assets.project import INSTALLED_ROOT, Project
-from codeio_assets.reports import build_report, build_shard_report
+from codeio_assets.reports import Reported, build_report, build_shard_report
 from codeio_assets.reports.page import EXAMPLES, SECTIONS
 from codeio_assets.reports.queries import ReportError
+from codeio_assets.running.inputs import inputs_of
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.reports import tiny
 
@@ -57,13 +59,33 @@ class Page(HTMLParser):
         return json.loads(self.scripts[0])
 
 
+def reported_over(project: Project, warehouse: Warehouse, shard: str | None = None) -> Reported:
+    """Return what the asset gives to a report, of everything or of a shard."""
+    step, partition = (SHARD_REPORTS, shard) if shard else (QUALITY_REPORT, "all")
+    given = inputs_of(step, partition, WithShards(project.root, project.home), warehouse)
+    return Reported(step.uses(project, partition), warehouse, given.snapshot, given.reads)
+
+
+class Registered:
+    def keys(self) -> list[str]:
+        return list(tiny.SHARDS)
+
+
+class WithShards(Project):
+    """A project that has the shards of the tiny warehouse registered."""
+
+    @property
+    def shards(self) -> Registered:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return Registered()
+
+
 def built(project: Project, warehouse: Warehouse) -> Page:
-    build_report(project, warehouse)
+    build_report(reported_over(project, warehouse), project.report)
     return Page(project.report.read_text(encoding="utf-8"))
 
 
 def test_table_is_the_funnel(project: Project, tiny_warehouse: Warehouse):
-    result = build_report(project, tiny_warehouse)
+    result = build_report(reported_over(project, tiny_warehouse), project.report)
     frame = result.tables["quality_report"]
     TABLES["quality_report"].validate(frame, lazy=True)
     counts = dict(frame.select("step", "rows").iter_rows())
@@ -87,24 +109,24 @@ def test_table_is_the_funnel(project: Project, tiny_warehouse: Warehouse):
 
 
 def test_two_builds_give_the_same_bytes(project: Project, tiny_warehouse: Warehouse):
-    build_report(project, tiny_warehouse)
+    build_report(reported_over(project, tiny_warehouse), project.report)
     first = project.report.read_bytes()
-    build_report(project, tiny_warehouse)
+    build_report(reported_over(project, tiny_warehouse), project.report)
     assert project.report.read_bytes() == first
     assert len(first) < MAX_BYTES
 
 
 def test_failed_build_keeps_the_former_report(project: Project, tiny_warehouse: Warehouse, tmp_path: Path):
-    build_report(project, tiny_warehouse)
+    build_report(reported_over(project, tiny_warehouse), project.report)
     before = project.report.read_bytes()
     copytree(INSTALLED_ROOT / "sql", tmp_path / "root" / "sql")
     broken = Project(tmp_path / "root", project.home)
     (broken.root / "sql/reports/usage.sql").write_text("-- Broken.\nselect nonsense from nowhere")
     with pytest.raises(ReportError, match=r"usage\.sql"):
-        build_report(broken, tiny_warehouse)
+        build_report(reported_over(broken, tiny_warehouse), broken.report)
     (broken.root / "sql/reports/usage.sql").unlink()
     with pytest.raises(ReportError, match=r"lacks usage\.sql"):
-        build_report(broken, tiny_warehouse)
+        build_report(reported_over(broken, tiny_warehouse), broken.report)
     assert project.report.read_bytes() == before
     assert [path.name for path in project.report.parent.iterdir()] == [project.report.name]
 
@@ -171,7 +193,9 @@ def test_examples_show_prompt_response_verdict_and_execution(project: Project, t
 
 
 def test_report_on_a_shard_has_its_rows_alone(project: Project, tiny_warehouse: Warehouse):
-    result = build_shard_report(project, tiny_warehouse, "beta-0001")
+    result = build_shard_report(
+        reported_over(project, tiny_warehouse, "beta-0001"), project.shard_report("beta-0001"), "beta-0001"
+    )
     frame = result.tables["shard_reports"]
     TABLES["shard_reports"].validate(frame, lazy=True)
     counts = dict(frame.select("step", "rows").iter_rows())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from codeio_assets.core.settings.recipes import Evaluation, Recipe
@@ -16,9 +17,10 @@ from codeio_assets.running.evaluating import (
     server_settings,
 )
 from codeio_assets.steps.held_out_scores import choose_held_out
-from codeio_assets.store import StoreError, Warehouse
+from codeio_assets.store import Warehouse
 from codeio_assets.training.process.evaluation import EvaluatedModel
 from codeio_assets_tests.reports import tiny
+from codeio_assets_tests.running.given import given
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,17 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 def demo(**evaluation) -> Recipe:
     changed = Evaluation.model_validate(evaluation)
-    return Project.find().recipes[tiny.RECIPE].model_copy(update={"evaluation": changed})
+    return Project.find().recipe(tiny.RECIPE).model_copy(update={"evaluation": changed})
+
+
+def asked_for(warehouse: Warehouse, recipe: Recipe) -> pl.DataFrame:
+    query = Project.find().sql("evaluation/held_out_rows.sql")
+    return held_out_rows(given(warehouse, "training_sets"), query, tiny.RECIPE, recipe.evaluation)
 
 
 def test_only_rows_that_may_be_chosen_are_read(warehouse: Warehouse) -> None:
     recipe = demo(tasks_per_direction=1, loss_rows=1)
-    rows = held_out_rows(Project.find(), warehouse, recipe)
+    rows = asked_for(warehouse, recipe)
     assert set(rows["split"]) == {"validation"}
     assert rows.group_by("direction").len()["len"].to_list() == [2, 2]
     chosen = choose_held_out(rows, recipe.evaluation)
@@ -45,21 +52,20 @@ def test_only_rows_that_may_be_chosen_are_read(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("tasks", [0, 2])
 def test_the_tables_behind_the_prompts_are_read_by_id(warehouse: Warehouse, tasks: int) -> None:
     recipe = demo(tasks_per_direction=tasks, loss_rows=1)
-    rows = choose_held_out(held_out_rows(Project.find(), warehouse, recipe), recipe.evaluation)
-    found = held_out_tasks(warehouse, rows)
+    rows = choose_held_out(asked_for(warehouse, recipe), recipe.evaluation)
+    found = held_out_tasks(given(warehouse, "prediction_tasks", "io_pairs", "unified_functions"), rows)
     assert len(found["prediction_tasks"]) == 2 * tasks
     assert set(found["prediction_tasks"]["pair_id"]) == set(found["io_pairs"]["pair_id"])
     assert set(found["prediction_tasks"]["function_id"]) == set(found["unified_functions"]["function_id"])
 
 
-def test_base_and_all_stages_are_asked(warehouse: Warehouse, tmp_path: Path) -> None:
-    project = Project.find()
-    models = evaluated_models(tiny.RECIPE, project, warehouse)
+def test_base_and_all_stages_are_asked(warehouse: Warehouse) -> None:
+    recipe = demo()
+    stages = given(warehouse, "sft_stage1_checkpoint", "sft_stage2_checkpoint")
+    models = evaluated_models(stages, recipe.base_model, recipe.revision)
     assert [(one.name, one.checkpoint_sha256) for one in models] == [
         ("base", None), ("stage1", content_id(checkpoint=1)), ("stage2", content_id(checkpoint=2)),
     ]  # fmt: skip
-    with pytest.raises(StoreError, match=r"sft_stage1_checkpoint\[demo\] is missing"):
-        evaluated_models(tiny.RECIPE, project, Warehouse(tmp_path))
 
 
 def test_a_server_of_a_checkpoint_has_its_folder_and_a_name_of_its_own(tmp_path: Path) -> None:

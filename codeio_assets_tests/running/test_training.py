@@ -87,7 +87,7 @@ def test_the_audit_check_names_what_is_beyond_which_limit() -> None:
 
 
 def test_runs_on_gpus_ask_kubernetes_for_them() -> None:
-    recipes = Project.find().recipes
-    assert gpu_tags(recipes["demo"]) == {}
-    asked = json.loads(gpu_tags(recipes["codeio_pp_qwen2.5-coder-7b"])["dagster-k8s/config"])
+    project = Project.find()
+    assert gpu_tags(project.recipe("demo")) == {}
+    asked = json.loads(gpu_tags(project.recipe("codeio_pp_qwen2.5-coder-7b"))["dagster-k8s/config"])
     assert asked["container_config"]["resources"]["limits"] == {"nvidia.com/gpu": "8"}

@@ -46,7 +46,7 @@ class Workspace:
     def eligible(self, key: str) -> StepResult:
         shard = self.registry.load(key)
         raw = self.ingest(key).tables["raw_code_files"]
-        return select_eligible(raw, frame("file_labels", []), shard, self.sources.sources[shard.source])
+        return select_eligible(raw, frame("file_labels", []), shard, self.sources.sources[shard.source].filters)
 
 
 def code(number: int) -> str:

@@ -12,7 +12,7 @@ from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import TABLES, frame, polars_schema
 from codeio_assets.core.values.canonical import canonical_json, content_id
 from codeio_assets.project import Project
-from codeio_assets.steps.training_sets import assemble
+from codeio_assets.steps.training_sets import Assembly, assemble
 from codeio_assets.store import Warehouse
 
 PHRASES = Phrases(check_failed="CHECK: no.", retry="AGAIN.", check_passed="CHECK: yes.")
@@ -210,9 +210,11 @@ class Made:
 
 def made(warehouse: Warehouse, of: Recipe, split: Split = TRAIN_ALL, tasks_per_group: int = 30_000) -> Made:
     """Assemble a training set, with its account held and its schema kept."""
-    result = assemble(
-        of, warehouse, warehouse.snapshot(), Project.find().sql, PHRASES, split, tasks_per_group=tasks_per_group
+    snapshot, query = warehouse.snapshot(), Project.find().sql
+    assembly = Assembly.of(
+        of, warehouse, snapshot, query, phrases=PHRASES, split=split, tasks_per_group=tasks_per_group
     )
+    result = assemble(assembly)
     tables = {name: pl.DataFrame(stream) for name, stream in result.streams.items()}
     for name, rows in tables.items():
         TABLES[name].validate(rows)

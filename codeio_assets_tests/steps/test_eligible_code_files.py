@@ -48,7 +48,7 @@ def item(name: str = "a.py", **kin: Any) -> ShardItem:
 
 
 def selected(of: Source, files: pl.DataFrame, shard: Shard, labels: pl.DataFrame | None = None) -> StepResult:
-    result = select_eligible(files, frame("file_labels", []) if labels is None else labels, shard, of)
+    result = select_eligible(files, frame("file_labels", []) if labels is None else labels, shard, of.filters)
     for table, rows in result.tables.items():
         TABLES[table].validate(rows)
     return result
@@ -116,7 +116,7 @@ class TestLabels:
         files, shard = raw(item(), item("copy.py", duplicate_of="s-0000:a.py"), content=content)
         client = ScriptedClient(script)
         prompts = {name: load_prompt(name) for name in PROMPTS}
-        result = label_files(files, shard, source(**filters), client, sandbox, prompts)
+        result = label_files(files, shard, source(**filters).filters, client, sandbox, prompts)
         TABLES["file_labels"].validate(result.tables["file_labels"])
         (labelled,) = result.tables["file_labels"].to_dicts()  # the copy is never asked about
         assert labelled["file_id"] == file_id("s", shard.items[0])

@@ -7,7 +7,8 @@ import pytest
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.sandbox import Job, Limits, Outcome, Sandbox, open_sandbox
-from codeio_assets.steps.io_pairs import CHANGED, PROBES, InfrastructureError, Tally, describe, sample_pairs
+from codeio_assets.steps.executing import CHANGED, InfrastructureError, Tally, describe
+from codeio_assets.steps.io_pairs import PROBES, sample_pairs
 from codeio_assets.steps.result import StepResult
 from codeio_assets_tests.steps.scripted import functions
 
@@ -21,7 +22,7 @@ def main(body: str, head: str = "") -> str:
 
 
 def sample(sandbox: Sandbox, *programs: tuple[str, str], settings: Sampling = SETTINGS, cap: int = 6) -> StepResult:
-    result = sample_pairs(functions(*programs), sandbox, settings, {"s": cap})
+    result = sample_pairs(functions(*programs), sandbox, settings, cap)
     for table, rows in result.tables.items():
         TABLES[table].validate(rows)
     return result
@@ -251,7 +252,7 @@ def test_functions_of_a_shard_do_not_mix(sandbox: Sandbox) -> None:
 def test_each_job_tells_how_far_the_stage_is(sandbox: Sandbox) -> None:
     said: list[str] = []
     two = functions((main("return a + 1"), NUMBER), (main("return a + 2"), NUMBER))
-    sample_pairs(two, sandbox, SETTINGS, {"s": 6}, Tally(said.append))
+    sample_pairs(two, sandbox, SETTINGS, 6, Tally(said.append))
     assert said[:4] == [
         "drawing inputs: 1/2 functions, 20 calls so far",
         "drawing inputs: 2/2 functions, 40 calls so far",

@@ -32,7 +32,7 @@ def test_verdicts_that_differ(sandbox: Sandbox) -> None:
     bench = bench_of(sandbox, CODE, (('{"a":1}', "2"), ('{"a":5}', "6")))
     predictions = bench.predict(lambda _request: '{"output": 2, "input": {"a": 1}}')
     verdicts = bench.judge(predictions).tables["verdicts"]
-    rest = (predictions, bench.tasks, bench.pairs, bench.functions, sandbox, "default")
+    rest = (bench.evidence(predictions), sandbox, "default")
     assert differing_verdicts(verdicts, *rest) == []
     rows = verdicts.to_dicts()
     rows[0]["status"] = "correct" if rows[0]["status"] != "correct" else "wrong"

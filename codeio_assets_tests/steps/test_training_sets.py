@@ -361,12 +361,13 @@ class TestRebuilding:
     def build(self, warehouse: Warehouse, **options: Any) -> tuple[str, str]:
         """Commit a training set and return the hashes of its two files."""
         from codeio_assets.project import Project
-        from codeio_assets.steps.training_sets import assemble
+        from codeio_assets.steps.training_sets import Assembly, assemble
         from codeio_assets_tests.steps.answered_tasks import PHRASES
 
         snapshot = options.pop("snapshot", None) or warehouse.snapshot()
         of = recipe({1: {"codeio": 1.0}, 2: {"codeio": 0.5, "instruction": 1.0}})
-        result = assemble(of, warehouse, snapshot, Project.find().sql, PHRASES, SPLIT, **options)
+        query = Project.find().sql
+        result = assemble(Assembly.of(of, warehouse, snapshot, query, phrases=PHRASES, split=SPLIT, **options))
         tables = warehouse.write("training_sets", "r", result.streams).tables
         return tables["training_sets"].sha256, tables["training_sets_rejections"].sha256
 

@@ -7,9 +7,9 @@ from codeio_assets.core.settings.project import ModelCall
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
-from codeio_assets.steps.io_pairs import InfrastructureError
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.unified_functions import retry_failed_files, transform_files
+from codeio_assets.steps.unified_functions import Transformer, retry_failed_files, transform_files
 from codeio_assets_tests.steps.scripted import Reply, ScriptedClient, ended, files, transform_response
 
 PROMPTS = {name: load_prompt(name) for name in ("transform", "transform_repair")}
@@ -26,7 +26,7 @@ def attempt_of(request: ChatRequest) -> int:
 
 
 def transform(client: ScriptedClient, sandbox: Sandbox, *contents: str, attempts: int = 2) -> StepResult:
-    result = transform_files(files(*contents), client, sandbox, PROMPTS, CALL, attempts)
+    result = transform_files(files(*contents), Transformer(client, sandbox, PROMPTS, CALL, attempts))
     for table, rows in result.tables.items():
         TABLES[table].validate(rows)
     assert result.items_in == len(contents)
@@ -191,9 +191,7 @@ def test_only_files_whose_request_failed_are_asked_again(sandbox: Sandbox) -> No
     before = transform(ScriptedClient(script), sandbox, *contents, attempts=1)
     assert before.dropped_by_reason == {"missing_main_function": 1, "response_failed": 1}
     client = ScriptedClient(lambda _: GOOD)
-    after = retry_failed_files(
-        files(*contents), before.tables, lambda some: transform_files(some, client, sandbox, PROMPTS, CALL, 1)
-    )
+    after = retry_failed_files(files(*contents), before.tables, Transformer(client, sandbox, PROMPTS, CALL, 1))
     assert [len(batch) for batch in client.batches] == [1]
     assert "lost" in str(client.batches[0][0].messages)
     assert (after.items_in, after.items_out) == (3, 2)
@@ -201,9 +199,7 @@ def test_only_files_whose_request_failed_are_asked_again(sandbox: Sandbox) -> No
     assert len(after.tables["transform_attempts"]) == 3
     for table, rows in after.tables.items():
         TABLES[table].validate(rows)
-    still = retry_failed_files(
-        files(*contents), after.tables, lambda some: transform_files(some, client, sandbox, PROMPTS, CALL, 1)
-    )
+    still = retry_failed_files(files(*contents), after.tables, Transformer(client, sandbox, PROMPTS, CALL, 1))
     assert still.tables["unified_functions"].equals(after.tables["unified_functions"])
     assert len(client.batches) == 1, "nobody is asked when nothing failed"
 
@@ -211,8 +207,8 @@ def test_only_files_whose_request_failed_are_asked_again(sandbox: Sandbox) -> No
 def test_a_template_without_system_prompts_gets_the_text_in_the_first_user_message(sandbox: Sandbox) -> None:
     client = ScriptedClient(lambda _: GOOD)
     call = CALL.model_copy(update={"system_messages": "fold"})
-    transform_files(files(RAW), client, sandbox, PROMPTS, call, 1)
-    transform_files(files(RAW), client, sandbox, PROMPTS, CALL, 1)
+    transform_files(files(RAW), Transformer(client, sandbox, PROMPTS, call, 1))
+    transform_files(files(RAW), Transformer(client, sandbox, PROMPTS, CALL, 1))
     ((folded,), (kept,)) = client.batches
     system, *others = [message.content for message in kept.messages]
     assert [message.role for message in folded.messages] == [message.role for message in kept.messages[1:]]

@@ -12,9 +12,12 @@ from codeio_assets.core.tables.data import TABLES, frame
 from codeio_assets.core.values.comparison import Rule, rule_version
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.sandbox import Job, Outcome, Sandbox
-from codeio_assets.steps.io_pairs import InfrastructureError
+from codeio_assets.steps.executing import InfrastructureError
+from codeio_assets.steps.prediction_tasks import build_prediction_tasks
+from codeio_assets.steps.predictions import predict
 from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.verdicts import build_prediction_tasks, judge, predict, revise
+from codeio_assets.steps.revised_predictions import Asked, Reviser, revise
+from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets_tests.steps.scripted import Reply, ScriptedClient, ended, functions, pairs, turn_of
 
 PROMPTS = {direction: load_prompt(f"predict_{direction}") for direction in ("input", "output")}
@@ -39,8 +42,11 @@ class Bench:
         check(result)
         return result.tables["predictions"]
 
+    def evidence(self, predictions: pl.DataFrame) -> Evidence:
+        return Evidence(predictions, self.tasks, self.pairs, self.functions)
+
     def judge(self, predictions: pl.DataFrame, rule: Rule = "default", table: str = "verdicts") -> StepResult:
-        result = judge(predictions, self.tasks, self.pairs, self.functions, self.sandbox, rule, table)
+        result = judge(self.evidence(predictions), self.sandbox, rule, table)
         check(result)
         assert (result.items_in, result.items_out) == (len(predictions), len(predictions))
         return result
@@ -49,15 +55,9 @@ class Bench:
         self, first: pl.DataFrame, client: ScriptedClient, turns: int, already: pl.DataFrame | None = None
     ) -> StepResult:
         verdicts = self.judge(first).tables["verdicts"]
-        prompt = load_prompt("revise")
         result = revise(
-            self.tasks,
-            first,
-            verdicts,
-            client,
-            CALL,
-            turns,
-            prompt,
+            Asked(self.tasks, first, verdicts),
+            Reviser(client, CALL, load_prompt("revise"), turns),
             lambda asked: self.judge(asked, table="revised_verdicts"),
             already,
         )

@@ -131,7 +131,8 @@ def assert_whole(warehouse: Warehouse) -> int:
 
 
 def files_of(root: Path) -> set[str]:
-    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return {name for name in found if not name.startswith(".locks/")}
 
 
 def live_files(warehouse: Warehouse) -> set[str]:

@@ -278,7 +278,7 @@ def test_a_file_of_an_older_schema_is_named_on_read_and_seen_as_it_is_in_sql(war
             "codeio_assets.store.parquet.arrow_schema", lambda table: pairs(1).drop("source").to_arrow().schema
         )
         stale = warehouse.write(ASSET, "made-0002", {ASSET: pairs(1).drop("source")})
-    with pytest.raises(StoreError, match=rf"{stale.tables[ASSET].file} was written with other columns .*\(source\)"):
+    with pytest.raises(StoreError, match=rf"{stale.tables[ASSET].file} was written with other columns .*\(source is new\)"):
         warehouse.read(ASSET)
     assert warehouse.sql("select count(*), count(source) from io_pairs").rows() == [(3, 2)]
     assert warehouse.refresh_views().exists()

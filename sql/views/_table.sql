@@ -2,7 +2,7 @@
 -- The partition is the folder `part=<key>`; a filter on it opens only that partition's file.
 create or replace view $view as
 select
-    * exclude (stored_file),
+    $columns,
     parse_path(stored_file)[-2][6:] as part
 from read_parquet(
     $files,

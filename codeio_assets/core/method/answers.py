@@ -4,7 +4,7 @@ What lives here: where in a response the answer object is. The first object, or 
 read at once when no brace follows it; otherwise one pass over the response matches braces, outside strings, and
 the objects that have the key as a member of their own are read from the last to the first, outer before inner.
 What does not: the notations in which such an object may be written (`literals`); whether the answer is right
-(`comparison`, `verdicts`).
+(`core.values.comparison`, `verdicts`).
 
 Source: answer format of CodeI/O, sec. 2.3.
 """

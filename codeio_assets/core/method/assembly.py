@@ -4,10 +4,11 @@ What does not live here: the rules themselves (`sql/transforms`), running them (
 """
 
 import re
+from collections.abc import Callable
 from string import Template
 from typing import Any
 
-from codeio_assets.core.prompts import Prompt, load_prompt
+from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe, SampleFormat
 
@@ -27,8 +28,8 @@ Parameters = dict[str, Any]
 _NAMES = re.compile(r"\$([a-z_]+)")
 
 
-def recipe_parameters(recipe: Recipe, phrases: Phrases, split: Split) -> Parameters:
-    """Return what the queries need to know of a recipe, whatever the stage."""
+def recipe_parameters(recipe: Recipe, phrases: Phrases, split: Split, prompt: Callable[[str], Prompt]) -> Parameters:
+    """Return what the queries need to know of a recipe, whatever the stage; `prompt` loads a template by name."""
     data = recipe.data
     licenses = data.licenses
     return {
@@ -49,7 +50,7 @@ def recipe_parameters(recipe: Recipe, phrases: Phrases, split: Split) -> Paramet
         "test_ratio": split.test_ratio,
         "held_out_ratio": split.test_ratio + split.validation_ratio,
         **phrases.model_dump(),
-        **_prompt_parameters(recipe.format),
+        **_prompt_parameters(recipe.format, prompt),
     }
 
 
@@ -59,14 +60,13 @@ def parameters_of(query: str, values: Parameters) -> Parameters:
     return {name: values[name] for name in sorted(set(_NAMES.findall(text)))}
 
 
-def _prompt_parameters(sample_format: SampleFormat) -> Parameters:
+def _prompt_parameters(sample_format: SampleFormat, prompt: Callable[[str], Prompt]) -> Parameters:
     name = PROMPT_OF_FORMAT[sample_format]
     if name is None:
         nothing = [{"text": "", "field": ""}]
         return {"as_asked": True, "input_prompt": nothing, "output_prompt": nothing}
     pieces = {
-        f"{direction}_prompt": pieces_of(load_prompt(name.format(direction=direction)))
-        for direction in ("input", "output")
+        f"{direction}_prompt": pieces_of(prompt(name.format(direction=direction))) for direction in ("input", "output")
     }
     return {"as_asked": False, **pieces}
 

@@ -1,6 +1,6 @@
 """Flaws of a chain of thought that can be seen in its text: one function from a response to a record of flags.
 
-What lives here: reading one response. What does not: how often a flaw may occur (`quality_settings`), whether the
+What lives here: reading one response. What does not: how often a flaw may occur (`core.settings.quality`), whether the
 answer is right (`verdicts`), rates over tables (`steps.cot_flaws`).
 
 Source: the prompt asks for reasoning in natural language, no code, and one answer object at the end (CodeI/O, sec.
@@ -35,7 +35,7 @@ class Cot:
 
 @dataclass(frozen=True, slots=True)
 class CotFlaws:
-    """Which flaws a response has; named and explained in `quality_settings.FLAWS`."""
+    """Which flaws a response has; named and explained in `core.settings.quality.FLAWS`."""
 
     answer_missing: bool
     cut_off: bool

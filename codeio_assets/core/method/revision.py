@@ -1,6 +1,6 @@
 """CodeI/O++: which predictions get another turn, and what the next request says (CodeI/O, sec. 2.5).
 
-What does not live here: the feedback texts (`core.method.verdicts`), asking and judging (`stages.revising`).
+What does not live here: the feedback texts (`core.method.verdicts`), asking and judging (`steps.verdicts`).
 """
 
 from codeio_assets.core.prompts import Prompt

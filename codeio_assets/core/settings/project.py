@@ -1,7 +1,7 @@
 """What a user edits besides recipes: `sources.yaml` (raw code, instruction data) and `codeio.yaml` (models, limits).
 
 What lives here: the fields, their defaults and rules, and reading the two files. What does not: the parts about models
-(`model_settings`) and data quality (`quality_settings`), looking for files (`sources`), secrets (environment only).
+(`models`) and data quality (`quality`), looking for files (`sources`), secrets (environment only).
 """
 
 from pathlib import Path, PurePosixPath
@@ -91,11 +91,8 @@ class Fields(Part):
     license: str | None = None
 
 
-class Source(Part):
-    """One source of raw code.
-
-    Source: pairs per function, CodeI/O appendix A (CodeMix 3, PyEdu-R 6, others 10).
-    """
+class Reading(Part):
+    """How the items of a source are read."""
 
     kind: Literal["directory", "jsonl", "parquet"]
     path: Relative = Field(description="relative to sources.yaml")
@@ -103,10 +100,7 @@ class Source(Part):
     fields: Fields = Field(default_factory=lambda: Fields.model_validate({}))
     repository: str | None = Field(None, description="stated for rows that do not name one")
     license: str | None = Field(None, description="stated for rows that do not name one")
-    pairs_per_function: int = Field(6, ge=2, le=100)
-    shard_size: int = Field(1_000, ge=1)
     max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
-    filters: Filters = Field(default_factory=lambda: Filters.model_validate({}))
 
     @field_validator("glob")
     @classmethod
@@ -115,6 +109,17 @@ class Source(Part):
         if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
             raise ValueError(f"{glob!r} is no pattern relative to `path`. Write one such as **/*.py")
         return glob
+
+
+class Source(Reading):
+    """One source of raw code.
+
+    Source: pairs per function, CodeI/O appendix A (CodeMix 3, PyEdu-R 6, others 10).
+    """
+
+    pairs_per_function: int = Field(6, ge=2, le=100)
+    shard_size: int = Field(1_000, ge=1)
+    filters: Filters = Field(default_factory=lambda: Filters.model_validate({}))
 
 
 class InstructionSource(Part):
@@ -163,14 +168,24 @@ class Sources(Part):
     instruction_data: dict[SourceName, InstructionSource] = Field(default_factory=dict)
 
 
-class SandboxSettings(Part):
-    """How untrusted code runs; see `codeio_assets.sandbox`."""
+class ExecutionLimits(Part):
+    """What a call of untrusted code may use, and how it is kept apart; see `codeio_assets.sandbox`."""
 
     isolation: Literal["bubblewrap", "none"] = "bubblewrap"
-    workers: int | None = Field(None, ge=1, description="null = one per core")
     cpu_s: float = Field(5.0, gt=0, description="CPU seconds per call (CodeI/O, sec. 2.3: 5 s)")
     wall_s: float = Field(30.0, gt=0)
     memory_mib: int = Field(512, ge=64)
+
+
+class SandboxSettings(ExecutionLimits):
+    """How untrusted code runs here: the limits, and how many workers share the machine."""
+
+    workers: int | None = Field(None, ge=1, description="null = one per core")
+
+    @property
+    def limits(self) -> ExecutionLimits:
+        """What decides outcomes, without what only decides how long they take."""
+        return ExecutionLimits.model_validate(self.model_dump(include=set(ExecutionLimits.model_fields)))
 
 
 class Sampling(Part):

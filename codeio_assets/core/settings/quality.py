@@ -1,7 +1,7 @@
 """What a user edits about data quality: what counts as a flaw, and how often it may occur (`quality` in codeio.yaml).
 
-What lives here: the fields, their defaults and rules. What does not: finding the flaws (`cot_quality`), reading the
-file (`settings`), the checks themselves (`orchestration`).
+What lives here: the fields, their defaults and rules. What does not: finding the flaws (`core.method.cot_quality`),
+reading the file (`project`), the checks themselves (`checks`).
 """
 
 from collections.abc import Mapping

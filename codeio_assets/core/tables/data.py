@@ -2,7 +2,7 @@
 
 One truth for the store (column types), the asset checks (rules), the UI (column schema) and the docs.
 What does not live here: rules that need more than one table (`sql/checks`), what the models share (`schema`), the
-tables of findings (`quality_tables`).
+tables of findings (`quality`).
 """
 
 from typing import Any

@@ -33,6 +33,7 @@ _READING: Final = {
     "too_large": "the file is larger than `max_bytes` of its source",
     "broken_json": "the line is not JSON",
     "missing_field": "the row lacks the content or the path",
+    "taken_down": "a person took the file down (`codeio takedown`)",
     "source_changed": "the registered file is no longer there as it was",
     "repeated_item": "the same path and content stand in the source once more",
 }

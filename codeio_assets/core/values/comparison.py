@@ -1,10 +1,10 @@
 """When a predicted value is the expected one: the one rule of both directions, over JSON values.
 
 What lives here: comparing values that `json.loads` returned, by a named and versioned rule.
-What does not: finding the value in a response (`answers`), and statuses (`verdicts`).
+What does not: finding the value in a response (`core.method.answers`), and statuses (`core.method.verdicts`).
 
 Source: CodeI/O, sec. 2.3 (relative tolerance 1e-3); the paper's rule also wants the same integer part, which calls
-0.9999999 and 1.0 different, so it is kept as the rule `paper` only.
+0.9999999 and 1.0 different, so it is kept as the rule *paper* only.
 """
 
 from collections.abc import Callable

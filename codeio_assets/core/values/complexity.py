@@ -1,7 +1,7 @@
 """Which values are small enough to be predicted by reasoning.
 
-What lives here: the complexity rule for one JSON value, input or output. What does not: `null` outputs, duplicates
-and reproduction (`io_pairs`).
+What lives here: the complexity rule for one JSON value, input or output. What does not: outputs of null, duplicates
+and reproduction (`core.method.io_pairs`).
 
 Source: CodeI/O, appendix A, and the public repository.
 """

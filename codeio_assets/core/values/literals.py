@@ -2,7 +2,7 @@
 
 What lives here: what a text between two braces means. Text inside strings is never rewritten, and no reading
 invents, drops or joins a value: a lenient one counts only when it holds exactly the scalars that are written.
-What does not: where in a response such a text begins and ends (`answers`).
+What does not: where in a response such a text begins and ends (`core.method.answers`).
 """
 
 import ast

@@ -1,7 +1,7 @@
 """How the authors' public scripts compare a predicted output with the recorded one, to tell what they misjudge.
 
 What lives here: that rule as it behaves, which is not as it is meant. What does not: the rule of this project
-(`comparison`), the published rule as the paper words it (`comparison`, rule `paper`).
+(`comparison`), the published rule as the paper words it (`comparison`, rule *paper*).
 
 Source: `hkust-nlp/CodeIO` at commit 1d3541c. Its tolerant comparison names a module that it does not import, inside a
 handler that takes every error for "not equal", so that any two numbers of which one is a float differ. Otherwise values

@@ -1,23 +1,20 @@
 """s2: files rewritten into the unified format by a language model."""
 
 import dagster as dg
-import polars as pl
 
-from codeio_assets.graph.steps import spec
-from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource, WarehouseResource
+from codeio_assets.graph.steps import UNIFIED_FUNCTIONS, spec
+from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
-from codeio_assets.running.publishing import Stopwatch, committed, publish
-from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
-from codeio_assets.steps.result import StepResult
-from codeio_assets.steps.unified_functions import retry_failed_files, transform_files
+from codeio_assets.running.retries import INFRASTRUCTURE
+from codeio_assets.running.step import begin
+from codeio_assets.steps.unified_functions import Transformer, retry_failed_files, transform_files
 
 
-@dg.asset(**spec("unified_functions"), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(UNIFIED_FUNCTIONS), retry_policy=INFRASTRUCTURE)
 def unified_functions(
     context: dg.AssetExecutionContext,
     config: AskingConfig,
     project: ProjectResource,
-    warehouse: WarehouseResource,
     chat_server: ChatServerResource,
     sandbox: SandboxResource,
 ) -> dg.MaterializeResult:
@@ -25,19 +22,15 @@ def unified_functions(
 
     Key: `function_id`; one function per file at most. Each request is a row of `transform_attempts`; a response that
     cannot be used is answered with its error and asked again (`transform_attempts` in codeio.yaml). Files without a
-    function are rows of `unified_functions_rejections`. Source: CodeI/O, sec. 2.1.
+    function are rows of `unified_functions_rejections`. Source: CodeI/O, sec. 2.2.
     """
-    watch, here = Stopwatch(), project.get()
-    files = warehouse.get().read("eligible_code_files", context.partition_key)
-    prompts = {name: here.prompt(name) for name in ("transform", "transform_repair")}
-    chat = here.settings.chat
-    with failing_at_once(), sandbox.open() as box, asking(context, chat_server) as step:
-
-        def ask(some: pl.DataFrame) -> StepResult:
-            return transform_files(some, step.client, box, prompts, chat.transform, chat.transform_attempts)
-
-        previous = (
-            committed(warehouse.get(), "unified_functions", context.partition_key) if config.only_failed else None
-        )
-        result = retry_failed_files(files, previous, ask) if previous else ask(files)
-    return publish(context, result, watch, extra=step.metadata)
+    with begin(context, UNIFIED_FUNCTIONS, project) as step:
+        files, model = step.read("eligible_code_files"), step.uses.model
+        with sandbox.open(step.uses.limits, step.workers) as box, asking(step, chat_server) as asked:
+            transformer = Transformer(asked.client, box, model.prompts, model.call, model.attempts)
+            previous = step.previous_tables() if config.only_failed else None
+            if previous:
+                result = retry_failed_files(files, previous, transformer)
+            else:
+                result = transform_files(files, transformer)
+        return step.publish(result, asked.metadata)

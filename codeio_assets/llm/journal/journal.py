@@ -2,7 +2,7 @@
 
 What lives here: finding, appending, listing, exporting and verifying recorded responses in a folder of
 segments.
-What does not: the form of one line (`journal_lines`), asking servers (`client`), replaying (`recorded`).
+What does not: the form of one line (`lines`), asking servers (`live.client`), replaying (`recorded`).
 Source: design.md, sec. 8.
 """
 

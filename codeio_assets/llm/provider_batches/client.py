@@ -1,7 +1,7 @@
 """Asking through a provider's batch API (/v1/files and /v1/batches): cheaper, and hours of patience.
 
 What lives here: `BatchChatClient`: submit, poll, collect, ask again for the lines that failed, go on after a crash.
-What does not: the API itself (`batch_api`), one request at a time (`client`), durability of answers (`journal`).
+What does not: the API itself (`api`), one request at a time (`live.client`), durability of answers (`journal`).
 
 Each submission is a small file in `<journal>/batches/` from before it is sent until its answers are in the journal. A
 run that is killed in between finds it, and the batch by the submission's id in its metadata, and goes on.

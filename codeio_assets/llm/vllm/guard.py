@@ -3,7 +3,7 @@
 Started as a script: `python -I guard.py COMMAND...` with a pipe as standard input, which the asker keeps open. The
 kernel closes that pipe however the asker ends, kill -9 included. Orphans of the server are handed to this process
 (PR_SET_CHILD_SUBREAPER), so that engine processes of a server that crashed are found and ended too.
-What does not live here: what is run, and whether it is healthy (`vllm_server`). Imports only what is quick to load.
+What does not live here: what is run, and whether it is healthy (`server`). Imports only what is quick to load.
 """
 
 import contextlib

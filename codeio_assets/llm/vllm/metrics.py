@@ -1,7 +1,7 @@
 """What a vLLM server says about itself on /metrics: queue, KV cache, tokens.
 
 What lives here: reading the Prometheus text and summing up the readings of a run.
-What does not: the server's process (`vllm_server`).
+What does not: the server's process (`server`).
 """
 
 import re

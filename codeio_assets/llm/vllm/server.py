@@ -2,7 +2,7 @@
 
 What lives here: the command, the environment, and the life of one server (`VllmServer`) and of several replicas
 (`vllm_servers`). A guard process ends a server with all it started when this process ends in whatever way (`guard`).
-What does not: asking the server (`client`), reading its metrics page (`vllm_metrics`).
+What does not: asking the server (`live.client`), reading its metrics page (`metrics`).
 """
 
 import contextlib

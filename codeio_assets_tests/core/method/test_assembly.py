@@ -48,6 +48,8 @@ def test_a_query_gets_the_parameters_that_it_names() -> None:
 def test_a_recipe_has_every_parameter() -> None:
     stage = {"mix": {"codeio": 1.0}, "learning_rate": 1e-5, "epochs": 1.0}
     recipe = Recipe.model_validate({"name": "r", "base_model": "m", "stages": {1: stage}})
-    found = recipe_parameters(recipe, Phrases.model_validate({}), Split(validation_ratio=0.2, test_ratio=0.1))
+    found = recipe_parameters(
+        recipe, Phrases.model_validate({}), Split(validation_ratio=0.2, test_ratio=0.1), load_prompt
+    )
     assert (found["turns"], found["with_checks"], found["any_license"], found["as_asked"]) == (2, True, True, True)
     assert (found["test_ratio"], found["held_out_ratio"]) == (0.1, pytest.approx(0.3))

@@ -1,0 +1,292 @@
+"""What besides the tables that it reads decides a step's result: one frozen record per kind of step.
+
+A record is what the body of the step is given and what its fingerprint is made of, so that the two cannot differ. Each
+function takes the project and a partition. What does not live here: the steps that name them (`graph.steps`).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import BaseModel
+
+from codeio_assets.core.method.assembly import Parameters, recipe_parameters
+from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
+from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings.models import ModelCall
+from codeio_assets.core.settings.project import (
+    ExecutionLimits,
+    Filters,
+    InstructionSource,
+    Reading,
+    Sampling,
+    Source,
+    Split,
+)
+from codeio_assets.core.settings.quality import CotRules
+from codeio_assets.core.settings.recipes import Evaluation, StageRecipe
+from codeio_assets.core.tables.data import DIRECTIONS
+from codeio_assets.core.values.canonical import Json, sha256_hex
+from codeio_assets.core.values.comparison import Rule, rule_version
+from codeio_assets.project import Project
+from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
+from codeio_assets.steps.training_sets import mixes_of
+
+Prompts = Mapping[str, Prompt]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that is asked, by the name in codeio.yaml, how, and with which prompts."""
+
+    name: str
+    call: ModelCall
+    prompts: Prompts
+    attempts: int = 1
+    turns: int = 0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How answers are judged: the rule, and the limits of executing a predicted input."""
+
+    rule: Rule
+    limits: ExecutionLimits
+    rule_version: str
+    feedback: str = FEEDBACK_VERSION
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """How the items of a shard are read, and which of them were taken down."""
+
+    reading: Reading
+    taken_down: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a model is asked about raw files; the sampling of its calls is in the filters."""
+
+    filters: Filters
+    model: str
+    prompts: Prompts
+    limits: ExecutionLimits
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """Who rewrites files into functions, and within which limits these must run."""
+
+    model: Model
+    limits: ExecutionLimits
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """How pairs of a shard are sampled, within which limits, and how many a function may have."""
+
+    sampling: Sampling
+    limits: ExecutionLimits
+    pairs_per_function: int
+
+
+@dataclass(frozen=True)
+class Revised:
+    """Who revises, and how the revisions are judged."""
+
+    model: Model
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Which conversations are collected, and on which side of the split they fall."""
+
+    sources: Mapping[str, InstructionSource]
+    split: Split
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself."""
+
+    parameters: Parameters
+    mixes: Mapping[str, Mapping[str, float]]
+    sql: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What decides a stage's weights besides its rows; `stage` is None where the recipe leaves the stage out."""
+
+    base_model: str
+    revision: str | None
+    stage: StageRecipe | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How a recipe's models are compared on the held-out side."""
+
+    evaluation: Evaluation
+    base_model: str
+    revision: str | None
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The audited file, by content, and the limits of executing its pairs."""
+
+    file: str | None
+    limits: ExecutionLimits
+
+
+def as_json(value: object) -> Json:
+    """Return a record as JSON, for hashing: prompts by their hash, everything else by its fields.
+
+    Raises:
+        TypeError: the record holds something that has no one form.
+    """
+    if isinstance(value, Prompt):
+        return value.sha256
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in cast("tuple[object, ...] | list[object]", value)]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"{type(value).__name__} has no form that can be hashed")
+
+
+def nothing(_project: Project, _partition: str) -> None:
+    """Return that nothing but the tables decides."""
+
+
+def ingested(project: Project, shard: str) -> Ingested:
+    """Return how a shard is read."""
+    reading = Reading.model_validate(_source(project, shard).model_dump(include=set(Reading.model_fields)))
+    return Ingested(reading, project.shards.taken_down(shard))
+
+
+def labelled(project: Project, shard: str) -> Labelled | None:
+    """Return what a model is asked about the files of a shard; None where it is not."""
+    filters = _source(project, shard).filters
+    if not filters.ask_a_model:
+        return None
+    prompts = {name: project.prompt(name) for name in LABEL_PROMPTS}
+    return Labelled(filters, project.settings.chat.model, prompts, _limits(project))
+
+
+def filtered(project: Project, shard: str) -> Filters:
+    """Return the filters of a shard's source."""
+    return _source(project, shard).filters
+
+
+def transformed(project: Project, _shard: str) -> Transformed:
+    """Return how files are rewritten."""
+    chat = project.settings.chat
+    prompts = _prompts(project, "transform", "transform_repair")
+    return Transformed(Model(chat.model, chat.transform, prompts, chat.transform_attempts), _limits(project))
+
+
+def sampled(project: Project, shard: str) -> Sampled:
+    """Return how pairs are sampled."""
+    return Sampled(project.settings.sampling, _limits(project), _source(project, shard).pairs_per_function)
+
+
+def prompted(project: Project, _shard: str) -> Prompts:
+    """Return the prompts of both directions."""
+    return _prompts(project, *(f"predict_{direction}" for direction in DIRECTIONS))
+
+
+def predicted(project: Project, _shard: str) -> Model:
+    """Return who predicts, and how."""
+    return Model(project.settings.chat.model, project.settings.chat.predict, {})
+
+
+def judged(project: Project, _partition: str) -> Judged:
+    """Return how answers are judged."""
+    rule = project.settings.judging.rule
+    return Judged(rule, _limits(project), rule_version(rule))
+
+
+def revised(project: Project, shard: str) -> Revised:
+    """Return who revises, how often, and how that is judged."""
+    chat = project.settings.chat
+    model = Model(chat.model, chat.predict, _prompts(project, "revise"), turns=chat.revision_turns)
+    return Revised(model, judged(project, shard))
+
+
+def collected(project: Project, _partition: str) -> Collected:
+    """Return which conversations are collected."""
+    return Collected(project.sources.instruction_data, project.settings.split)
+
+
+def assembled(project: Project, name: str) -> Assembled:
+    """Return what decides the rows of a training set."""
+    recipe, settings = project.recipe(name), project.settings
+    paths = sorted((project.root / "sql" / "transforms").glob("*.sql"))
+    return Assembled(
+        recipe_parameters(recipe, settings.phrases, settings.split, project.prompt),
+        mixes_of(recipe),
+        {f"transforms/{path.name}": path.read_text("utf-8") for path in paths},
+    )
+
+
+def trained_in_stage1(project: Project, name: str) -> Trained:
+    """Return what decides the checkpoint of stage 1."""
+    return _trained(project, name, 1)
+
+
+def trained_in_stage2(project: Project, name: str) -> Trained:
+    """Return what decides the checkpoint of stage 2."""
+    return _trained(project, name, 2)
+
+
+def evaluated(project: Project, name: str) -> Evaluated:
+    """Return how a recipe's models are compared."""
+    recipe = project.recipe(name)
+    return Evaluated(recipe.evaluation, recipe.base_model, recipe.revision, judged(project, name))
+
+
+def reviewed(project: Project, _shard: str) -> CotRules:
+    """Return what counts as a flaw."""
+    return project.settings.quality.cot
+
+
+def reported(project: Project, _partition: str) -> Mapping[str, str]:
+    """Return the queries of the reports: file -> text."""
+    return {path.name: path.read_text("utf-8") for path in sorted((project.root / "sql" / "reports").glob("*.sql"))}
+
+
+def audited(project: Project, _partition: str) -> Audited:
+    """Return which published data is audited, and within which limits."""
+    setting = project.settings.quality.published
+    path = project.root / setting if setting else None
+    content = path.read_bytes() if path is not None and path.is_file() else None
+    return Audited(None if content is None else sha256_hex(content), _limits(project))
+
+
+def _trained(project: Project, name: str, stage: int) -> Trained:
+    recipe = project.recipe(name)
+    stages = {int(number): of for number, of in recipe.stages.items()}
+    return Trained(recipe.base_model, recipe.revision, stages.get(stage))
+
+
+def _source(project: Project, shard: str) -> Source:
+    return project.source(shard.rsplit("-", 1)[0])
+
+
+def _limits(project: Project) -> ExecutionLimits:
+    return project.settings.sandbox.limits
+
+
+def _prompts(project: Project, *names: str) -> Prompts:
+    return {name: project.prompt(name) for name in names}
