@@ -44,7 +44,7 @@ def test_every_scorer_is_total(response: str, data: st.DataObject) -> None:
 BOMBS = {
     "braces": "{" * 200_000,
     "brackets": "[[" * 100_000 + "[" * 100_000,
-    "nested object": '{"answer": ' * 50_000 + "1" + "}" * 50_000,
+    "nested object": '{"answer": ' * 50_000 + "77" + "}" * 50_000,
     "nested list": '{"answer": ' + "[" * 50_000 + "]" * 50_000 + "}",
     "boxes": "\\boxed{" * 50_000,
     "boxes of dollars": "$\\boxed{" * 50_000 + "}$",
@@ -60,8 +60,8 @@ BOMBS = {
     "commas": "answer:" + "," * 300_000,
     "rows": "id,kind\n" + "1,cat\n" * 100_000,
     "tables": "<table><tr>" * 50_000,
-    "asserts": "assert f(1) == 1\n" * 30_000,
-    "expression": "f(" + "-" * 10_000 + "1)",
+    "asserts": "assert f(1) == 77\n" * 30_000,
+    "expression": "f(" + "-" * 10_000 + "77)",
     "huge power": "f(10**10**10)",
 }
 
