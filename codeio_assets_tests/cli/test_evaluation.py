@@ -75,6 +75,7 @@ def table_of(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["demo"], "give a recipe, or --model"),
         (["--benchmark", "gsm9k"], "there is no benchmark 'gsm9k'"),
         (["--data", "/nonexistent"], "has the data of no benchmark"),
     ],
