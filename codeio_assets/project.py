@@ -68,15 +68,23 @@ class Project:
         """Return the names of the files in recipes/, sorted, whether or not they can be read."""
         return sorted(path.stem for path in (self.root / "recipes").glob("*.yaml"))
 
+    def source_names(self) -> list[str]:
+        """Return the names in sources.yaml, whether or not what they stand for can be used."""
+        return [*self.sources.sources, *self.sources.broken]
+
     def source(self, name: str) -> Source:
         """Return a source by name.
 
         Raises:
-            SettingsError: sources.yaml has none of that name.
+            SettingsError: sources.yaml has none of that name, or what it says of it cannot be used.
         """
+        if name in self.sources.broken:
+            raise SettingsError(self.sources.broken[name])
         if name not in self.sources.sources:
-            known = ", ".join(self.sources.sources)
-            raise SettingsError(f"sources.yaml has no source {name!r} (it has {known}). Add it, or drop its shards.")
+            known = ", ".join(self.source_names())
+            raise SettingsError(
+                f"sources.yaml has no source {name!r} (it has {known}). Add it, or `codeio sources drop {name}`."
+            )
         return self.sources.sources[name]
 
     def recipe(self, name: str) -> Recipe:
@@ -94,8 +102,8 @@ class Project:
 
     def prompt(self, name: str) -> Prompt:
         """Return a prompt template, the user's own before ours."""
-        own = self.settings.chat.prompts
-        return load_prompt(name, self.root / own if own else None)
+        chat = self.settings.chat
+        return load_prompt(name, self.root / chat.prompts if chat.prompts else None, chat.prompt_version)
 
     def sql(self, path: str) -> str:
         """Return the text of a file under sql/."""

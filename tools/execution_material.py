@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.sandbox import Job, Sandbox
 from codeio_assets.sandbox.preloading import worker_kind
@@ -60,8 +60,8 @@ def recorded_checks(inputs_per_function: int) -> list[Check]:
             str(number),
             row["refcode"],
             row["funcname"],
-            canonical_json(pair["input"]),
-            canonical_json(pair["output"]),
+            written_json(pair["input"]),
+            written_json(pair["output"]),
         )
         for number, row in enumerate(rows_of("codeio", "parsed_functions.jsonl"))
         for pair in row["ios"][:inputs_per_function]

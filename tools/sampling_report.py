@@ -20,7 +20,7 @@ from codeio_assets.batch.lines import read_lines, writing
 from codeio_assets.batch.sampling import Outputs, ResponseLine, sample_responses
 from codeio_assets.core.method.transform import ParsedFunction, parse_response
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import same_json, written_json
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 
 THIRD = Variant(hash_seed=12, random_seed=99, clock_s=1_234_567_890.0)
@@ -58,7 +58,7 @@ def ours(rows: list[dict[str, Any]], functions: dict[str, ParsedFunction], sandb
             reasons = sample_responses(read_lines(taken, ResponseLine), sandbox, Sampling(), 10, outputs)
         stored: Pairs = {}
         for row in map(json.loads, paths[1].open()):
-            stored.setdefault(row["id"], []).append((canonical_json(row["input"]), canonical_json(row["output"])))
+            stored.setdefault(row["id"], []).append((written_json(row["input"]), written_json(row["output"])))
     cpu_s = cpu_seconds() - cpu
     return {"cpu_s": round(cpu_s, 1), "rejections": dict(reasons.most_common())} | again(stored, functions, sandbox)
 
@@ -70,7 +70,7 @@ def naive(functions: dict[str, ParsedFunction], sandbox: Sandbox) -> dict[str, A
     ]
     answers = run_way("sampler", items)
     stored: Pairs = {
-        each["id"]: [(canonical_json(pair["input"]), canonical_json(pair["output"])) for pair in each["pairs"]]
+        each["id"]: [(written_json(pair["input"]), written_json(pair["output"])) for pair in each["pairs"]]
         for each in answers
         if len(each["pairs"]) > 1
     }
@@ -88,7 +88,7 @@ def again(stored: Pairs, functions: dict[str, ParsedFunction], sandbox: Sandbox)
     wrong: Counter[str] = Counter()
     for job, outcomes in sandbox.run_many(jobs):
         for (_, output), outcome in zip(stored[job.job_id], outcomes, strict=True):
-            wrong[job.job_id] += outcome.value_json != output
+            wrong[job.job_id] += not same_json(outcome.value_json, output)
     pairs, bad = sum(map(len, stored.values())), sum(wrong.values())
     return {
         "functions_kept": len(stored),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codeio_assets.core.settings.project import Fields, Sampling, Source, Sources
 from codeio_assets.core.tables.data import frame
+from codeio_assets.core.values.canonical import same_json
 from codeio_assets.project import Project
 from codeio_assets.sandbox import Job, Sandbox, Variant, open_sandbox
 from codeio_assets.sources import ShardRegistry
@@ -113,7 +114,7 @@ def verify(warehouse: Warehouse, sandbox: Sandbox) -> None:
     right = wrong = 0
     for job, outcomes in sandbox.run_many(jobs):
         for text, outcome in zip(job.calls, outcomes, strict=True):
-            same = outcome.value_json == expected[job.job_id][text]
+            same = same_json(outcome.value_json, expected[job.job_id][text])
             right, wrong = right + same, wrong + (not same)
             if not same:
                 print(f"  does not reproduce: {job.job_id[:12]} {text[:80]} {outcome.status}")

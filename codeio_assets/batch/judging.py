@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from codeio_assets.batch.lines import BadInput, IdentifiedLine, Line, ProgressLine, Writer, chunks, value_of
 from codeio_assets.core.method.answers import extract_answer
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_json, written_json
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.executing import Claim, judge_claims
@@ -76,7 +76,7 @@ def judge_predictions(
 
 
 def _claim(line: PredictionLine, functions: Mapping[str | int, FunctionLine]) -> Claim:
-    target = canonical_json(line.output)
+    target = written_json(line.output)
     if line.direction == "output":
         return Claim(str(line.function_id), line.direction, "answered", line.response, target)
     if line.function_id not in functions:

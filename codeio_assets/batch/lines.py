@@ -14,11 +14,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, Self, TextIO, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import Undecodable, decode_json, within_bounds
 
 _Item = TypeVar("_Item")
 _Line = TypeVar("_Line", bound="Line")
@@ -32,6 +33,17 @@ class Line(BaseModel):
     """Base of input lines: known fields are checked, others are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
+    _problem: str | None = PrivateAttr(None)
+
+    @property
+    def problem(self) -> str | None:
+        """What was cut out of the line, because it is beyond what a value may be; None for nearly every line."""
+        return self._problem
+
+    def with_problem(self, problem: str | None) -> Self:
+        """Say what was cut out; no field says it, so that no line can."""
+        self._problem = problem
+        return self
 
 
 class IdentifiedLine(Line):
@@ -71,13 +83,28 @@ def read_identified(path: Path, model: type[_Identified]) -> dict[str | int, _Id
 
 def _parse(path: Path, number: int, line: bytes, model: type[_Line]) -> _Line:
     try:
-        return model.model_validate(json.loads(line))
+        value, problem = _decoded(line)
+        return model.model_validate(value).with_problem(problem)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"] if part not in ("str", "int")) or "the line"
         raise BadInput(f"{path}:{number}: `{field}`: {first['msg'].lower()}") from None
-    except (ValueError, RecursionError) as error:
+    except Undecodable as error:
         raise BadInput(f"{path}:{number}: is not JSON: {error}") from None
+
+
+def _decoded(line: bytes) -> tuple[Json, str | None]:
+    """Return the value of a line, without what is nested too deep or has too many digits; and whether that was cut out.
+
+    Raises:
+        Undecodable: it is no JSON, or too large.
+    """
+    try:
+        return decode_json(line), None
+    except Undecodable as error:
+        if error.reason not in ("too_deep", "number_too_long"):
+            raise
+        return decode_json(within_bounds(line.decode("utf-8-sig"))), str(error)
 
 
 @contextmanager
@@ -145,6 +172,14 @@ class Writer:
     def write(self, **fields: Json) -> None:
         """Write one line. Text that UTF-8 cannot hold is escaped, as JSON allows."""
         self._file.write(json.dumps(fields) + "\n")
+        self.count += 1
+
+    def write_list(self, fields: dict[str, Json], name: str, texts: Iterable[str]) -> None:
+        """Write one line whose last member is a list, given as JSON texts of some items each, one after the other."""
+        self._file.write(json.dumps(fields)[:-1] + f", {json.dumps(name)}: [")
+        for number, text in enumerate(texts):
+            self._file.write(", " * bool(number) + text)
+        self._file.write("]}\n")
         self.count += 1
 
 

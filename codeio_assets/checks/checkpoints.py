@@ -15,7 +15,7 @@ from codeio_assets.core.settings.recipes import AuditLimits
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
-from codeio_assets.training.contract import TrainingError
+from codeio_assets.training.contract import TrainingError, checkpoint_folder
 from codeio_assets.training.inspection import (
     functions_on_both_sides,
     generation_problems,
@@ -90,20 +90,32 @@ def audit_problems(row: Row, limits: AuditLimits) -> list[str]:
     return beyond_limits(ratios, limits)
 
 
-def _manifest(_stage: int, row: Row, _checking: Checking) -> Findings:
-    return manifest_problems(Path(row["path"]), row["checkpoint_sha256"]), []
+def _folder(row: Row, checking: Checking) -> Path:
+    return checkpoint_folder(checking.project.checkpoints, row["path"])
 
 
-def _generation(_stage: int, row: Row, _checking: Checking) -> Findings:
+def _manifest(_stage: int, row: Row, checking: Checking) -> Findings:
+    return manifest_problems(_folder(row, checking), row["checkpoint_sha256"]), []
+
+
+def _generation(_stage: int, row: Row, checking: Checking) -> Findings:
     try:
-        return generation_problems(Path(row["path"])), []
+        return generation_problems(_folder(row, checking)), []
     except TrainingError as error:
         return [str(error)], []
 
 
-def _sides(_stage: int, row: Row, _checking: Checking) -> Findings:
+def _own_file(file: str, checking: Checking) -> str:
+    """Return a file of the warehouse: 0.1.0 wrote whole paths, which lead nowhere once the project was moved."""
+    _, tables, rest = file.rpartition("/tables/")
+    own = checking.warehouse.root / "tables" / rest
+    return str(own) if tables and not Path(file).exists() and own.exists() else file
+
+
+def _sides(_stage: int, row: Row, checking: Checking) -> Findings:
     try:
-        both = functions_on_both_sides(trained_on(Path(row["path"])))
+        files = [_own_file(file, checking) for file in trained_on(_folder(row, checking))]
+        both = functions_on_both_sides(files)
     except TrainingError as error:
         return [str(error)], []
     return [f"function {function} is held out and was trained on" for function in both], []

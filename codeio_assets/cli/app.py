@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.cli import checkpoints, data, evaluation, execution, llm
+from codeio_assets.cli import checkpoints, data, evaluation, execution, llm, retiring
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -20,6 +20,7 @@ from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.llm.contract import ChatServerError
 from codeio_assets.project import Project
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.steps.executing import InfrastructureError
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets.training.contract import TrainingError
 
@@ -29,6 +30,9 @@ app.add_typer(evaluation.app)
 app.add_typer(llm.app)
 app.add_typer(data.app)
 app.add_typer(checkpoints.app, name="models")
+app.add_typer(retiring.app)
+app.add_typer(retiring.shards_app, name="shards")
+app.add_typer(retiring.sources_app, name="sources")
 EXPECTED = (
     BadInput,
     SettingsError,
@@ -36,6 +40,7 @@ EXPECTED = (
     PromptError,
     StoreError,
     SandboxUnavailable,
+    InfrastructureError,
     ChatServerError,
     TrainingError,
     KeyError,
@@ -51,14 +56,18 @@ def demo() -> None:
 
 
 @app.command()
-def shards() -> None:
-    """Register new raw files as shards, tell Dagster, and list all shards."""
-    from codeio_assets.operating.local import register_shards
+def upgrade() -> None:
+    """Bring a project of an earlier release up to date; other commands do so by themselves."""
+    from codeio_assets.operating.local import dagster_home
+    from codeio_assets.operating.upgrading import needs_upgrade
+    from codeio_assets.operating.upgrading import upgrade as bring_up_to_date
 
     project = Project.find()
-    new = set(register_shards(project))
-    for key in project.shards.keys():  # noqa: SIM118  (a registry, not a dict)
-        print(f"{key}  {len(project.shards.load(key).items)} items{'  new' if key in new else ''}")
+    if not needs_upgrade(project):
+        print("nothing to do: the project is of this release")
+        return
+    for line in bring_up_to_date(project, dagster_home(project)).told():
+        print(line)
 
 
 @app.command()

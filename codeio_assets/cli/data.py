@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from codeio_assets.core.values.decoding import printable
 from codeio_assets.products.diff import changed_partitions, compare, find_snapshot, snapshots_of
 from codeio_assets.products.export import export_training_set, push
 from codeio_assets.products.trace import trace_item
@@ -42,7 +43,7 @@ def trace(
     """Tell the way from an item to its file: task, pair, function, file, responses, models, verdicts, versions."""
     project = Project.find()
     for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 from codeio_assets.batch import auditing, judging, running, sampling
 from codeio_assets.batch.lines import BadInput, read_identified, read_lines, writing
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
+from codeio_assets.sandbox import Limits, Sandbox, guarantees, open_sandbox
 from codeio_assets.sandbox.pool import default_workers
 
 app = typer.Typer()
@@ -168,6 +168,17 @@ def leakage(
         asked = read_lines(questions, leaking.TextLine)
         counts = leaking.find_leaks(asked, read_lines(texts, leaking.TextLine), n, rule, lines)
     _tell(leaking.told(counts))
+
+
+@app.command()
+def check_isolation() -> None:
+    """Try every guarantee of the sandbox, and say which of them this machine gives."""
+    missing = 0
+    for guarantee in guarantees.check():
+        missing += not guarantee.holds
+        detail = f" ({guarantee.detail})" if guarantee.detail else ""
+        print(f"{'yes' if guarantee.holds else 'no ':<4}{guarantee.name}{detail}")
+    _tell("all hold" if not missing else f"{missing} not given here; docs/execution.md says what each means")
 
 
 def _tell_counts(what: str, counts: Counter[str]) -> None:

@@ -24,6 +24,7 @@ journal = typer.Typer(no_args_is_help=True, help="List, verify, export, prune an
 app.add_typer(journal, name="journal")
 
 Folder = Annotated[Path | None, typer.Option("--folder", help="a journal; default the project's own of live models")]
+STEP_OF = {"unified_functions": "transform", "predictions": "predict", "revised_predictions": "revise"}
 ASKED = ("transform_attempts", "predictions", "revised_predictions")
 
 
@@ -180,7 +181,17 @@ def experience_of(warehouse: Warehouse, model: str) -> Experience:
         files=attempts["file_id"].n_unique(),
         tasks=len(warehouse.read("prediction_tasks", columns=["task_id"])),
         wrong_ratio=float(wrong) if isinstance(wrong, float) else None,
+        cached_ratios=cached_ratios_of(warehouse, model),
     )
+
+
+def cached_ratios_of(warehouse: Warehouse, model: str) -> dict[str, float]:
+    """Return step -> the share of prompt tokens that came from the server's cache in what a model was asked so far."""
+    usage = warehouse.read("model_usage").filter(pl.col("model_id") == model)
+    sums = (
+        usage.group_by("asset").agg(pl.col("prompt_tokens", "cached_tokens").sum()).filter(pl.col("prompt_tokens") > 0)
+    )
+    return {STEP_OF[asset]: cached / prompt for asset, prompt, cached in sums.iter_rows() if asset in STEP_OF}
 
 
 def throughput_of(warehouse: Warehouse, model: str) -> float | None:
@@ -191,17 +202,19 @@ def throughput_of(warehouse: Warehouse, model: str) -> float | None:
 
 
 def _show(rows: list[Estimate], currency: str, rate: float | None) -> None:
-    head = f"{'shard':<28}{'step':<11}{'requests':>9}{'recorded':>9}{'prompt tok':>12}{'answer tok':>12}{currency:>10}"
-    typer.echo(f"{head}  basis")
+    head = f"{'shard':<28}{'step':<11}{'requests':>9}{'recorded':>9}{'prompt tok':>12}{'cached':>12}{'answer tok':>12}"
+    typer.echo(f"{head}{currency:>10}  basis")
     for row in rows:
         typer.echo(
             f"{row.shard:<28}{row.step:<11}{row.requests:>9,}{row.recorded:>9,}{row.prompt_tokens:>12,}"
-            f"{row.completion_tokens:>12,}{row.cost:>10.2f}  {row.basis}"
+            f"{row.cached_tokens:>12,}{row.completion_tokens:>12,}{row.cost:>10.2f}  {row.basis}"
         )
     prompt, answer = sum(row.prompt_tokens for row in rows), sum(row.completion_tokens for row in rows)
+    cached = sum(row.cached_tokens for row in rows)
     missing = sum(row.requests - row.recorded for row in rows)
     cost = sum(row.cost for row in rows)
     hours = f"{answer / rate / 3_600:.2f} h at {rate:,.0f} tokens/s" if rate else "hours unknown: no run of it yet"
     typer.echo(
-        f"{missing:,} requests to send, {prompt:,} prompt and {answer:,} answer tokens, {cost:.2f} {currency}; {hours}"
+        f"{missing:,} requests to send, {prompt:,} prompt tokens ({cached:,} of them should be cached) and "
+        f"{answer:,} answer tokens, {cost:.2f} {currency}; {hours}"
     )

@@ -135,7 +135,7 @@ INSTRUCTION_DATA = Step(
 TRAINING_SETS = Step(
     "training_sets", "s6_training_data", "recipe", "2.4", _kinds("duckdb", "parquet"), uses.assembled,
     reads=(
-        "raw_code_files", "near_duplicate_groups", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
+        "near_duplicate_groups", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
         "verdicts", "revised_predictions", "revised_verdicts", "instruction_data",
     ),
     code_version="2", also_writes=("training_sets_rejections",),

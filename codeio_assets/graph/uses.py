@@ -6,7 +6,7 @@ function takes the project and a partition. What does not live here: the steps t
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from pydantic import BaseModel
@@ -16,7 +16,7 @@ from codeio_assets.core.method.assembly import Parameters, recipe_parameters
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.benchmarks import BenchmarkSettings, Leakage
-from codeio_assets.core.settings.models import ModelCall
+from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.project import (
     ExecutionLimits,
     Filters,
@@ -48,6 +48,8 @@ class Model:
     prompts: Prompts
     attempts: int = 1
     turns: int = 0
+    form: Mapping[str, object] = field(default_factory=dict[str, object])
+    """How what is asked differs from the plain form: extra fields of the body, the role of system texts."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +129,18 @@ class Trained:
     base_model: str
     revision: str | None
     stage: StageRecipe | None
+    fold: bool = False
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """How a recipe's models are compared on the held-out side."""
+    """How a recipe's models are compared on the held-out side; `fold` puts system texts into prompts."""
 
     evaluation: Evaluation
     base_model: str
     revision: str | None
     judged: Judged
+    fold: bool
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,11 @@ def as_json(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} has no form that can be hashed")
 
 
+def without_comments(sql: str) -> str:
+    """Return SQL without its comment lines, which decide nothing."""
+    return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+
+
 def nothing(_project: Project, _partition: str) -> None:
     """Return that nothing but the tables decides."""
 
@@ -222,7 +231,8 @@ def transformed(project: Project, _shard: str) -> Transformed:
     """Return how files are rewritten."""
     chat = project.settings.chat
     prompts = _prompts(project, "transform", "transform_repair")
-    return Transformed(Model(chat.model, chat.transform, prompts, chat.transform_attempts), _limits(project))
+    model = Model(chat.model, chat.transform, prompts, attempts=chat.transform_attempts, form=_form(chat))
+    return Transformed(model, _limits(project))
 
 
 def sampled(project: Project, shard: str) -> Sampled:
@@ -237,7 +247,8 @@ def prompted(project: Project, _shard: str) -> Prompts:
 
 def predicted(project: Project, _shard: str) -> Model:
     """Return who predicts, and how."""
-    return Model(project.settings.chat.model, project.settings.chat.predict, {})
+    chat = project.settings.chat
+    return Model(chat.model, chat.predict, {}, form=_form(chat))
 
 
 def judged(project: Project, _partition: str) -> Judged:
@@ -249,7 +260,7 @@ def judged(project: Project, _partition: str) -> Judged:
 def revised(project: Project, shard: str) -> Revised:
     """Return who revises, how often, and how that is judged."""
     chat = project.settings.chat
-    model = Model(chat.model, chat.predict, _prompts(project, "revise"), turns=chat.revision_turns)
+    model = Model(chat.model, chat.predict, _prompts(project, "revise"), turns=chat.revision_turns, form=_form(chat))
     return Revised(model, judged(project, shard))
 
 
@@ -265,7 +276,7 @@ def assembled(project: Project, name: str) -> Assembled:
     return Assembled(
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt),
         mixes_of(recipe),
-        {f"transforms/{path.name}": path.read_text("utf-8") for path in paths},
+        {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
     )
 
 
@@ -282,7 +293,8 @@ def trained_in_stage2(project: Project, name: str) -> Trained:
 def evaluated(project: Project, name: str) -> Evaluated:
     """Return how a recipe's models are compared."""
     recipe = project.recipe(name)
-    return Evaluated(recipe.evaluation, recipe.base_model, recipe.revision, judged(project, name))
+    fold = recipe.system_messages == "fold"
+    return Evaluated(recipe.evaluation, recipe.base_model, recipe.revision, judged(project, name), fold)
 
 
 def benchmarked(project: Project, _partition: str) -> Benchmarked:
@@ -345,11 +357,15 @@ def audited(project: Project, _partition: str) -> Audited:
 def _trained(project: Project, name: str, stage: int) -> Trained:
     recipe = project.recipe(name)
     stages = {int(number): of for number, of in recipe.stages.items()}
-    return Trained(recipe.base_model, recipe.revision, stages.get(stage))
+    return Trained(recipe.base_model, recipe.revision, stages.get(stage), recipe.system_messages == "fold")
 
 
 def _source(project: Project, shard: str) -> Source:
     return project.source(shard.rsplit("-", 1)[0])
+
+
+def _form(chat: Chat) -> Mapping[str, object]:
+    return chat.form.model_dump(mode="json", exclude_defaults=True, include={"extra_body", "system_role"})
 
 
 def _limits(project: Project) -> ExecutionLimits:

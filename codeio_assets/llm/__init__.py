@@ -16,7 +16,7 @@ from codeio_assets.llm.contract import (
 from codeio_assets.llm.journal.journal import Journal, JournalReport
 from codeio_assets.llm.journal.lines import Recorded
 from codeio_assets.llm.live.client import OpenAIChatClient, api_key_from_environment
-from codeio_assets.llm.live.fleet import EndpointConfig
+from codeio_assets.llm.live.lanes import EndpointConfig
 from codeio_assets.llm.live.tries import Backoff
 from codeio_assets.llm.money import Budget, Ledger, Meter, Price, ledger_meter
 from codeio_assets.llm.recorded import RecordedChatClient

@@ -4,12 +4,14 @@ What does not live here: transport (`live.client`), durability (`journal`), repl
 (`core.prompts`).
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
 
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.method.conversations import fold_system
+from codeio_assets.core.values.canonical import Json, canonical_json, content_id
 
 ResponseStatus = Literal["answered", "truncated", "refused", "failed"]
 
@@ -77,18 +79,16 @@ def folded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
     For models whose chat template knows no system prompt (Gemma, Mistral 7B) and answers 400 to one.
     """
-    system = [message.content for message in messages if message.role == "system"]
-    others = [message for message in messages if message.role != "system"]
-    at = next((place for place, message in enumerate(others) if message.role == "user"), None)
-    if not system or at is None:
-        return messages
-    others[at] = Message("user", "\n\n".join([*system, others[at].content]))
-    return tuple(others)
+    turns = fold_system([(message.role, message.content) for message in messages])
+    return tuple(Message(role, text) for role, text in turns)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat completion; its key is the content id of model, messages and sampling.
+
+    Requests of one `affinity` (those about one function) begin alike, so one server should get them; it is no part
+    of the key. `extra_body` is canonical JSON of what else the body of the request holds.
 
     A field added later must be left out of `as_json` at its default, or every recorded key changes.
     """
@@ -96,6 +96,8 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    affinity: str = field(default="", compare=False)
+    extra_body: str = ""
     _key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
@@ -108,7 +110,8 @@ class ChatRequest:
     def as_json(self) -> dict[str, Json]:
         """Return the request as plain JSON: `model`, `messages`, `sampling`."""
         messages = [{"role": message.role, "content": message.content} for message in self.messages]
-        return {"model": self.model, "messages": messages, "sampling": self.sampling.as_json()}
+        value: dict[str, Json] = {"model": self.model, "messages": messages, "sampling": self.sampling.as_json()}
+        return value | ({"extra_body": json.loads(self.extra_body)} if self.extra_body else {})
 
     @classmethod
     def from_json(cls, value: Json) -> "ChatRequest":
@@ -118,7 +121,8 @@ class ChatRequest:
             KeyError, TypeError: the value is not such a description.
         """
         messages = tuple(Message(**message) for message in value["messages"])
-        return cls(model=value["model"], messages=messages, sampling=Sampling(**value["sampling"]))
+        extra = canonical_json(value["extra_body"]) if value.get("extra_body") else ""
+        return cls(value["model"], messages, Sampling(**value["sampling"]), extra_body=extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class ChatResponse:
     successful try; `attempts` counts the requests sent, retries included; `created_at` is UTC, ISO 8601.
     `cached_tokens` of the prompt were served from the server's prefix cache, where it tells. With `n` > 1
     `alternatives` holds the texts of the further answers; `logprobs` is what the server sent, as it came.
+    `tokens_estimated` says that the server reported no usage and the tokens were counted here.
     """
 
     key: str
@@ -146,6 +151,7 @@ class ChatResponse:
     cached_tokens: int = 0
     alternatives: tuple[str, ...] = ()
     logprobs: Json = None
+    tokens_estimated: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """Return the response without its key as plain JSON; fields that were added later only when they are used."""
@@ -154,6 +160,7 @@ class ChatResponse:
             "cached_tokens": self.cached_tokens,
             "alternatives": list(self.alternatives),
             "logprobs": self.logprobs,
+            "tokens_estimated": self.tokens_estimated,
         }
         return value | {name: content for name, content in added.items() if content}
 
@@ -168,7 +175,8 @@ _RECORDED_ALWAYS = (
 class Progress:
     """State of a batch of requests while it runs.
 
-    `replayed` of those `done` came from the journal; tokens and cost are of the requests that were really sent.
+    `replayed` of those `done` came from the journal; tokens and cost are of the requests that were really sent;
+    those of `estimated` answers were counted here, since the server reported none.
     """
 
     total: int
@@ -181,6 +189,7 @@ class Progress:
     cached_tokens: int = 0
     tries: int = 0
     cost: float = 0.0
+    estimated: int = 0
 
     @property
     def left(self) -> int:

@@ -4,7 +4,7 @@ What does not live here: prices and budgets (`money`), tables and metadata (`run
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Progress
@@ -14,7 +14,8 @@ from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Pr
 class Usage:
     """Requests, tokens and money of one or more batches; tokens and money of what was really sent.
 
-    `replayed` requests were answered from the journal; `tries` counts what was sent, retries included.
+    `replayed` requests were answered from the journal; `tries` counts what was sent, retries included; tokens of
+    `estimated` answers were counted here, since the server reported none.
     """
 
     requests: int = 0
@@ -26,6 +27,7 @@ class Usage:
     completion_tokens: int = 0
     cost: float = 0.0
     wall_time_s: float = 0.0
+    estimated: int = 0
 
     def plus(self, last: Progress) -> "Usage":
         """Return this and one more batch, of which the last progress is known."""
@@ -39,6 +41,7 @@ class Usage:
             completion_tokens=last.completion_tokens,
             cost=last.cost,
             wall_time_s=last.elapsed_s if last.sent else 0.0,
+            estimated=last.estimated,
         )
         return Usage(**{field.name: getattr(self, field.name) + getattr(own, field.name) for field in fields(Usage)})
 
@@ -47,9 +50,14 @@ class Usage:
         """Requests that were not in the journal."""
         return self.requests - self.replayed
 
+    def as_row(self) -> dict[str, Json]:
+        """Return the numbers that `model_usage` holds."""
+        return {name: value for name, value in asdict(self).items() if name != "estimated"}
+
     def as_info(self) -> dict[str, Json]:
         """Return the numbers of a step for metadata, with rates."""
-        return {
+        estimated = {"answers_with_estimated_tokens": self.estimated} if self.estimated else {}
+        return estimated | {
             "requests": self.requests,
             "replayed": self.replayed,
             "failed": self.failed,

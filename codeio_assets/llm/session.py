@@ -22,6 +22,8 @@ from codeio_assets.llm import (
     RecordedChatClient,
     ledger_meter,
 )
+from codeio_assets.llm.counting import CountTokens, by_characters, by_tokenizer
+from codeio_assets.llm.live.wire import formed_client
 from codeio_assets.llm.provider_batches.client import BatchChatClient
 from codeio_assets.llm.vllm.server import VllmConfig, VllmServer, vllm_servers
 
@@ -69,15 +71,19 @@ def open_session(
     with ExitStack() as stack:
         stack.callback(journal.close)
         if chat.base_url == RECORDED and not chat.endpoints:
-            yield ChatSession(RecordedChatClient(journal, chat.model))
+            yield ChatSession(formed_client(RecordedChatClient(journal, chat.model), chat.form))
             return
         servers: list[VllmServer] = []
         if chat.base_url == VLLM:
             servers = stack.enter_context(vllm_servers(vllm_config(chat), folders.logs, say))
-        yield ChatSession(live_client(chat, journal, label, servers), servers)
+        count = by_tokenizer(folders.base / chat.tokenizer) if chat.tokenizer else by_characters
+        client = live_client(chat, journal, label, servers, count)
+        yield ChatSession(formed_client(client, chat.form), servers)
 
 
-def live_client(chat: Chat, journal: Journal, label: str, servers: list[VllmServer]) -> ChatClient:
+def live_client(
+    chat: Chat, journal: Journal, label: str, servers: list[VllmServer], count_tokens: CountTokens = by_characters
+) -> ChatClient:
     """Return the client of running servers."""
     meter = meter_of(chat, journal.folder, label)
     endpoints = endpoints_of(chat, servers)
@@ -92,6 +98,8 @@ def live_client(chat: Chat, journal: Journal, label: str, servers: list[VllmServ
             timeout_s=chat.batches.timeout_h * 3_600,
             max_attempts=chat.max_attempts,
             meter=meter,
+            form=chat.form,
+            count_tokens=count_tokens,
         )
     return OpenAIChatClient(
         endpoints,
@@ -102,6 +110,8 @@ def live_client(chat: Chat, journal: Journal, label: str, servers: list[VllmServ
         max_attempts=chat.max_attempts,
         patience_s=PATIENCE_S if servers else 0.0,
         meter=meter,
+        form=chat.form,
+        count_tokens=count_tokens,
     )
 
 

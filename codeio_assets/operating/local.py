@@ -20,10 +20,12 @@ from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
+from codeio_assets.graph.run_tags import PARTITION_TAG
 from codeio_assets.graph.steps import BENCHMARKED, STEPS, Per, Step
 from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
+from codeio_assets.operating.upgrading import MARK, mark_as_present, needs_upgrade, upgrade
 from codeio_assets.products.status import to_markdown
 from codeio_assets.project import Project
 from codeio_assets.store import StoreError, Warehouse
@@ -46,12 +48,23 @@ def dagster_home(project: Project) -> Path:
     return home
 
 
-def register_shards(project: Project) -> list[str]:
+def prepare(project: Project, say: Say) -> None:
+    """Make Dagster's home, and bring a project of an earlier release up to date, once."""
+    home = dagster_home(project)
+    if needs_upgrade(project):
+        say("This project was made by an earlier release.")
+        for line in upgrade(project, home).told():
+            say(f"  {line}")
+    elif not (project.home / MARK).exists():
+        mark_as_present(project)
+
+
+def register_shards(project: Project, say: Say = lambda _line: None) -> list[str]:
     """Register new raw files as shards, tell Dagster about all shards, and return the new keys.
 
     Runs of commands that were killed are cleared first.
     """
-    dagster_home(project)
+    prepare(project, say)
     new = [shard.key for shard in project.shards.register_new(project.sources, project.root)]
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance)
@@ -69,7 +82,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     started = time.monotonic()
     # a mistake in these files is told before anything is made
     _ = project.settings, [project.recipe(name) for name in recipes]
-    register_shards(project)
+    register_shards(project, say)
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")
     made = sum(_bring_up_to_date(project, "shard", key, say) for key in keys)
@@ -155,14 +168,13 @@ def _execute(
     chosen = graph.get_subset(
         asset_selection=frozenset(assets), asset_check_selection=None if checks is None else frozenset(checks)
     )
+    # dagster 1.13 finds no partitions in a selection of checks alone, so these runs name theirs by the tag
+    key = partition if assets and step.per != "project" else None
+    tag = {PARTITION_TAG: partition} if not assets and step.per != "project" else {}
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
         return chosen.execute_in_process(
-            instance=instance,
-            partition_key=None if step.per == "project" else partition,
-            run_config=QUIET,
-            raise_on_error=False,
-            tags=process_tags(),
+            instance=instance, partition_key=key, run_config=QUIET, raise_on_error=False, tags=process_tags() | tag
         )
 
 
@@ -237,7 +249,7 @@ def _loss(loss: float | None) -> str:
 
 def show_status(project: Project, say: Say) -> None:
     """Say the status at one look, as the asset `status` shows it, and which partitions are out of date."""
-    dagster_home(project)
+    prepare(project, say)
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
     warehouse = Warehouse(project.warehouse)

@@ -16,7 +16,10 @@ from codeio_assets.core.values.canonical import Json
 VARIABLE = "CODEIO_ALERT_WEBHOOK"
 TIMEOUT_S = 10.0
 """Of a whole post; dagster gives a look of a sensor 60 s."""
-SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|WEBHOOK)", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|(?:^|_)(?:PASS|PWD|PW|AUTH|SAS|DSN|COOKIE|CERT)(?:$|_)|CREDENTIAL|WEBHOOK",
+    re.IGNORECASE,
+)
 SHORTEST_SECRET = 6
 HIDDEN = "[hidden]"
 

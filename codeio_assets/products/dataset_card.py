@@ -3,11 +3,14 @@
 What does not live here: gathering its facts (`products.export`).
 """
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.products.licenses import card_licenses
 
 LIMITS = """\
 - Responses are those of language models, wrong ones included unless the variant says otherwise. Only the final answers
@@ -45,8 +48,9 @@ def dataset_card(recipe: Recipe, facts: CardFacts) -> str:
 
 {recipe.description or "Made with codeio_assets."}
 
-`prompt` holds the messages before the completion, `completion` what the loss is computed on; `turn_1` to `feedback_2`
-are the published columns. Stages are configurations: `load_dataset(folder, "stage1")`. The same rows are in `jsonl/`.
+`prompt` holds the messages before the completion, `completion` the message that the loss is computed on, as TRL's
+`SFTTrainer` takes them; `turn_1` to `feedback_2` are the published columns. Stages are configurations:
+`load_dataset(folder, "stage1")`. The same rows are in `jsonl/`, with an empty text where text is missing.
 
 | | |
 |---|---|
@@ -95,9 +99,10 @@ Method: CodeI/O, arXiv 2502.07316.
 
 
 def _front_matter(facts: CardFacts) -> str:
-    licenses = {row["license"] for row in facts.tables["sources"]}
-    only = licenses.pop().lower() if len(licenses) == 1 else "other"
-    lines = [f"license: {'other' if only == 'unknown' else only}", "tags: [codeio, reasoning, code]", "configs:"]
+    licenses, unknown = card_licenses([row["license"] for row in facts.tables["sources"]])
+    lines = ["license: " + (licenses[0] if len(licenses) == 1 else f"[{', '.join(licenses)}]")]
+    lines += [f"license_name: {json.dumps('; '.join(unknown))}"] if unknown else []
+    lines += ["tags: [codeio, reasoning, code]", "configs:"]
     stages = sorted({stage for stage, _ in facts.counts})
     for stage in stages:
         lines += [f"- config_name: stage{stage}"] + ["  default: true"] * (stage == stages[0]) + ["  data_files:"]
@@ -118,9 +123,15 @@ def _table(rows: Iterable[dict[str, Any]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def _plain(text: str) -> str:
+    """Return a text of strangers (a source's name, a licence) as one line of Markdown that is read as it stands."""
+    one_line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", one_line)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")
+        return f"{value:.4g}" if isinstance(value, float) else _plain(str(value))
     return f"{value:,}"

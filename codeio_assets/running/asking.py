@@ -5,7 +5,7 @@ What does not live here: opening clients (`llm.session`), counting (`llm.meterin
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ def record_usage(step: Begun[Any], client: MeteredClient) -> None:
         "shard": shard,
         "model_id": client.model,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **asdict(usage),
+        **usage.as_row(),
         "currency": step.project.settings.chat.currency,
     }
     tables = {USAGE_TABLE: frame(USAGE_TABLE, [row])}

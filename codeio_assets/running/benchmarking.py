@@ -35,7 +35,7 @@ def ask_benchmarks(step: Step) -> StepResult:
     Raises:
         dagster.Failure: the process that asks failed.
     """
-    models = evaluated_models(step, step.uses.base_model, step.uses.revision)
+    models = evaluated_models(step, step.uses.base_model, step.uses.revision, step.project.checkpoints)
     questions = step.read("benchmark_questions")
     by_process = step.uses.settings.generation == "transformers"
     findings = _by_process(step, questions, models) if by_process else _by_servers(step, questions, models)

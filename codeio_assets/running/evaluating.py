@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.recipes import Evaluation
 from codeio_assets.graph.uses import Evaluated
@@ -27,7 +28,7 @@ from codeio_assets.steps.held_out_scores import choose_held_out, score
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.unified_functions import request
 from codeio_assets.training.base_models import resolve_base_model
-from codeio_assets.training.contract import Failure
+from codeio_assets.training.contract import Failure, checkpoint_folder
 from codeio_assets.training.launching import training_environment
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings, rows_id
 
@@ -41,9 +42,9 @@ def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str,
         dagster.Failure: the process that asks failed.
     """
     settings = step.uses.evaluation
-    models = evaluated_models(step, step.uses.base_model, step.uses.revision)
+    models = evaluated_models(step, step.uses.base_model, step.uses.revision, step.project.checkpoints)
     query = step.project.sql("evaluation/held_out_rows.sql")
-    rows = choose_held_out(held_out_rows(step, query, step.partition, settings), settings)
+    rows = choose_held_out(held_out_rows(step, query, step.partition, settings, fold=step.uses.fold), settings)
     findings = [*_findings(step, rows, models)]
     if settings.generation == "vllm":
         findings += _ask_servers(step, rows.filter("ask"), models)
@@ -52,18 +53,26 @@ def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str,
     return result, score_plots(result.tables["held_out_scores"])
 
 
-def held_out_rows(given: Inputs, query: str, recipe: str, settings: Evaluation) -> pl.DataFrame:
-    """Return enough held-out rows of a recipe's training set to choose from."""
+def held_out_rows(given: Inputs, query: str, recipe: str, settings: Evaluation, *, fold: bool = False) -> pl.DataFrame:
+    """Return enough held-out rows of a recipe's training set to choose from; `fold` puts system texts into prompts."""
     wanted = max(settings.tasks_per_direction, settings.loss_rows)
-    return given.sql(query, partition=recipe, wanted=wanted)
+    rows = given.sql(query, partition=recipe, wanted=wanted)
+    if not fold:
+        return rows
+    return rows.with_columns(pl.Series("prompt_json", map(fold_system_json, rows["prompt_json"]), dtype=pl.String))
 
 
-def evaluated_models(given: Inputs, base_model: str, revision: str | None) -> list[EvaluatedModel]:
-    """Return the base model and the checkpoints of a recipe."""
+def evaluated_models(given: Inputs, base_model: str, revision: str | None, checkpoints: Path) -> list[EvaluatedModel]:
+    """Return the base model and the checkpoints of a recipe; their folders lie below `checkpoints`."""
     models = [EvaluatedModel("base", base_model, revision)]
     for stage in (1, 2):
         rows = given.read(f"sft_stage{stage}_checkpoint").to_dicts()
-        models += [EvaluatedModel(f"stage{stage}", row["path"], None, row["checkpoint_sha256"]) for row in rows]
+        models += [
+            EvaluatedModel(
+                f"stage{stage}", str(checkpoint_folder(checkpoints, row["path"])), None, row["checkpoint_sha256"]
+            )
+            for row in rows
+        ]
     return models
 
 

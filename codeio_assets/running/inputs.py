@@ -95,14 +95,15 @@ class Inputs:
 
 
 @cache
-def tables_in(query: str) -> frozenset[str]:
-    """Return the tables of the warehouse that a query names.
+def tables_in(query: str, macros: str = "") -> frozenset[str]:
+    """Return the tables of the warehouse that a query names; `macros` defines functions that it calls.
 
     Raises:
         duckdb.Error: it is no valid SQL.
     """
     known = {*WRITERS, *RUN_TABLES}
     with duckdb.connect() as connection:
+        connection.execute(macros)
         text = _PARAMETER.sub("null", _COMMENT.sub("", query))
         return frozenset(name for name in connection.get_table_names(text) if name in known)
 

@@ -91,6 +91,7 @@ def _remembering(receive: Callable[[Message], None], last: list[Message]) -> Cal
 def _job(step: Begun[Trained], stage: int, recipe: Recipe) -> TrainingJob:
     project, folder = step.project, step.project.checkpoints / step.partition
     (given,) = [manifest for manifest in step.manifests if manifest.asset == "training_sets"]
+    step.warehouse.require_whole(step.snapshot)
     return TrainingJob(
         recipe=recipe.model_dump(mode="json"),
         stage=stage,
@@ -129,7 +130,7 @@ def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
         "checkpoint_sha256": result.checkpoint_sha256,
         "recipe": result.recipe,
         "stage": result.stage,
-        "path": result.output_dir,
+        "path": "/".join(Path(result.output_dir).parts[-2:]),
         "parent_sha256": parent,
         "base_model": job.recipe["base_model"],
         "steps": result.steps,

@@ -6,13 +6,27 @@
 Every call runs in a process of its own, forked from a worker that never runs a program itself. Around it, with
 `isolation="bubblewrap"`:
 
-* no network, no host files but a read-only Python runtime, no environment, no other process in sight, no new
+* no network, no host files but a read-only Python runtime, none of our variables, no other process in sight, no new
   privileges; a private working directory in memory that is empty at the start of each call;
-* system calls from a short list: no new processes, no signals, no sockets, no exec, no change of limits;
-* limits on CPU time, wall time, address space, file size, open files, threads and output.
+* system calls from a short list: no new processes, no signals, no sockets, no exec, no change of limits, no lock or
+  lease that others feel (locking a file succeeds and does nothing: a call is alone with its files);
+* limits on CPU time, wall time, address space, file size, open files, threads and output; with control groups (v2,
+  where they are delegated to us) also on memory and processes of a worker together;
+* as root, a worker is a user of its own, without rights; else it is us in a user namespace.
 
-An outcome cannot be forged: how a process ended and what it used is told by the worker, the value is parsed and
-brought into canonical form by the host, and the worker's memory holds nothing of other calls when it forks.
+An outcome cannot be forged: how a process ended and what it used is told by the worker, the value is parsed within
+bounds by the host. Whatever comes out is taken only when asked for, once, in its place: the compiled program, before
+any of it has run, and one frame per call. The worker's memory holds nothing of other calls when it forks, and what a
+call may change of open files and of the working directory is as before when the next begins.
+
+A program finds what a script finds that is run alone: `__file__`, `sys.argv`, `exit`, its source, a home, /dev/shm,
+the interpreter's own limit of recursion. Its arguments have their keys in the order written.
+
+A `Variant` sets seeds, and the clock for all that asks the C library (numpy, pandas, sqlite too). With `elsewhere`,
+these facts are different, so that what depends on them shows: host name, user, working directory, home, variables,
+locale, time zone; processor count, page size, load, memory and disk size, kernel and machine name; process ids, file
+numbers and times, the order and number of directory entries; limits, stack depth, `sys.version`, loaded modules,
+`sys.getsizeof`, `id()`, where memory lies and hashes that follow from it.
 
 Not guaranteed:
 
@@ -20,14 +34,21 @@ Not guaranteed:
   itself; that is its result. What it cannot do is to pass for another call or to see an expected value.
 * The kernel is shared: a hole in the kernel's namespaces or in seccomp is a way out. Programs of people who would
   spend such a hole on you belong in a virtual machine.
-* CPU caches and timing are shared between calls, so that side channels are open.
+* CPU caches and timing are shared between calls, so that side channels are open; so are counters of the kernel that
+  only grow: process ids and file numbers tell a later call of the same worker how much there was before.
+* A program that calls the kernel itself (`ctypes`) can set the time of last change of a shared device to now.
 * The working directory is limited in size and not in the number of empty files, of which CPU time allows a program to
   make some hundred thousand; they are gone with its call.
-* Threads are limited by RLIMIT_NPROC for ordinary users; the kernel exempts root, where the address space and the CPU
-  time limit them.
-* Seeds and clocks of a `Variant` are an aid to reproducible results, and a program can undo them.
+* A busy machine: a call that wants to work and gets no CPU has up to ten times its wall limit.
+* Seeds, clocks and facts of a `Variant` are an aid to reproducible results, and a program can undo them. `elsewhere`
+  does not change the operating system, the byte order, the minor version of Python and of packages, what processors
+  make of the last digits of floating-point numbers, and what is asked of the kernel past Python's own functions
+  (`posix`, `ctypes`).
+* Clocks that measure (`perf_counter`) and files show real time where no leap and no `elsewhere` is asked for.
 * `isolation="none"` keeps the limits and the process per call, and nothing else: a program can read and write what you
   can, and may leave processes behind.
+
+`codeio check-isolation` tries what this machine gives of it.
 """
 
 from codeio_assets.sandbox.contract import (

@@ -11,22 +11,29 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.sandbox.places import HERE, Place
 from codeio_assets.sandbox.preloading import PACKAGES
 
-UID = 65534
-SCRATCH = "/tmp"
 INSIDE = "/sandbox/inside"
 PYTHON = "/sandbox/python"
 SITE_PACKAGES = "/sandbox/site-packages"
 DEVICES = ("null", "zero", "full", "random", "urandom")
 PROBE_S = 30
-ROOT_ENTRIES = frozenset({"usr", "lib", "lib32", "lib64", "libx32", "dev", "tmp", "sandbox"})
+ROOT_ENTRIES = frozenset({"usr", "lib", "lib32", "lib64", "libx32", "dev", "tmp", "sandbox", "work"})
 
 _INSTALL = "install it: `apt install bubblewrap`, `dnf install bubblewrap` or `apk add bubblewrap`"
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts")
+_TO_BECOME_ANOTHER = ("CAP_SETUID", "CAP_SETGID", "CAP_CHOWN")
+_NEEDED_CAPABILITIES = 1 << 21 | 1 << 7 | 1 << 6 | 1 << 0
+"""CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_CHOWN."""
+_ALL_USERS = 0xFFFF_FFFF
+_FIRST_USER, _PROCESSES, _WORKERS = 2_000_000_000, 100_000, 1_000
+"""Numbers far from those that people and services have."""
+_users = count()
 
 
 def interpreter() -> Path:
@@ -75,29 +82,75 @@ def inside_interpreter() -> str:
     return str(executable) if sys.base_prefix == "/usr" else f"{PYTHON}/bin/{executable.name}"
 
 
-def command(bwrap: str, *, scratch_bytes: int, hash_seed: int, filter_descriptor: int) -> list[str]:
-    """Return the command line up to what is to be run inside."""
-    line = [bwrap, *(f"--unshare-{name}" for name in _NAMESPACES), "--unshare-cgroup-try"]
-    line += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox", "--cap-drop", "ALL"]
+def command(
+    bwrap: str,
+    place: Place,
+    *,
+    scratch_bytes: int,
+    hash_seed: int,
+    filter_descriptor: int,
+    host_user: int | None = None,
+    info_descriptor: int | None = None,
+) -> list[str]:
+    """Return the command line up to what is to be run inside.
+
+    With `host_user` the worker is to become that user of the machine by itself, and can; without, it is whoever we are,
+    under another number in a user namespace. `info_descriptor` is told the worker's process, as JSON.
+    """
+    line = [bwrap, *_identity(place, host_user), "--hostname", place.host_name, "--unshare-cgroup-try"]
     line += ["--die-with-parent", "--new-session", "--as-pid-1", "--seccomp", str(filter_descriptor)]
-    for source, place in runtime_mounts():
-        line += ["--ro-bind", str(source), place]
+    mounts = runtime_mounts()
+    for folder in sorted({str(each) for _, inside in mounts for each in Path(inside).parents} - {"/"}):
+        line += ["--perms", "0755", "--dir", folder]
+    for source, inside in mounts:
+        line += ["--ro-bind", str(source), inside]
     line += _links()
     line += ["--perms", "0755", "--tmpfs", "/dev"]
     for name in DEVICES:
         line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    line += ["--size", str(scratch_bytes), "--perms", "0700", "--tmpfs", SCRATCH, "--chdir", SCRATCH]
+    line += ["--symlink", place.scratch, "/dev/shm"]  # one place to write, one limit, one to be emptied
+    line += ["--size", str(scratch_bytes), "--perms", "0700", "--tmpfs", place.scratch, "--chdir", place.scratch]
+    if place.scratch != "/tmp":
+        line += ["--symlink", place.scratch, "/tmp"]
     line += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
-    for name, value in {**environment(hash_seed), "LD_LIBRARY_PATH": f"{PYTHON}/lib"}.items():
+    if info_descriptor is not None:
+        line += ["--info-fd", str(info_descriptor)]
+    for name, value in {**environment(place, hash_seed), "LD_LIBRARY_PATH": f"{PYTHON}/lib"}.items():
         line += ["--setenv", name, value]
     return [*line, "--"]
 
 
-def environment(hash_seed: int) -> dict[str, str]:
+def _identity(place: Place, host_user: int | None) -> list[str]:
+    line = [f"--unshare-{name}" for name in _NAMESPACES if name != "user" or host_user is None]
+    if host_user is None:
+        return [*line, "--uid", str(place.user), "--gid", str(place.user), "--cap-drop", "ALL"]
+    return [*line, "--cap-drop", "ALL", *(word for name in _TO_BECOME_ANOTHER for word in ("--cap-add", name))]
+
+
+def host_user(processes: Path = Path("/proc/self")) -> int | None:
+    """Return the unprivileged user of the machine that the next worker is to become, or None where we cannot choose.
+
+    We can as root with its capabilities and all user numbers; each worker is then a user of its own.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        numbers = (processes / "uid_map").read_text().split()
+        effective = next(line for line in (processes / "status").read_text().splitlines() if line.startswith("CapEff"))
+    except (OSError, StopIteration):
+        return None
+    can = int(effective.split()[1], 16)
+    if numbers != ["0", "0", str(_ALL_USERS)] or can & _NEEDED_CAPABILITIES != _NEEDED_CAPABILITIES:
+        return None
+    return _FIRST_USER + (os.getpid() % _PROCESSES) * _WORKERS + next(_users) % _WORKERS
+
+
+def environment(place: Place, hash_seed: int) -> dict[str, str]:
     """Return the variables that the worker starts with; it clears them before it serves."""
     return {
         "PYTHONHASHSEED": str(hash_seed),
-        "LC_ALL": "C.UTF-8",
+        "LC_ALL": place.locale,
+        "PYTHONCOERCECLOCALE": "0",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
@@ -134,7 +187,7 @@ def explain_failure(bwrap: str, complaint: str) -> SandboxUnavailable:
 def namespace_trouble(bwrap: str, settings: Path = Path("/proc/sys")) -> str | None:
     """Try an empty sandbox; return None if that works, else the cause and the remedy."""
     namespaces = [f"--unshare-{name}" for name in _NAMESPACES]
-    line = [bwrap, *namespaces, "--uid", str(UID), "--ro-bind", "/", "/", "--", interpreter(), "-S", "-c", "pass"]
+    line = [bwrap, *namespaces, "--uid", str(HERE.user), "--ro-bind", "/", "/", "--", interpreter(), "-S", "-c", "pass"]
     trial = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, env={}, check=False)
     if trial.returncode == 0:
         return None

@@ -50,19 +50,23 @@ class Variant:
 
     `hash_seed` picks the worker's PYTHONHASHSEED; `random_seed` seeds `random`, `numpy.random`, `os.urandom` and
     whatever else would draw entropy; `clock_s` is the time (seconds since the epoch) at which the clock starts, or
-    None for the real clock.
+    None for the real clock; `clock_leap_s` is how far clocks leap ahead each time that somebody looks, as if the
+    program were that slow. With `elsewhere` the program finds itself on another machine, as far as it can tell.
     """
 
     hash_seed: int = 0
     random_seed: int = 0
     clock_s: float | None = None
+    clock_leap_s: float = 0.0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One program and what to do with it.
 
-    `calls` are keyword arguments as JSON object texts, one call each, each in a process of its own. With
+    `calls` are keyword arguments as JSON object texts, one call each, each in a process of its own; `first` is which of
+    the program's calls the first of them is, for its random state. With
     `draws` > 0 the entry is called that often without arguments in one process, re-seeded before each draw from
     (`variant.random_seed`, index), and each draw gives one outcome; `calls` is then empty.
 
@@ -77,12 +81,13 @@ class Job:
     calls: Sequence[str] = ()
     draws: int = 0
     together: bool = False
+    first: int = 0
     variant: Variant = field(default_factory=Variant)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call. `value_json` is canonical JSON and present only with status `ok`.
+    """What came of one call. `value_json` is compact JSON, keys in the order of the value, and there only with `ok`.
 
     `cpu_s` and `wall_s` are those of the call's process, its start and loading the program included; of calls that
     share a process, the last has the figures. `attempts` is 2 where the machine was at fault the first time.

@@ -4,12 +4,12 @@ A leaf is believed about its own value or exception, and that only if it ended a
 used, is the zygote's word. What does not live here: reading the pipes (`protocol`), retrying (`pool`).
 """
 
-import json
 import signal
 from dataclasses import replace
 from typing import Any
 
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
+from codeio_assets.core.values.decoding import Undecodable, decode_json
 from codeio_assets.sandbox.contract import Limits, Outcome
 from codeio_assets.sandbox.inside import wire
 from codeio_assets.sandbox.protocol import MEBIBYTE, Ending, Frame, MalformedFrames, Request, split_frames
@@ -37,8 +37,8 @@ def judge(request: Request, stream: bytes, ending: Ending, limits: Limits) -> tu
     fault: Outcome | None = None
     try:
         frames, whole = split_frames(stream, request.nonce)
-        if frames and frames[0].kind == wire.BYTECODE:
-            bytecode = frames.pop(0).payload
+        if request.asks_bytecode and frames:
+            bytecode = _bytecode(frames.pop(0))
         told = [_told(frame) for frame in frames]
     except MalformedFrames:
         whole = False
@@ -53,6 +53,13 @@ def judge(request: Request, stream: bytes, ending: Ending, limits: Limits) -> tu
         told = said + [fault] * (request.turns - len(said))
     told[-1] = replace(told[-1], cpu_s=round(ending.cpu_s, 6), wall_s=round(ending.wall_s, 6))
     return told, bytecode
+
+
+def _bytecode(frame: Frame) -> bytes:
+    """Return what a leaf compiled, said in its first frame, before any of the program has run."""
+    if frame.kind != wire.BYTECODE:
+        raise MalformedFrames
+    return frame.payload
 
 
 def _ended_badly(ending: Ending, limits: Limits) -> Outcome | None:
@@ -108,16 +115,13 @@ def _told(frame: Frame) -> Outcome:
 
 def _parsed(payload: bytes) -> Any:
     try:
-        return json.loads(payload.decode())
-    except (ValueError, RecursionError, MemoryError):
+        return decode_json(payload)
+    except Undecodable:
         raise MalformedFrames from None
 
 
 def _value(payload: bytes) -> Outcome:
-    try:
-        return Outcome("ok", value_json=canonical_json(_parsed(payload)))
-    except (ValueError, RecursionError, MemoryError):
-        raise MalformedFrames from None
+    return Outcome("ok", value_json=written_json(_parsed(payload)))
 
 
 def _exception(payload: bytes) -> Outcome:

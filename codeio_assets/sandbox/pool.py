@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self, cast
 
+from codeio_assets.sandbox import cgroups
 from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
 from codeio_assets.sandbox.outcomes import judge
 from codeio_assets.sandbox.preloading import worker_kind
@@ -29,6 +31,10 @@ MAX_PROGRAM_CHARACTERS = 1 << 20
 MAX_ARGUMENT_CHARACTERS = 16 << 20
 _CLOSED = "the sandbox is closed"
 _ABANDONED = "nobody waits for this job any more"
+_NO_CLOCK = (
+    "no clock can be set in the sandbox here, so nobody would see what depends on the date: this machine lets no "
+    "process change its own code (SELinux: `setsebool -P selinuxuser_execmod 1`)"
+)
 _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 
 
@@ -45,11 +51,15 @@ class WorkerPool:
         self._closed = False
         self._retries = 0
         self._launcher = ThreadPoolExecutor(1, "sandbox-launcher")
+        place = cgroups.place() if isolation == "bubblewrap" else ""
+        self._groups = place if isinstance(place, Path) else None
+        if self._groups is not None:
+            cgroups.remove_left(self._groups)
 
     @property
     def isolation(self) -> str:
         """Level in force, for people."""
-        return _NAMES[self._isolation]
+        return _NAMES[self._isolation] + "+cgroup" * (self._groups is not None)
 
     @property
     def workers(self) -> int:
@@ -97,7 +107,7 @@ class WorkerPool:
             return [call if isinstance(call, Outcome) else next(outcomes) for call in calls]
 
     def _run_calls(self, job: Job, calls: list[dict[str, Any]], abandoned: threading.Event) -> list[Outcome]:
-        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed)
+        key = WorkerKey(worker_kind(job.code), job.variant.hash_seed, job.variant.elsewhere)
         size = len(calls) if job.draws or job.together else 1
         outcomes: list[Outcome] = []
         bytecode = b""
@@ -105,7 +115,7 @@ class WorkerPool:
             group = calls[first : first + size]
             keep = first == 0 and len(calls) > size
             try:
-                request = pack_request(job, self._limits, group, first=first, bytecode=bytecode, keep=keep)
+                request = pack_request(job, self._limits, group, first=job.first + first, bytecode=bytecode, keep=keep)
             except ValueError as error:
                 outcomes += [_malformed(error)] * len(group)
                 continue
@@ -177,6 +187,9 @@ class WorkerPool:
         if abandoned.is_set():  # while the worker started, so that nobody killed it
             self._discard(worker)
             raise SandboxUnavailable(_ABANDONED)
+        if request.sets_clock and not worker.moves_clock:
+            self._discard(worker)
+            raise SandboxUnavailable(_NO_CLOCK)
         try:
             stream, ending = worker.exchange(request)
         except WorkerDied as death:
@@ -186,6 +199,9 @@ class WorkerPool:
             self._discard(worker)
             raise
         outcomes, given = judge(request, stream, ending, self._limits)
+        if outcomes[-1].status == "infrastructure" and worker.ran_out_of_memory():
+            self._discard(worker)
+            return [_blame_memory(outcome) for outcome in outcomes], given
         if ending.must_replace_worker or any(outcome.status == "infrastructure" for outcome in outcomes):
             self._discard(worker)
         else:
@@ -201,7 +217,7 @@ class WorkerPool:
                 worker = self._idle.pop(places[-1])[1]
                 self._busy.add(worker)
                 return worker
-        worker = start_worker(self._isolation, key, self._limits, self._launch)
+        worker = start_worker(self._isolation, key, self._limits, self._launch, self._groups)
         with self._lock:
             if not self._closed:
                 self._busy.add(worker)
@@ -231,6 +247,10 @@ class WorkerPool:
         with self._lock:
             self._busy.discard(worker)
         worker.stop()
+
+
+def _blame_memory(outcome: Outcome) -> Outcome:
+    return replace(outcome, status="out_of_memory", message=None) if outcome.status == "infrastructure" else outcome
 
 
 def _next(done: SimpleQueue[Future[list[Outcome]]]) -> Future[list[Outcome]]:

@@ -58,12 +58,17 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The work of one leaf, packed for the pipe; `turns` is the number of its calls."""
+    """The work of one leaf, packed for the pipe; `turns` is the number of its calls.
+
+    With `asks_bytecode` the leaf is to say first what it compiled, and at no other time.
+    """
 
     nonce: bytes
     turns: int
     data: bytes
     stream_bytes: int
+    asks_bytecode: bool = False
+    sets_clock: bool = False
 
 
 def pack_request(
@@ -86,7 +91,7 @@ def pack_request(
         nonce=secrets.token_bytes(wire.NONCE_BYTES),
         output_bytes=limits.output_bytes,
         total_bytes=limits.output_bytes * min(len(calls), TOTAL_OUTPUT_FACTOR),
-        code="" if bytecode else job.code,
+        code=job.code,
         bytecode=bytecode,
         keep_bytecode=keep,
         entry=job.entry,
@@ -94,10 +99,13 @@ def pack_request(
         first=first,
         random_seed=job.variant.random_seed,
         clock_s=job.variant.clock_s,
+        clock_leap_s=job.variant.clock_leap_s,
     )
     body = marshal.dumps(tuple(task))
     stream_bytes = task.total_bytes + len(calls) * FRAME_ROOM_BYTES + BYTECODE_ROOM_BYTES
-    return Request(task.nonce, len(calls), wire.REQUEST.pack(len(body), stream_bytes) + body, stream_bytes)
+    data = wire.REQUEST.pack(len(body), stream_bytes) + body
+    sets_clock = job.variant.clock_s is not None
+    return Request(task.nonce, len(calls), data, stream_bytes, asks_bytecode=keep, sets_clock=sets_clock)
 
 
 class Channel:

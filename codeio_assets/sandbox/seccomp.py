@@ -25,11 +25,14 @@ _CLONE_THREAD = 0x00010000
 _CLONE_NEW_NAMESPACE = 0x7E020080
 _IOCTL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX."""
-_FCNTL_SIGNALS = (8, 10, 15, 1026)
-"""F_SETOWN, F_SETSIG, F_SETOWN_EX, F_NOTIFY: ways to send a signal without `kill`."""
+_FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 36, 1030, 1031, 1032, 1033, 1034)
+"""F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_OFD_GETLK, F_DUPFD_CLOEXEC, pipe sizes and seals: no way to
+send a signal without `kill`, and no lease."""
+_FCNTL_LOCKS = (6, 7, 37, 38)
+"""F_SETLK, F_SETLKW and the same for open files."""
 
 _ZYGOTE_ONLY = ("fork", "vfork", "execve", "kill", "tgkill", "setsid", "prctl", "seccomp", "setrlimit")
-_CONDITIONAL = ("clone", "clone3", "ioctl", "fcntl", "prlimit64")
+_CONDITIONAL = ("clone", "clone3", "ioctl", "fcntl", "flock", "prlimit64", "utimensat")
 
 
 def _one(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -82,7 +85,12 @@ def zygote_filter(machine: str | None = None) -> bytes:
         _load_argument(0) + _one(_ANY_BIT, _CLONE_NEW_NAMESPACE, 0, 1) + _fail(errno.EPERM) + allow,
     )
     program += _on_number(table["ioctl"], _load_argument(1) + _allow_any_of(_IOCTL_REQUESTS))
-    program += _on_number(table["fcntl"], _load_argument(1) + _refuse_any_of(_FCNTL_SIGNALS))
+    # "Now" may be set by whoever can write, and so on a device that all share; other times only by the owner.
+    program += _on_number(table["utimensat"], _refuse_null(2))
+    # A lock on a file that others see would be felt by them. A call is alone with its files, so that a lock on one is
+    # as good as taken: it succeeds, and does nothing.
+    program += _on_number(table["flock"], _fail(0))
+    program += _on_number(table["fcntl"], _load_argument(1) + _lock_nothing() + _allow_any_of(_FCNTL_COMMANDS))
     # The C library falls back to older calls on ENOSYS: threads from clone3 to clone, whose flags can be looked at.
     program += _on_number(table["clone3"], _fail(errno.ENOSYS))
     program += _one(_AT_LEAST, _NEWEST_NUMBER, 0, 1) + _fail(errno.ENOSYS)
@@ -94,9 +102,13 @@ def _allow_any_of(values: Sequence[int]) -> bytes:
     return program + _fail(errno.EPERM) + _one(_RETURN, _ALLOW)
 
 
-def _refuse_any_of(values: Sequence[int]) -> bytes:
-    program = b"".join(_one(_EQUAL, value, len(values) - place) for place, value in enumerate(values))
-    return program + _one(_RETURN, _ALLOW) + _fail(errno.EPERM)
+def _refuse_null(index: int) -> bytes:
+    is_null = _load_argument(index) + _one(_EQUAL, 0, 0, 3) + _load_argument(index, high=True) + _one(_EQUAL, 0, 0, 1)
+    return is_null + _fail(errno.EPERM) + _one(_RETURN, _ALLOW)
+
+
+def _lock_nothing() -> bytes:
+    return b"".join(_one(_EQUAL, command, 0, 1) + _fail(0) for command in _FCNTL_LOCKS)
 
 
 def leaf_filter(machine: str | None = None) -> bytes:

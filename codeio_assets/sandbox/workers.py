@@ -5,21 +5,26 @@ What does not live here: how many there are and what happens when one dies (`poo
 
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sysconfig
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from codeio_assets.sandbox import bubblewrap, seccomp
+from codeio_assets.sandbox import bubblewrap, cgroups, seccomp
 from codeio_assets.sandbox.contract import Limits, SandboxUnavailable
+from codeio_assets.sandbox.places import ELSEWHERE, HERE, Place
 from codeio_assets.sandbox.preloading import preloads
 from codeio_assets.sandbox.protocol import MEBIBYTE, Channel, Ending, Request, WorkerDied
 
 START_S = 60.0
+TELLING_S = 10.0
 COMPLAINT_CHARACTERS = 2000
 _PYTHON_FLAGS = ("-s", "-S", "-P", "-B", "-W", "ignore")
 
@@ -32,24 +37,42 @@ Launch = Callable[[Callable[[], Process]], Process]
 
 @dataclass(frozen=True, slots=True)
 class WorkerKey:
-    """What tells workers apart: the modules they have loaded, and their hash seed."""
+    """What tells workers apart: the modules they have loaded, their hash seed, and which machine they pretend to be."""
 
     kind: str
     hash_seed: int
+    elsewhere: bool = False
+
+    @property
+    def place(self) -> Place:
+        """What programs find around them."""
+        return ELSEWHERE if self.elsewhere else HERE
 
 
 class Worker:
     """A running zygote."""
 
-    def __init__(self, process: Process, channel: Channel, complaints: IO[bytes], scratch: Path | None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        channel: Channel,
+        complaints: IO[bytes],
+        scratch: Path | None,
+        zygote: int | None = None,
+        group: cgroups.Group | None = None,
+    ) -> None:
         self._process, self._channel, self._complaints, self._scratch = process, channel, complaints, scratch
+        self.moves_clock = False
+        self._group = group
+        self._zygote = zygote
+        """A descriptor of the process that is another user's, and so does not end with bubblewrap."""
 
     @property
     def pid(self) -> int:
         """Process id on the host: bubblewrap's, if there is one."""
         return self._process.pid
 
-    def check_ready(self, *, isolated: bool) -> None:
+    def check_ready(self, user: int, *, isolated: bool) -> None:
         """Wait until the zygote is ready, and believe in its isolation only if it looks like it.
 
         Raises:
@@ -61,9 +84,10 @@ class Worker:
             complaint = self._complaint()
             self.stop()
             raise WorkerDied(complaint or str(death)) from None
+        self.moves_clock = facts.get("clock") is True
         root = facts.get("root")
         if isolated and not (
-            (facts.get("pid"), facts.get("uid")) == (1, bubblewrap.UID)
+            (facts.get("pid"), facts.get("uid")) == (1, user)
             and isinstance(root, list)
             and bubblewrap.ROOT_ENTRIES.issuperset(root)  # pyright: ignore[reportUnknownArgumentType]
         ):
@@ -78,8 +102,15 @@ class Worker:
         """
         return self._channel.exchange(request)
 
+    def ran_out_of_memory(self) -> bool:
+        """Tell whether the kernel ended something of it for the memory of all together."""
+        return self._group is not None and self._group.ran_out_of_memory()
+
     def kill(self) -> None:
         """End the process while another thread talks to it; that thread sees it gone, and stops it."""
+        if self._zygote is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._zygote, signal.SIGKILL)
         self._process.kill()
 
     def ask_to_stop(self) -> None:
@@ -92,10 +123,15 @@ class Worker:
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
+        if self._zygote is not None:
+            os.close(self._zygote)
+            self._zygote = None
         self._channel.close()
         self._complaints.close()
+        if self._group is not None:
+            self._group.remove()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -104,39 +140,67 @@ class Worker:
         return self._complaints.read().decode(errors="replace").strip()[-COMPLAINT_CHARACTERS:]
 
 
-def start_worker(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch) -> Worker:
-    """Start a worker and wait until it is ready.
+@dataclass(frozen=True, slots=True)
+class _Walls:
+    """What is around an isolated worker; nothing of it is there without isolation."""
+
+    bwrap: str = ""
+    syscall_filter: int | None = None
+    user: int | None = None
+    told: int | None = None
+    telling: int | None = None
+    group: cgroups.Group | None = None
+
+    def around(self, line: list[str], key: WorkerKey, limits: Limits) -> list[str]:
+        """Return the command line that runs another one behind the walls."""
+        if self.syscall_filter is None:
+            return line
+        bubblewrapped = bubblewrap.command(
+            self.bwrap,
+            key.place,
+            scratch_bytes=limits.scratch_mib * MEBIBYTE,
+            hash_seed=key.hash_seed,
+            filter_descriptor=self.syscall_filter,
+            host_user=self.user,
+            info_descriptor=self.telling,
+        )
+        line = [*bubblewrapped, *line]
+        return line if self.group is None else self.group.joining(line)
+
+
+def start_worker(
+    isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, groups: Path | None = None
+) -> Worker:
+    """Start a worker and wait until it is ready, in a control group of its own if there is a place for `groups`.
 
     Raises:
         SandboxUnavailable: it does not become ready; the message says what to do.
     """
     if isolation == "none":
-        return _start(isolation, key, limits, launch)
+        return _start(key, limits, launch, _Walls())
     bwrap = bubblewrap.find_bubblewrap()
     try:
-        return _start(isolation, key, limits, launch, bwrap)
+        return _start(key, limits, launch, _build_walls(bwrap, limits, groups))
     except WorkerDied as death:
         raise bubblewrap.explain_failure(bwrap, str(death)) from None
 
 
-def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, bwrap: str = "") -> Worker:
-    isolated = isolation == "bubblewrap"
+def _build_walls(bwrap: str, limits: Limits, groups: Path | None) -> _Walls:
+    user = bubblewrap.host_user()
+    told, telling = os.pipe() if user is not None else (None, None)
+    group = cgroups.make(groups, limits) if groups is not None else None
+    return _Walls(bwrap, _in_memory(seccomp.zygote_filter()), user, told, telling, group)
+
+
+def _start(key: WorkerKey, limits: Limits, launch: Launch, walls: _Walls) -> Worker:
+    isolated = walls.syscall_filter is not None
     theirs, commands = os.pipe()
     replies, theirs_too = os.pipe()
-    filter_descriptor = _in_memory(seccomp.zygote_filter()) if isolated else None
-    passed = [descriptor for descriptor in (theirs, theirs_too, filter_descriptor) if descriptor is not None]
+    passed = [each for each in (theirs, theirs_too, walls.syscall_filter, walls.telling) if each is not None]
     scratch = None if isolated else Path(tempfile.mkdtemp(prefix="codeio-scratch-"))
-    line = _python_line(key, limits, theirs, theirs_too, isolated=isolated)
-    if filter_descriptor is not None:
-        scratch_bytes = limits.scratch_mib * MEBIBYTE
-        line = [
-            *bubblewrap.command(
-                bwrap, scratch_bytes=scratch_bytes, hash_seed=key.hash_seed, filter_descriptor=filter_descriptor
-            ),
-            *line,
-        ]
+    line = walls.around(_python_line(key, limits, theirs, theirs_too, walls.user, isolated=isolated), key, limits)
     complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
-    environment = {} if isolated else bubblewrap.environment(key.hash_seed)
+    environment = {} if isolated else bubblewrap.environment(key.place, key.hash_seed)
     try:
         process = launch(
             lambda: subprocess.Popen(
@@ -151,20 +215,45 @@ def _start(isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Lau
             )
         )
     except (OSError, SandboxUnavailable) as error:
-        os.close(commands)
-        os.close(replies)
+        for descriptor in (commands, replies, walls.told):
+            if descriptor is not None:
+                os.close(descriptor)
         complaints.close()
         raise SandboxUnavailable(f"no worker could be started: {error}") from None
     finally:
         for descriptor in passed:
             os.close(descriptor)
-    worker = Worker(process, Channel(commands, replies), complaints, scratch)
-    worker.check_ready(isolated=isolated)
+    zygote = _process_told_of(walls.told) if walls.told is not None else None
+    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote, walls.group)
+    worker.check_ready(key.place.user if walls.user is None else walls.user, isolated=isolated)
     return worker
 
 
-def _python_line(key: WorkerKey, limits: Limits, commands: int, replies: int, *, isolated: bool) -> list[str]:
+def _process_told_of(told: int) -> int | None:
+    """Return a descriptor of the process that bubblewrap started, None where it told of none."""
+    with os.fdopen(told, "rb") as file, suppress(ValueError, KeyError, OSError):
+        said = b""
+        while not said.endswith(b"}\n") and select.select([file], [], [], TELLING_S)[0]:
+            part = os.read(told, 1 << 10)
+            if not part:
+                break
+            said += part
+        return os.pidfd_open(json.loads(said)["child-pid"])
+    return None
+
+
+def _python_line(
+    key: WorkerKey, limits: Limits, commands: int, replies: int, user: int | None, *, isolated: bool
+) -> list[str]:
+    place = key.place
     settings = {
+        "elsewhere": key.elsewhere,
+        "number": key.hash_seed,
+        "variables": place.variables,
+        "zone": place.zone,
+        "user": place.user,
+        "scratch": place.scratch,
+        "become": user,
         "preload": preloads(key.kind),
         "leaf_filter": seccomp.leaf_filter().hex() if isolated else "",
         "cpu_s": limits.cpu_s,

@@ -4,7 +4,7 @@ What does not live here: whether a conversation can be used (`steps.instruction_
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (pyarrow and datasets have no types; rows of strangers are checked by hand)
+# (datasets has no types; rows of strangers are checked by hand)
 
 import json
 from collections.abc import Iterator
@@ -13,11 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
-
 from codeio_assets.core.settings.project import InstructionSource, SettingsError
 from codeio_assets.core.values.canonical import sha256_hex
+from codeio_assets.core.values.decoding import Undecodable, decode_json
+from codeio_assets.sources.files import lines_of, named_file
+from codeio_assets.sources.parquet_rows import parquet_rows
+
+MAX_LINE_BYTES = 16 << 20
+"""A conversation is text of a few pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +43,28 @@ def read_conversations(name: str, source: InstructionSource, base: Path) -> Iter
         rows = _hub_rows(name, source)
     else:
         assert source.path is not None  # the settings have seen to it
-        path = base / source.path
-        if not path.is_file():
-            raise SettingsError(f"instruction data {name}: {path} does not exist. Correct `path` in sources.yaml.")
+        path = named_file(base / source.path, f"instruction data {name}")
         rows = _lines(path) if source.kind == "jsonl" else _parquet_rows(name, path)
     yield from islice(rows, source.limit)
 
 
 def _lines(path: Path) -> Iterator[RawConversation]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            line = line.strip()
-            if not line:
-                continue
-            where, sha256 = f"{path.name}:{number}", sha256_hex(line)
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield RawConversation(where, sha256, broken=str(error))
-            else:
-                yield RawConversation(where, sha256, row.get("messages") if isinstance(row, dict) else None)
+    for line in lines_of(path, MAX_LINE_BYTES):
+        where = f"{path.name}:{line.number}"
+        if line.data is None:
+            yield RawConversation(where, line.sha256, broken=f"takes more than {MAX_LINE_BYTES:,} bytes")
+            continue
+        try:
+            row = decode_json(line.data)
+        except Undecodable as error:
+            yield RawConversation(where, line.sha256, broken=str(error))
+        else:
+            yield RawConversation(where, line.sha256, row.get("messages") if isinstance(row, dict) else None)
 
 
 def _parquet_rows(name: str, path: Path) -> Iterator[RawConversation]:
-    try:
-        with pq.ParquetFile(path) as file:
-            numbered = 0
-            for batch in file.iter_batches(batch_size=1_024, columns=["messages"]):
-                for row in batch.to_pylist():
-                    numbered += 1
-                    yield _row(f"{path.name}:{numbered}", row.get("messages"))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise SettingsError(f"instruction data {name}: {path} is not readable Parquet ({reason}).") from error
+    for number, row in enumerate(parquet_rows(path, ["messages"], f"instruction data {name}"), start=1):
+        yield _row(f"{path.name}:{number}", row.get("messages"))
 
 
 def _hub_rows(name: str, source: InstructionSource) -> Iterator[RawConversation]:

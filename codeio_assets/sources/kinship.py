@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (rensa 0.5 has no types)
 
-from codeio_assets.core.method.near_duplicates import code_tokens, shingles
+from codeio_assets.core.method.near_duplicates import code_tokens, shingles, structure_tokens
 from codeio_assets.core.settings.project import NearDuplicates
 from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.store.blobs import write_atomically
@@ -34,7 +34,7 @@ LARGEST_BUCKET = 64
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What is kept of a file to find its kin: the hash of its tokens, and its MinHash values as bytes."""
+    """What is kept of a file to find its kin: the hash of its tokens and blocks, and its MinHash values as bytes."""
 
     tokens_sha256: str
     values: bytes
@@ -52,10 +52,9 @@ class Kin:
 
 def sign(code: str, settings: NearDuplicates) -> Signature:
     """Return the signature of a file."""
-    tokens = code_tokens(code)
     sketch = RMinHash(num_perm=settings.permutations, seed=SEED)
-    sketch.update(sorted(shingles(tokens, settings.shingle_tokens)))
-    return Signature(sha256_hex("\x1f".join(tokens)), np.array(sketch.digest(), "<u4").tobytes())
+    sketch.update(sorted(shingles(code_tokens(code), settings.shingle_tokens)))
+    return Signature(sha256_hex("\x1f".join(structure_tokens(code))), np.array(sketch.digest(), "<u4").tobytes())
 
 
 def find_kin(known: Sequence[Signature | None], new: Sequence[Signature | None], settings: NearDuplicates) -> list[Kin]:

@@ -3,13 +3,14 @@
 What does not live here: what becomes of them (`steps.published_data_audit`).
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from codeio_assets.core.settings.project import SettingsError
+from codeio_assets.core.values.decoding import BOUNDS, decode_json
+from codeio_assets.sources.files import lines_of, named_file
 
 SETTING = "`quality: {published: ...}` in codeio.yaml, or `path` in the run's configuration"
 
@@ -33,10 +34,10 @@ def published_path(root: Path, setting: Path | None, given: str = "") -> Path:
     chosen = Path(given) if given else setting
     if chosen is None:
         raise SettingsError(f"there is no published data to audit: set {SETTING}, to a JSONL file of functions")
-    path = (root / chosen).resolve()
+    path = (root / chosen).absolute()
     if not path.is_file():
         raise SettingsError(f"{path}: no such file of published data. Correct {SETTING}")
-    return path
+    return named_file(path, "published data")
 
 
 def read_published(path: Path) -> Iterator[PublishedFunction]:
@@ -45,14 +46,16 @@ def read_published(path: Path) -> Iterator[PublishedFunction]:
     Raises:
         SettingsError: a line is not JSON or lacks a field.
     """
-    with path.open("rb") as lines:
-        for number, line in enumerate(line for line in lines if line.strip()):
-            try:
-                yield _function(number, json.loads(line))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise SettingsError(
-                    f"{path}: function {number} needs the fields refcode, funcname, ios (input, output): {error!r}"
-                ) from None
+    lines = lines_of(path, BOUNDS.max_bytes)
+    for number, line in enumerate(lines):
+        try:
+            if line.data is None:
+                raise ValueError(f"takes more than {BOUNDS.max_bytes:,} bytes")
+            yield _function(number, decode_json(line.data))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsError(
+                f"{path}: function {number} needs the fields refcode, funcname, ios (input, output): {error!r}"
+            ) from None
 
 
 def _function(number: int, row: dict[str, Any]) -> PublishedFunction:

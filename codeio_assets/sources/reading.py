@@ -5,19 +5,20 @@ why it has none. What does not: shards (`shards`), eligibility (`core.method.raw
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (pyarrow has no types; rows of strangers are checked by hand)
+# (rows of strangers are checked by hand)
 
-import json
+import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
-
-from codeio_assets.core.settings.project import Fields, Reading, SettingsError
+from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
+from codeio_assets.core.values.decoding import Undecodable, decode_json, storable_text
+from codeio_assets.sources.files import Refused, lines_of, named_file, read_within
+from codeio_assets.sources.parquet_rows import parquet_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,16 @@ def source_files(name: str, source: Reading, base: Path) -> list[Path]:
     if source.kind == "directory":
         if not root.is_dir():
             raise SettingsError(f"source {name}: the folder {root} does not exist. Correct `path` in sources.yaml.")
-        return sorted(path for path in root.glob(source.glob) if path.is_file())
-    if not root.is_file():
-        raise SettingsError(f"source {name}: the file {root} does not exist. Correct `path` in sources.yaml.")
-    return [root]
+        return sorted(
+            path for path in root.glob(source.glob) if path.exists() and not path.is_dir()
+        )  # devices are rejected
+    return [named_file(root, f"source {name}")]
 
 
 def read_items(source: Reading, base: Path, path: Path) -> Iterator[RawItem]:
     """Yield the items of one file of a source; broken ones carry a reason and are never skipped.
 
-    Reasons: `too_large`, `undecodable`, `unreadable`, `broken_json`, `missing_field`.
+    Reasons: `outside_source`, `not_a_file`, `too_large`, `undecodable`, `unreadable`, `broken_json`, `missing_field`.
 
     Raises:
         SettingsError: a JSONL or Parquet file, which holds many items, cannot be read at all.
@@ -72,22 +73,61 @@ def read_items(source: Reading, base: Path, path: Path) -> Iterator[RawItem]:
 
 
 def _read_file(source: Reading, base: Path, path: Path) -> RawItem:
-    name = _storable(path.relative_to(base / source.path).as_posix())
+    name = storable_text(path.relative_to(base / source.path).as_posix())
     try:
-        size = path.stat().st_size
+        data = read_within(base / source.path, path, source.max_bytes)
+    except Refused as refused:
+        size, changed = _reported(path) if refused.reason == "too_large" else (0, 0)
+        identity = sha256_hex(f"{name}:{size}:{changed}" if size else f"{refused.reason}:{name}")
         if size > source.max_bytes:
-            identity = sha256_hex(f"{name}:{size}:{path.stat().st_mtime_ns}")
             return _too_large(name, identity, size, source)
-        data = path.read_bytes()
-    except OSError as error:
-        return RawItem(name, sha256_hex(name), sha256_hex(b""), 0, reason="unreadable", detail=str(error.strerror))
+        return RawItem(name, identity, sha256_hex(b""), size, reason=refused.reason, detail=str(refused))
     sha256 = sha256_hex(data)
     try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        detail = f"not UTF-8 at byte {error.start}"
+        content = decode_source(data)
+    except (UnicodeError, LookupError) as error:
+        detail = f"not UTF-8 at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
         return RawItem(name, sha256, sha256, len(data), reason="undecodable", detail=detail)
     return RawItem(name, sha256, sha256, len(data), content, source.repository, source.license)
+
+
+def _reported(path: Path) -> tuple[int, int]:
+    """Return the size and time of change of a file, which tell whether one that is not read is still the same."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+_DECLARATION = re.compile(rb"^[ \t\f]*+#[^\r\n]*?coding[:=][ \t]*+([-\w.]++)")
+_NOTHING_BEFORE = re.compile(rb"^[ \t\f]*+(?:#[^\r\n]*+)?(?:\r\n?|\n)")
+_NOT_FOR_FILES = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "mbcs"})
+"""Encodings in which a text is not what its bytes show; a file that declares one is not worth it."""
+
+
+def decode_source(data: bytes) -> str:
+    """Return the text of a file of code: UTF-8, or the encoding that its first two lines declare (PEP 263).
+
+    Raises:
+        UnicodeError, LookupError: it is not in that encoding, or the encoding is not known or no text encoding.
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        return plain_text(data[3:].decode("utf-8"))
+    first = _NOTHING_BEFORE.match(data)
+    declared = _DECLARATION.match(data) or (_DECLARATION.match(data[first.end() :]) if first else None)
+    if declared is None:
+        return plain_text(data.decode("utf-8"))
+    codec = codecs.lookup(declared[1].decode("ascii", "replace")[:40])
+    if codec.name.replace("_", "-") in _NOT_FOR_FILES:
+        raise LookupError(f"declares the encoding {codec.name}")
+    return plain_text(data.decode(codec.name))  # `decode` refuses codecs that make no text
+
+
+def plain_text(text: str) -> str:
+    """Return a text without a byte order mark, and with a line end where there is a carriage return alone."""
+    text = text.removeprefix("\ufeff")
+    return re.sub(r"\r(?!\n)", "\n", text) if "\r" in text else text
 
 
 def _too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
@@ -97,47 +137,33 @@ def _too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
 
 def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                line = line.strip()
-                if line:
-                    yield _read_line(source, f"{path.name}:{number}", line)
+        for line in lines_of(path, source.max_bytes):
+            where = f"{path.name}:{line.number}"
+            if line.data is None:
+                yield _too_large(where, line.sha256, line.size_bytes, source)
+            else:
+                yield _read_line(source, where, line.sha256, line.data)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}). Check the file and its rights.") from error
 
 
-def _read_line(source: Reading, where: str, line: bytes) -> RawItem:
-    sha256 = sha256_hex(line)
+def _read_line(source: Reading, where: str, sha256: str, line: bytes) -> RawItem:
     if len(line) > source.max_bytes:
         return _too_large(where, sha256, len(line), source)
     try:
-        row = json.loads(line)
-    except UnicodeDecodeError as error:
-        return RawItem(where, sha256, sha256, len(line), reason="undecodable", detail=f"not UTF-8: {error.reason}")
-    except (ValueError, RecursionError) as error:
-        return RawItem(where, sha256, sha256, len(line), reason="broken_json", detail=str(error))
+        row = decode_json(line)
+    except Undecodable as error:
+        reason = "undecodable" if error.reason == "not_utf8" else "broken_json"
+        return RawItem(where, sha256, sha256, len(line), reason=reason, detail=str(error))
     return _read_row(source, where, sha256, row, len(line))
 
 
 def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
-    try:
-        for number, row in enumerate(_parquet_rows(source.fields, path), start=1):
-            text = canonical_json({key: str(value) for key, value in row.items()})
-            yield _read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise SettingsError(f"{path}: is not a readable Parquet file ({reason}). Write it anew.") from error
-
-
-def _parquet_rows(fields: Fields, path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        columns = [name for name in _wanted(fields) if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=256, columns=columns):
-            yield from batch.to_pylist()
-
-
-def _wanted(fields: Fields) -> tuple[str | None, ...]:
-    return fields.content, fields.path, fields.repository, fields.license
+    fields = source.fields
+    wanted = fields.content, fields.path, fields.repository, fields.license
+    for number, row in enumerate(parquet_rows(path, wanted, f"the source {path.name}"), start=1):
+        text = canonical_json({key: str(value) for key, value in row.items()})
+        yield _read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
 
 
 def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
@@ -156,11 +182,11 @@ def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> 
         return RawItem(where, sha256, sha256_hex(data), size, reason="undecodable", detail=detail)
     path = row.get(fields.path)
     return RawItem(
-        _storable(path) if isinstance(path, str) and path else where,
+        storable_text(path) if isinstance(path, str) and path else where,
         sha256,
         sha256_hex(data),
         len(data),
-        content,
+        plain_text(content),
         _text(row, fields.repository) or source.repository,
         _text(row, fields.license) or source.license,
     )
@@ -168,9 +194,4 @@ def _read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> 
 
 def _text(row: dict[str, Any], field: str | None) -> str | None:
     value = row.get(field) if field else None
-    return _storable(value) if isinstance(value, str) and value else None
-
-
-def _storable(text: str) -> str:
-    """Return a text with lone surrogates, which UTF-8 cannot hold, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return storable_text(value) if isinstance(value, str) and value else None

@@ -5,18 +5,24 @@ partitions (`graph.partitions` copies the keys there).
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import NearDuplicates, Reading, Source, Sources
+from codeio_assets.core.settings.project import NearDuplicates, Reading, SettingsError, Source, Sources
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
 from codeio_assets.sources.reading import RawItem, read_items, source_files
 from codeio_assets.store.blobs import write_atomically
 
+SHARD_BYTES = 128 << 20
+"""A shard's contents are held in memory together; its usual thousand files take a few megabytes."""
+DROPPED = "dropped"
+SOURCES_DROPPED = "dropped_sources.list"
+TAKEDOWNS = "takedowns.jsonl"
 KEY = re.compile(r"^(?P<source>[a-z0-9][a-z0-9_]*)-(?P<number>\d{4,})$")
 
 
@@ -49,13 +55,31 @@ class Shard:
     items: tuple[ShardItem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Takedown:
+    """What a person took down: the path or the content hash of files, why, when, and what had them at that time."""
+
+    what: str
+    why: str
+    at: str
+    files: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+
+    def hits(self, item: ShardItem) -> bool:
+        """Tell whether a file is one of those: its path, or its content by at least 12 digits of its hash."""
+        return item.path == self.what or (len(self.what) >= 12 and item.content_sha256.startswith(self.what))
+
+
 def file_id(source: str, item: ShardItem) -> str:
     """Return the id of the raw file that an item is."""
     return content_id(source=source, path=item.path, content_sha256=item.content_sha256)
 
 
 class ShardRegistry:
-    """The shards of a project, in a folder of `<key>.json` files, with what finds kin in `signatures/<key>.parquet`."""
+    """The shards of a project, in a folder of `<key>.json` files, with what finds kin in `signatures/<key>.parquet`.
+
+    Shards that were dropped stand in `dropped/`, so that their items are not taken for new ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,17 +94,65 @@ class ShardRegistry:
         Raises:
             KeyError: no such shard; the message says how to see those that are there.
         """
-        path = self.folder / f"{key}.json"
+        path = self._file(key)
         if not KEY.match(key) or not path.exists():
             raise KeyError(f"there is no shard {key!r}; `codeio shards` lists and registers them")
+        return self._read(path)
+
+    def _read(self, path: Path) -> Shard:
         data = json.loads(path.read_text(encoding="utf-8"))
         items = [ShardItem(**item) for item in map(_with_tuples, data["items"])]
         return Shard(data["key"], data["source"], tuple(items))
 
+    def dropped(self) -> list[str]:
+        """Return the keys of the shards that were dropped, sorted."""
+        return sorted(path.stem for path in (self.folder / DROPPED).glob("*.json"))
+
+    def drop(self, key: str) -> None:
+        """Take a shard out of what follows; its items stay known, so that they form no new shard.
+
+        Raises:
+            KeyError: no such shard.
+        """
+        self.load(key)
+        (self.folder / DROPPED).mkdir(exist_ok=True)
+        self._file(key).rename(self.folder / DROPPED / f"{key}.json")
+
+    def dropped_sources(self) -> list[str]:
+        """Return the names of the sources that were dropped: nothing of them is registered."""
+        path = self.folder / SOURCES_DROPPED
+        return sorted(json.loads(path.read_text("utf-8"))) if path.exists() else []
+
+    def drop_source(self, name: str) -> None:
+        """Register nothing of a source any more, and drop its shards."""
+        for key in self.keys_of(name):
+            self.drop(key)
+        names = sorted({*self.dropped_sources(), name})
+        write_atomically(self.folder / SOURCES_DROPPED, json.dumps(names).encode())
+
+    def keys_of(self, source: str) -> list[str]:
+        """Return the keys of a source's shards, sorted."""
+        return [key for key in self.keys() if key.rpartition("-")[0] == source]
+
+    def takedowns(self) -> list[Takedown]:
+        """Return what people took down, in that order."""
+        path = self.folder / TAKEDOWNS
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [Takedown(**json.loads(line)) for line in lines]
+
+    def take_down(self, takedown: Takedown) -> None:
+        """Leave out files from now on, wherever they stand."""
+        lines = [json.dumps(asdict(each), ensure_ascii=True) for each in (*self.takedowns(), takedown)]
+        write_atomically(self.folder / TAKEDOWNS, "".join(f"{line}\n" for line in lines).encode())
+
     def taken_down(self, key: str) -> tuple[str, ...]:
         """Return the ids of a shard's files that were taken down, sorted."""
-        path = self.folder / "takedowns" / f"{key}.json"
-        return tuple(sorted(json.loads(path.read_text("utf-8")))) if path.exists() else ()
+        takedowns = self.takedowns()
+        if not takedowns:
+            return ()
+        shard = self.load(key)
+        found = {file_id(shard.source, item) for item in shard.items if any(each.hits(item) for each in takedowns)}
+        return tuple(sorted(found))
 
     def register_new(self, sources: Sources, base: Path) -> list[Shard]:
         """Form shards from all items that no shard holds yet, write them, and return them.
@@ -92,19 +164,25 @@ class ShardRegistry:
             SettingsError: a source's folder or file does not exist.
         """
         known = [self.load(key) for key in self.keys()]
+        known += [self._read(self.folder / DROPPED / f"{key}.json") for key in self.dropped()]
+        left_out = self.dropped_sources()
         seen = {(shard.source, item.file, item.path, item.item_sha256) for shard in known for item in shard.items}
         new: list[Shard] = []
         signatures: list[Signature | None] = []
         for name, source in sources.sources.items():
+            if name in left_out:
+                continue
             fresh: list[ShardItem] = []
-            for item, content in _scan(name, source, base):
+            sizes: list[int] = []
+            for item, raw in _scan(name, source, base):
+                content = raw.content
                 if (name, item.file, item.path, item.item_sha256) not in seen:
                     fresh.append(item)
+                    sizes.append(raw.size_bytes)
                     signatures.append(None if content is None else sign(content, sources.near_duplicates))
             number = 1 + max((_number(shard.key) for shard in known if shard.source == name), default=-1)
-            for start in range(0, len(fresh), source.shard_size):
-                key = f"{name}-{number + start // source.shard_size:04d}"
-                new.append(Shard(key, name, tuple(fresh[start : start + source.shard_size])))
+            for count, part in enumerate(_parts(fresh, sizes, source.shard_size)):
+                new.append(Shard(f"{name}-{number + count:04d}", name, tuple(part)))
         if not new:
             return []
         kept = [self._signatures(shard, sources.near_duplicates) for shard in known]
@@ -114,8 +192,11 @@ class ShardRegistry:
             own, signatures = signatures[: len(shard.items)], signatures[len(shard.items) :]
             write_signatures(self._signature_file(shard.key), own, sources.near_duplicates)
             text = json.dumps(asdict(shard), indent=1, ensure_ascii=True)
-            write_atomically(self.folder / f"{shard.key}.json", text.encode())
+            write_atomically(self._file(shard.key), text.encode())
         return new
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
 
     def _signature_file(self, key: str) -> Path:
         return self.folder / "signatures" / f"{key}.parquet"
@@ -125,8 +206,13 @@ class ShardRegistry:
 
 
 def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
-    """Yield each item of a shard with what the source holds now: None when it is gone or has changed."""
+    """Yield each item of a shard with what the source holds now: None when it is gone or has changed.
+
+    Raises:
+        SettingsError: the source cannot be read, holds nothing, or has lost too much of the shard at once.
+    """
     root = base / source.path
+    _require_source(shard, source, base)
     found: dict[tuple[str, str], RawItem] = {}
     wanted = {item.item_sha256 for item in shard.items}
     for file in dict.fromkeys(item.file for item in shard.items):
@@ -134,8 +220,35 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
         if path.exists():
             items = read_items(source, base, path)
             found |= {(file, item.item_sha256): item for item in items if item.item_sha256 in wanted}
+    lost = sum((item.file, item.item_sha256) not in found for item in shard.items)
+    if lost > 1 and lost > source.max_lost_ratio * len(shard.items):
+        raise _absent(shard, root, f"{lost} of the {len(shard.items)} items of {shard.key} are gone or have changed")
     for item in shard.items:
         yield item, found.get((item.file, item.item_sha256))
+
+
+def _require_source(shard: Shard, source: Reading, base: Path) -> None:
+    """Return when a source can be read and holds something: a mount point that is empty is no empty source."""
+    root = base / source.path
+    try:
+        if source.kind == "directory":
+            with os.scandir(root) as entries:
+                next(entries, None)
+            is_empty = not source_files(shard.source, source, base)
+        else:
+            with root.open("rb") as file:
+                is_empty = not file.read(1)
+    except OSError as error:
+        raise _absent(shard, root, f"it cannot be read ({error.strerror})") from error
+    if is_empty and shard.items:
+        raise _absent(shard, root, "it holds nothing")
+
+
+def _absent(shard: Shard, root: Path, what: str) -> SettingsError:
+    return SettingsError(
+        f"source {shard.source} ({root}): {what}. The rows of {shard.key} stay as they are. Mount or restore the "
+        "source; if the change is meant, set `max_lost_ratio: 1` for it in sources.yaml and materialise again."
+    )
 
 
 def _with_tuples(item: dict[str, Any]) -> dict[str, Any]:
@@ -147,12 +260,26 @@ def _number(key: str) -> int:
     return int(match["number"]) if match else -1
 
 
-def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, str | None]]:
+def _parts(items: list[ShardItem], sizes: list[int], most: int) -> Iterator[list[ShardItem]]:
+    """Yield the items in parts of so many at most, and of so many bytes that a part fits in memory."""
+    part: list[ShardItem] = []
+    total = 0
+    for item, size in zip(items, sizes, strict=True):
+        if part and (len(part) >= most or total + size > SHARD_BYTES):
+            yield part
+            part, total = [], 0
+        part.append(item)
+        total += size
+    if part:
+        yield part
+
+
+def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem]]:
     root = base / source.path
     for path in source_files(name, source, base):
         file = path.relative_to(root).as_posix() if source.kind == "directory" else ""
         for item in read_items(source, base, path):
-            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256), item.content
+            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256), item
 
 
 def _with_kin(known: list[Shard], new: list[Shard], kin: list[Kin]) -> list[Shard]:

@@ -13,13 +13,18 @@ from typing import Any
 from codeio_assets.core.method.verdicts import Direction, Judgement, Rule, judge_input, judge_output, read_input_answer
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 
+LEAP_S = 1.7
+"""How far clocks leap at each look when pairs are confirmed: a run time in whole seconds shows, and few looks are no
+minute, so that what has a generous limit of time is not blamed for having one."""
 REFERENCE = Variant(hash_seed=0, random_seed=0, clock_s=1_700_000_000.0)
-CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0)
+CHANGED = Variant(hash_seed=1, random_seed=1, clock_s=1_000_000_000.0, clock_leap_s=LEAP_S, elsewhere=True)
 FURTHER = tuple(replace(CHANGED, hash_seed=seed, random_seed=seed) for seed in (2, 3, 4))
 """Two hash seeds may give a small set the same order: of 7,536 real pairs 4 passed with two and failed with a third."""
 FURTHER_WITH_CHANCE = tuple(replace(REFERENCE, random_seed=seed) for seed in range(5, 17))
 """A rare draw of chance, such as a choice between equals, shows under few random seeds."""
 SLOWEST_SHOWN = 20
+CALLS_AT_ONCE = 16
+"""Predicted inputs whose outcomes, up to 1 MiB each, are held together."""
 
 
 class InfrastructureError(Exception):
@@ -134,9 +139,11 @@ def judge_claims(claims: Sequence[Claim], sandbox: Sandbox, rule: Rule, tally: T
     todo: list[Job] = []
     for inputs in predicted.values():
         claim = claims[next(iter(inputs))]
-        job = Job(str(len(todo)), claim.code, claim.entry, tuple(inputs.values()), variant=REFERENCE)
-        jobs[job.job_id] = inputs
-        todo.append(job)
+        for first in range(0, len(inputs), CALLS_AT_ONCE):
+            part = dict(list(inputs.items())[first : first + CALLS_AT_ONCE])
+            name, calls = str(len(todo)), tuple(part.values())
+            jobs[name] = part
+            todo.append(Job(name, claim.code, claim.entry, calls, first=first, variant=REFERENCE))
     for job, outcomes in execute(todo, sandbox, tally):
         for (number, text), outcome in zip(jobs[job.job_id].items(), outcomes, strict=True):
             judged[number] = judge_input(
@@ -149,6 +156,21 @@ def judge_claims(claims: Sequence[Claim], sandbox: Sandbox, rule: Rule, tally: T
                 rule,
             )
     return [judged[number] for number in range(len(claims))]
+
+
+def variants_by_cause(changed: Variant = CHANGED) -> tuple[tuple[str, Variant], ...]:
+    """Return causes of an unstable output, each with surroundings that differ from the reference in that thing alone.
+
+    What changes when nothing does has looked at how much time passes, and comes before what it could be mistaken for.
+    """
+    return (
+        ("time", replace(REFERENCE, clock_s=changed.clock_s)),
+        ("time", REFERENCE),
+        ("time", replace(REFERENCE, clock_leap_s=changed.clock_leap_s)),
+        ("random", replace(REFERENCE, random_seed=changed.random_seed)),
+        ("hash_order", replace(REFERENCE, hash_seed=changed.hash_seed)),
+        ("machine", replace(REFERENCE, elsewhere=changed.elsewhere)),
+    )
 
 
 def describe(outcome: Outcome) -> str:

@@ -100,6 +100,7 @@ def _try_completions(
             client.model,
             prompts["complete_function"].fill(name=file.opened.name, content=file.opened.file_without_body),
             _with_seed(settings.call, trial),
+            file.row["file_id"],
         )
         for file, trial in asked
         if file.opened

@@ -1,7 +1,8 @@
 """io_pairs: drawing inputs, executing them, and proving that each stored pair reproduces (CodeI/O, sec. 2.3).
 
-An input is canonical JSON before the call; every kept pair gave the same output in a second process under another hash
-seed, clock and random state. What does not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
+An input is JSON before the call, in the order in which its generator wrote it; every kept pair gave the same output in
+further processes, under other hash seeds, clocks and random states, and on what looks like another machine. What does
+not live here: the decisions (`core.method.io_pairs`), isolation (`sandbox`).
 """
 
 import re
@@ -13,13 +14,24 @@ import polars as pl
 
 from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import canonical_text, content_id, same_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.steps.executing import CHANGED, FURTHER, FURTHER_WITH_CHANCE, REFERENCE, Tally, describe, execute
+from codeio_assets.steps.executing import (
+    CHANGED,
+    FURTHER,
+    FURTHER_WITH_CHANCE,
+    REFERENCE,
+    Tally,
+    describe,
+    execute,
+    variants_by_cause,
+)
 from codeio_assets.steps.result import Row, StepResult, account, rejection
 
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3
+BULK_CHARACTERS = 1 << 16
+"""A value as JSON that is longer breaks every limit of the complexity rule."""
 EXECUTED_INPUTS = 10
 """Distinct inputs executed per function, whatever the cap (CodeI/O, appendix A: up to 10)."""
 
@@ -171,21 +183,36 @@ def _outcomes(
     together: bool = False,
 ) -> dict[str, dict[str, Outcome]]:
     """Execute inputs of several functions; return function -> input -> outcome."""
+    by_id = {each.function_id: each for each in candidates}
     jobs = [
         Job(each.function_id, each.code, calls=tuple(texts), variant=variant, together=together and len(texts) > 1)
-        for each in candidates
+        for each in by_id.values()
         if (texts := inputs.get(each.function_id))
     ]
     found: dict[str, dict[str, Outcome]] = {}
     tally.begin("executing inputs" if variant == REFERENCE else "confirming outputs", len(jobs))
     for job, outcomes in execute(jobs, sandbox, tally):
-        found[job.job_id] = dict(zip(job.calls, outcomes, strict=True))
+        any_size = by_id[job.job_id].draws.any_size
+        light = [outcome if any_size else _without_bulk(outcome) for outcome in outcomes]
+        found[job.job_id] = dict(zip(job.calls, light, strict=True))
     return found
+
+
+def _without_bulk(outcome: Outcome) -> Outcome:
+    """Return an outcome without a value that is far too large, and with why: many of those would fill the memory."""
+    value = outcome.value_json
+    if value is None or len(value) <= BULK_CHARACTERS:
+        return outcome
+    reason = reject_output(outcome.status, value) or "output_missing"
+    return replace(outcome, value_json=None, error_type=reason, message=explain(reason, value))
 
 
 def _keep(candidate: Candidate, text: str, outcome: Outcome) -> None:
     """Take the outcome of one input: an output, or a reason for a loss."""
     value = outcome.value_json
+    if outcome.status == "ok" and value is None:  # it was too large to be kept
+        candidate.draws.lose(outcome.error_type or "output_missing", outcome.message or "")
+        return
     reason = reject_output(outcome.status, value, any_size=candidate.draws.any_size)
     if reason is None and value is not None:
         candidate.outputs[text] = value
@@ -226,19 +253,6 @@ def _blame(unstable: list[Candidate], changed: Variant, sandbox: Sandbox, tally:
         candidate.problem = candidate.problem or ("nondeterministic", "two executions gave different outputs")
 
 
-def variants_by_cause(changed: Variant = CHANGED) -> tuple[tuple[str, Variant], ...]:
-    """Return causes of an unstable output, each with surroundings that differ from the reference in that thing alone.
-
-    What changes when nothing does has looked at how much time passes, and comes before what it could be mistaken for.
-    """
-    return (
-        ("time", replace(REFERENCE, clock_s=changed.clock_s)),
-        ("time", REFERENCE),
-        ("random", replace(REFERENCE, random_seed=changed.random_seed)),
-        ("hash_order", replace(REFERENCE, hash_seed=changed.hash_seed)),
-    )
-
-
 def _execute_alone(candidates: list[Candidate], sandbox: Sandbox, tally: Tally) -> None:
     """Replace the outputs of candidates by what each call gives in a process of its own."""
     inputs = {candidate.function_id: tuple(candidate.outputs) for candidate in candidates}
@@ -259,7 +273,7 @@ def _unstable(
         candidate
         for candidate in candidates
         if any(
-            outcome.value_json != candidate.outputs[text]
+            not same_json(outcome.value_json, candidate.outputs[text])
             for text, outcome in outcomes.get(candidate.function_id, {}).items()
         )
     ]
@@ -288,15 +302,15 @@ def chosen_inputs(candidate: Candidate, cap: int) -> list[str]:
     repeated: list[str] = []
     seen: set[str] = set()
     for text, output in candidate.outputs.items():
-        (repeated if output in seen else fresh).append(text)
-        seen.add(output)
+        (repeated if canonical_text(output) in seen else fresh).append(text)
+        seen.add(canonical_text(output))
     return (fresh + repeated)[:cap]
 
 
 def _pair_rows(candidate: Candidate, cap: int) -> list[Row]:
     return [
         {
-            "pair_id": content_id(function_id=candidate.function_id, input_json=text),
+            "pair_id": content_id(function_id=candidate.function_id, input_json=canonical_text(text)),
             "function_id": candidate.function_id,
             "source": candidate.source,
             "pair_index": index,

@@ -26,7 +26,7 @@ def predict(
     kept = settled(previous)
     ordered = tasks.sort("function_id", "direction", "task_id").to_dicts()
     asked = [task for task in ordered if (task["task_id"], 1) not in kept]
-    requests = [request(client.model, [("user", task["prompt"])], call) for task in asked]
+    requests = [request(client.model, [("user", task["prompt"])], call, task["function_id"]) for task in asked]
     responses = client.complete(requests)
     rows = [kept[task["task_id"], 1] for task in ordered if (task["task_id"], 1) in kept]
     rows += [prediction_row(task, 1, response) for task, response in zip(asked, responses, strict=True)]

@@ -13,12 +13,11 @@ from itertools import islice
 from typing import Any
 
 from codeio_assets.core.method.io_pairs import is_degenerate
-from codeio_assets.core.values.canonical import Json, canonical_json, content_id, sha256_hex
+from codeio_assets.core.values.canonical import Json, canonical_text, content_id, same_json, sha256_hex, written_json
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.core.values.public_rule import misjudges
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
-from codeio_assets.steps.executing import REFERENCE, describe, execute
-from codeio_assets.steps.io_pairs import variants_by_cause
+from codeio_assets.steps.executing import REFERENCE, describe, execute, variants_by_cause
 from codeio_assets.steps.result import Row, StepResult, account
 
 CHUNK = 200
@@ -47,8 +46,8 @@ class Case:
 
     @property
     def inputs(self) -> list[str]:
-        """The recorded inputs as canonical JSON."""
-        return [canonical_json(pair["input"]) for pair in self.pairs]
+        """The recorded inputs as JSON, in the order recorded."""
+        return [written_json(pair["input"]) for pair in self.pairs]
 
     def results(self) -> list[str]:
         """Return for each pair `reproduces` or the cause why not."""
@@ -69,7 +68,11 @@ class Case:
 
 
 def examine(cases: Sequence[Case], sandbox: Sandbox) -> None:
-    """Execute the pairs of some functions and find the cause of what differs."""
+    """Execute the pairs of some functions and find the cause of what differs.
+
+    Raises:
+        InfrastructureError: some execution ended as `infrastructure`, and so says nothing about its pair.
+    """
     by_number = {case.number: case for case in cases}
     for number, outcomes in _outcomes(cases, sandbox, REFERENCE):
         by_number[number].outcomes = outcomes
@@ -81,7 +84,7 @@ def examine(cases: Sequence[Case], sandbox: Sandbox) -> None:
         for number, outcomes in _outcomes(suspects, sandbox, variant):
             case = by_number[number]
             for index in case.differing():
-                if outcomes[index].value_json != case.outcomes[index].value_json:
+                if not same_json(outcomes[index].value_json, case.outcomes[index].value_json):
                     case.causes.setdefault(index, cause)
     mutating = _mutating(suspects, sandbox)
     for case in suspects:
@@ -91,7 +94,11 @@ def examine(cases: Sequence[Case], sandbox: Sandbox) -> None:
 
 
 def audit_published(functions: Iterable[Case], sandbox: Sandbox) -> StepResult:
-    """Audit published functions: one row per recorded pair, and in `info` the counts of what was found."""
+    """Audit published functions: one row per recorded pair, and in `info` the counts of what was found.
+
+    Raises:
+        InfrastructureError: some execution ended as `infrastructure`.
+    """
     rows: list[Row] = []
     seen_code: set[str] = set()
     pending = iter(functions)
@@ -106,24 +113,25 @@ def audit_published(functions: Iterable[Case], sandbox: Sandbox) -> StepResult:
 
 def _rows(case: Case, seen_code: set[str]) -> Iterable[Row]:
     """Yield the rows of one function; the codes seen so far tell whether it stands twice."""
-    outputs = [canonical_json(pair["output"]) for pair in case.pairs]
+    outputs = [written_json(pair["output"]) for pair in case.pairs]
     code = sha256_hex(" ".join(case.code.split()))
     is_repeated = code in seen_code
     seen_code.add(code)
     inputs = case.inputs
+    same_inputs, same_outputs = list(map(canonical_text, inputs)), list(map(canonical_text, outputs))
     for index, (result, given, output) in enumerate(zip(case.results(), inputs, outputs, strict=True)):
         yield {
-            "pair_id": content_id(function=case.number, code=code, index=index, input_json=given),
+            "pair_id": content_id(function=case.number, code=code, index=index, input_json=same_inputs[index]),
             "function_number": case.number,
             "pair_index": index,
             "entry": case.entry,
             "result": result,
             "input_json": given,
             "output_json": output,
-            "now_json": canonical_json(case.now(index)),
+            "now_json": written_json(case.now(index)),
             "is_degenerate": len(outputs) > 1 and is_degenerate(outputs),
-            "repeats_input": given in inputs[:index],
-            "repeats_input_prompt": output in outputs[:index],
+            "repeats_input": same_inputs[index] in same_inputs[:index],
+            "repeats_input_prompt": same_outputs[index] in same_outputs[:index],
             "repeats_function": is_repeated,
             "misjudged": misjudges(case.pairs[index]["output"]),
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.values.canonical import sha256_hex
+from codeio_assets.core.values.canonical import same_json, sha256_hex
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
 from codeio_assets.steps.executing import CHANGED, describe, execute
@@ -41,7 +41,7 @@ def differing_pairs(pairs: pl.DataFrame, functions: pl.DataFrame, sandbox: Sandb
     rows: list[Row] = []
     for job, outcomes in execute(jobs, sandbox):
         for pair, outcome in zip(groups[job.job_id], outcomes, strict=True):
-            if outcome.value_json != pair["output_json"]:
+            if not same_json(outcome.value_json, pair["output_json"]):
                 kept = {name: pair[name] for name in ("pair_id", "function_id", "input_json", "output_json")}
                 rows.append(kept | {"now": outcome.value_json or describe(outcome)})
     return sorted(rows, key=lambda row: row["pair_id"])
@@ -58,13 +58,17 @@ def differing_verdicts(verdicts: pl.DataFrame, evidence: Evidence, sandbox: Sand
     chosen = pl.col("prediction_id").is_in(verdicts["prediction_id"].to_list())
     again = judge(replace(evidence, predictions=evidence.predictions.filter(chosen)), sandbox, rule).tables["verdicts"]
     now = {row["prediction_id"]: row for row in again.to_dicts()}
-    compared = ("status", "predicted_json", "executed_output_json")
     rows: list[Row] = []
     for row in verdicts.to_dicts():
         other = now.get(row["prediction_id"])
         if other and {row["status"], other["status"]} & AT_A_LIMIT:
             continue
-        if other is None or any(row[name] != other[name] for name in compared):
+        if other is None or not _same_verdict(row, other):
             kept = {name: row[name] for name in ("prediction_id", "task_id", "status", "predicted_json")}
             rows.append(kept | {"now": other["status"] if other else "no such prediction"})
     return rows
+
+
+def _same_verdict(one: Row, other: Row) -> bool:
+    values = ("predicted_json", "executed_output_json")
+    return one["status"] == other["status"] and all(same_json(one[name], other[name]) for name in values)

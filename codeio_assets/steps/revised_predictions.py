@@ -98,7 +98,7 @@ def _ask_again(
         )
     asked = [item for item in items if (item["task_id"], turn) not in kept]
     responses = reviser.client.complete(
-        [request(reviser.client.model, talks[item["task_id"]], reviser.call) for item in asked]
+        [request(reviser.client.model, talks[item["task_id"]], reviser.call, item["function_id"]) for item in asked]
     )
     rows = [kept[item["task_id"], turn] for item in items if (item["task_id"], turn) in kept]
     return rows + [prediction_row(item, turn, response) for item, response in zip(asked, responses, strict=True)]

@@ -52,10 +52,13 @@ def decoding(call: ModelCall) -> Decoding:
     return Decoding(call.temperature, call.top_p, call.max_tokens, call.seed, call.stop)
 
 
-def request(model: str, messages: list[tuple[str, str]], call: ModelCall) -> ChatRequest:
-    """Return a request from (role, text) messages, as the settings of its stage want it."""
+def request(model: str, messages: list[tuple[str, str]], call: ModelCall, affinity: str = "") -> ChatRequest:
+    """Return a request from (role, text) messages, as the settings of its stage want it.
+
+    `affinity` names what the prompts of several requests begin with: the function that they are about.
+    """
     chat = tuple(Message(role, text) for role, text in messages)  # pyright: ignore[reportArgumentType]
-    return ChatRequest(model, folded(chat) if call.system_messages == "fold" else chat, decoding(call))
+    return ChatRequest(model, folded(chat) if call.system_messages == "fold" else chat, decoding(call), affinity)
 
 
 @dataclass(frozen=True)

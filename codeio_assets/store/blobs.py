@@ -207,7 +207,7 @@ class StagedFile:
         """Give the file its name in the same folder, durably. An equal file of that name stays, made young."""
         _sync_file(self._raw)
         target = self._path.with_name(name)
-        if _sha256_of(target) == self.file.sha256:
+        if sha256_of(target) == self.file.sha256:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(target)
                 return
@@ -311,7 +311,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sha256_of(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
+    """Return the hash of a file, 64 hex digits; None when there is none."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

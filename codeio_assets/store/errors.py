@@ -1,4 +1,7 @@
-"""The one error of the store's boundary."""
+"""The one error of the store's boundary, and those of the libraries beneath it."""
+
+import duckdb
+import polars as pl
 
 
 class StoreError(Exception):
@@ -6,3 +9,9 @@ class StoreError(Exception):
 
     Whatever was committed before is still there and whole.
     """
+
+
+READ_ERRORS = (OSError, duckdb.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""Polars panics, beside every class of errors, on some damaged files."""
+WRONG_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
+"""The caller's fault, not that of a file."""

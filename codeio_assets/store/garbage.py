@@ -58,6 +58,12 @@ def collect(
     )
 
 
+def files_of_partitions(blobs: Blobs, partitions: set[str]) -> set[str]:
+    """Return the files of every version of every table in some partitions."""
+    found = ((name, layout.parse_table_file(name)) for name in blobs.walk(layout.TABLES))
+    return {name for name, file in found if file and file.partition in partitions}
+
+
 def _candidates(blobs: Blobs) -> set[str]:
     versions = {name for name in blobs.walk(layout.TABLES) if layout.parse_table_file(name)}
     leftovers = {name for folder in SWEPT_FOR_LEFTOVERS for name in blobs.walk(folder) if _is_leftover(name)}

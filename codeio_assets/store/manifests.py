@@ -64,6 +64,30 @@ class Manifest(BaseModel):
     info: dict[str, Json]
     written_at: str
 
+    @classmethod
+    def of(
+        cls,
+        asset: str,
+        partition: str,
+        *,
+        run_id: str,
+        fingerprint: str,
+        upstream: dict[str, str],
+        info: dict[str, Json],
+    ) -> Self:
+        """Return the manifest of a partition that has no tables yet."""
+        return cls(
+            asset=asset,
+            partition=partition,
+            version=data_version({}),
+            tables={},
+            run_id=run_id,
+            fingerprint=fingerprint,
+            upstream=upstream,
+            info=info,
+            written_at="",
+        )
+
     @property
     def commit(self) -> str:
         """Identity of the commit: equal tables that were committed twice have two."""
@@ -93,6 +117,18 @@ def data_version(tables: Mapping[str, TableVersion]) -> str:
     return content_id(tables={name: table.sha256 for name, table in tables.items()})
 
 
+def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the info of a commit as JSON gives it back.
+
+    Raises:
+        StoreError: it holds something that is no JSON value.
+    """
+    try:
+        return json.loads(json.dumps(dict(info)))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The info of a commit must be JSON values: {error}. Nothing was written.") from error
+
+
 class ManifestReader:
     """Reads the manifests of a folder; keeps those parsed whose file has not changed since."""
 
@@ -117,6 +153,12 @@ class ManifestReader:
             StoreError: the file is damaged.
         """
         name = layout.manifest_file(asset, partition, self._folder)
+        try:
+            return self._get(name, asset, partition)
+        except OSError as error:
+            raise _damaged(self._blobs, name, error.strerror or str(error)) from error
+
+    def _get(self, name: str, asset: str, partition: str) -> Manifest | None:
         signature = self._blobs.signature(name)
         if signature is None:
             return None
@@ -134,9 +176,35 @@ class ManifestReader:
         return manifest
 
     def all(self, asset: str) -> list[Manifest]:
-        """Return the manifests of all partitions of an asset, sorted by key."""
+        """Return the manifests of all partitions of an asset, sorted by key.
+
+        Raises:
+            StoreError: one is damaged.
+        """
         found = (self.get(asset, partition) for partition in self.partitions(asset))
         return [manifest for manifest in found if manifest]
+
+    def whole(self, asset: str) -> list[Manifest]:
+        """Return the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
+        found = (self._or_none(asset, partition) for partition in self.partitions(asset))
+        return [manifest for manifest in found if manifest]
+
+    def damaged(self) -> dict[tuple[str, str], StoreError]:
+        """Return (asset, partition) -> error of the manifests that cannot be read."""
+        found: dict[tuple[str, str], StoreError] = {}
+        for asset in self.assets():
+            for partition in self.partitions(asset):
+                try:
+                    self.get(asset, partition)
+                except StoreError as error:
+                    found[asset, partition] = error
+        return found
+
+    def _or_none(self, asset: str, partition: str) -> Manifest | None:
+        try:
+            return self.get(asset, partition)
+        except StoreError:
+            return None
 
     def _parse(self, name: str, data: bytes) -> Manifest:
         try:
@@ -145,7 +213,7 @@ class ManifestReader:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise _damaged(self._blobs, name, f"{where}: {first['msg']}" if where else first["msg"]) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _damaged(self._blobs, name, str(error)) from error
 
 

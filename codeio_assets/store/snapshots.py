@@ -4,7 +4,7 @@ What does not live here: removing what no pin names (`garbage`).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
@@ -72,6 +72,15 @@ class Snapshot(BaseModel):
 
     def _of(self, partitions: set[str]) -> "Snapshot":
         return Snapshot(entries=tuple(entry for entry in self.entries if entry.partition in partitions))
+
+
+Files = dict[str, list[TableVersion]]
+"""Table -> files."""
+
+
+def each_file(files: Files) -> Iterator[TableVersion]:
+    """Yield the files of all tables."""
+    return (version for versions in files.values() for version in versions)
 
 
 def files_by_table(commits: Iterable[dict[str, TableVersion]]) -> dict[str, list[TableVersion]]:
@@ -169,6 +178,21 @@ class SnapshotShelf:
                 where = self._blobs.path(f"{layout.PINS}/{file}")
                 raise StoreError(f"The pin {where} is damaged ({error!r}): remove the file and pin again.") from error
         return found
+
+    def pinned_files(self) -> tuple[list[TableVersion], list[StoreError]]:
+        """Return the files of all pinned snapshots, and the errors of those that cannot be read.
+
+        Raises:
+            StoreError: a pin's file is damaged.
+        """
+        files: list[TableVersion] = []
+        unreadable: list[StoreError] = []
+        for snapshot_id in sorted(set(self.pins().values())):
+            try:
+                files += each_file(self.load(snapshot_id).by_table())
+            except StoreError as error:
+                unreadable.append(error)
+        return files, unreadable
 
     def _write_pin(self, name: str, snapshot_id: str) -> None:
         self._blobs.put(layout.pin_file(name), json.dumps({"snapshot": snapshot_id}).encode())

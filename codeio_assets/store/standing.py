@@ -135,6 +135,11 @@ class Standing:
             self.withdraw(manifest.asset, manifest.partition)
         return True
 
+    def sign(self, manifest: Manifest) -> None:
+        """Replace the live manifest of a partition by one with the same tables and another fingerprint."""
+        with self._blobs.locked(layout.lock_file(manifest.asset, manifest.partition)):
+            self._blobs.put(layout.manifest_file(manifest.asset, manifest.partition), manifest.to_json())
+
     def spare(self, replaced: Manifest | None) -> None:
         """Start the grace period of the versions that are about to be replaced."""
         for version in replaced.tables.values() if replaced else ():

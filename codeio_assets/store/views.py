@@ -5,6 +5,7 @@ view `<name>`, in the order of the names. Each table has its columns and `part`,
 What does not live here: which files are live (`warehouse`).
 """
 
+import contextlib
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -14,7 +15,7 @@ from string import Template
 import duckdb
 
 from codeio_assets.core.tables.data import TABLES
-from codeio_assets.store.blobs import Blobs
+from codeio_assets.store.blobs import replace_durably, temporary_path
 from codeio_assets.store.manifests import TableVersion
 from codeio_assets.store.parquet import column_types
 
@@ -23,22 +24,52 @@ VIEWS_FOLDER = Path(__file__).resolve().parents[2] / "sql" / "views"
 _SQL_TYPES = {"large_string": "varchar", "int64": "bigint", "double": "double", "bool": "boolean"}
 
 
+DamagedPartitions = Mapping[str, Sequence[tuple[str, str]]]
+"""Table -> (partition, message) of those whose manifest cannot be read."""
+
+
 def create_views(
     connection: duckdb.DuckDBPyConnection,
     files: Mapping[str, Sequence[TableVersion]],
-    blobs: Blobs,
+    lost: DamagedPartitions,
     tables: Collection[str] | None = None,
 ) -> None:
     """Create or replace the view of every table, then the derived views; or of some tables alone.
+
+    The views name files from the warehouse's folder, in which the connection has its temporary folder.
 
     Raises:
         duckdb.Error: a file is gone or damaged, or a derived view does not fit the tables.
     """
     shown = TABLES if tables is None else tables
-    statements = [view_of(table, files.get(table, ()), blobs) for table in shown]
+    statements = [view_of(table, files.get(table, ()), lost.get(table, ())) for table in shown]
     derived = derived_views() if tables is None else {}
     statements += [f"create or replace view {identifier(name)} as\n{query}" for name, query in derived.items()]
     connection.execute(";\n".join(statements))
+
+
+def write_views(
+    target: Path,
+    files: Mapping[str, Sequence[TableVersion]],
+    lost: DamagedPartitions,
+    settings: dict[str, str | bool | int | float | list[str]],
+) -> None:
+    """Write a database with all views in one step, in the folder of the warehouse.
+
+    Raises:
+        duckdb.Error: as for `create_views`; `duckdb.IOException` also where the disk is full or not writable.
+        StoreError: it cannot take its place.
+    """
+    temporary = temporary_path(target.parent)
+    try:
+        with duckdb.connect(str(temporary), config=settings) as connection:
+            create_views(connection, files, lost)
+            create_comments(connection)
+        replace_durably(temporary, target)
+    finally:
+        for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def create_comments(connection: duckdb.DuckDBPyConnection) -> None:
@@ -54,13 +85,27 @@ def create_comments(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(";\n".join(statements))
 
 
-def view_of(table: str, files: Sequence[TableVersion], blobs: Blobs) -> str:
+def view_of(table: str, files: Sequence[TableVersion], damaged: Sequence[tuple[str, str]] = ()) -> str:
     """Return the statement that makes a table's view."""
+    return "\n".join([_view_of_files(table, files), *(_lost_rows(table, *one) for one in damaged)])
+
+
+def _lost_rows(table: str, partition: str, message: str) -> str:
+    columns = ", ".join(
+        f"cast(error({literal(message)}) as {_SQL_TYPES[kind]}) as {identifier(name)}"
+        for name, kind in column_types(table).items()
+    )
+    return _template("_damaged_partition").substitute(
+        columns=columns, part=literal(partition), message=literal(message)
+    )
+
+
+def _view_of_files(table: str, files: Sequence[TableVersion]) -> str:
     if not files:
         types = column_types(table).items()
         columns = ", ".join(f"cast(null as {_SQL_TYPES[kind]}) as {identifier(name)}" for name, kind in types)
         return _template("_empty_table").substitute(view=identifier(table), columns=columns)
-    paths = ", ".join(literal(_without_glob(str(blobs.path(file.file)))) for file in files)
+    paths = ", ".join(literal(file.file) for file in files)
     wanted = column_types(table)
     present = {name for file in files for name in file.columns}
     differ = any(file.columns != files[0].columns for file in files)
@@ -91,11 +136,6 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Return a text quoted for SQL."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _without_glob(path: str) -> str:
-    """Return a path that DuckDB takes as it stands and not as a pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
 
 
 @cache

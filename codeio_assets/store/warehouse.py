@@ -5,10 +5,7 @@ number of processes may write and read at once without locks; of two commits to 
 What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
-import contextlib
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,19 +14,21 @@ import polars as pl
 
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.store import layout
-from codeio_assets.store.blobs import Blobs, replace_durably, temporary_path
-from codeio_assets.store.errors import StoreError
-from codeio_assets.store.garbage import GarbageReport, collect
-from codeio_assets.store.manifests import Manifest, ManifestReader, TableVersion, data_version
-from codeio_assets.store.parquet import Tabular, changed_columns, column_types, columns_of, write_parquet
-from codeio_assets.store.snapshots import Snapshot, SnapshotShelf, files_by_table, snapshot_of
+from codeio_assets.store.blobs import Blobs
+from codeio_assets.store.committing import WHATEVER_IS_THERE, Committer
+from codeio_assets.store.errors import READ_ERRORS, WRONG_QUERY, StoreError
+from codeio_assets.store.garbage import GarbageReport, collect, files_of_partitions
+from codeio_assets.store.lost import lost_partitions, raise_if_lost
+from codeio_assets.store.manifests import Manifest, ManifestReader, json_object
+from codeio_assets.store.parquet import Tabular, columns_of
+from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, files_by_table, snapshot_of
 from codeio_assets.store.standing import Standing
-from codeio_assets.store.views import create_comments, create_views
+from codeio_assets.store.verification import Verifier, VerifyReport, require_present_columns
+from codeio_assets.store.views import create_views, write_views
 
 READ_ATTEMPTS = 3
 """Resolving anew helps when a collection removed a version between resolving and opening it."""
 
-Files = dict[str, list[TableVersion]]
 Result = TypeVar("Result")
 
 
@@ -48,6 +47,8 @@ class Warehouse:
         self._manifests = ManifestReader(self._blobs)
         self._shelf = SnapshotShelf(self._blobs)
         self.standing = Standing(self._blobs, self._manifests)
+        self._committer = Committer(self._blobs, self._manifests, self.standing)
+        self._verifier = Verifier(self._blobs)
         self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self.root / ".spill")}
         self._settings |= {"memory_limit": memory_limit} if memory_limit else {}
         self._settings |= {"threads": threads} if threads else {}
@@ -65,7 +66,7 @@ class Warehouse:
         upstream: Mapping[str, str] | None = None,
         info: Mapping[str, Json] | None = None,
         awaits_checks: bool = False,
-        replaces: Manifest | Literal["whatever is there"] | None = "whatever is there",
+        replaces: Manifest | Literal["whatever is there"] | None = WHATEVER_IS_THERE,
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
@@ -77,57 +78,19 @@ class Warehouse:
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
-        layout.manifest_file(asset, partition)
-        self._check_owner(asset, partition, tables)
-        extra = _json_object(info or {})
-        versions = {name: self._write_version(name, partition, tables[name]) for name in sorted(tables)}
-        manifest = Manifest(
-            asset=asset,
-            partition=partition,
-            version=data_version(versions),
-            tables=versions,
-            run_id=run_id,
-            fingerprint=fingerprint,
-            upstream=dict(upstream or {}),
-            info=extra,
-            written_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        return self._committer.commit(
+            Manifest.of(
+                asset,
+                partition,
+                run_id=run_id,
+                fingerprint=fingerprint,
+                upstream=dict(upstream or {}),
+                info=json_object(info or {}),
+            ),
+            tables,
+            awaits_checks=awaits_checks,
+            replaces=replaces,
         )
-        with self._blobs.locked(layout.lock_file(asset, partition)):
-            if replaces != "whatever is there":
-                self.standing.refuse_other_than(replaces, asset, partition)
-            with contextlib.suppress(StoreError):  # a damaged manifest is mended by replacing it
-                self.standing.spare(self.standing.latest(asset, partition))
-            if awaits_checks:
-                self.standing.put(manifest)
-            else:
-                self._blobs.put(layout.manifest_file(asset, partition), manifest.to_json())
-                self.standing.withdraw(asset, partition)
-        return manifest
-
-    def _write_version(self, table: str, partition: str, data: Tabular) -> TableVersion:
-        columns = column_types(table)
-        with self._blobs.staged(layout.table_folder(table, partition)) as staged:
-            rows = write_parquet(table, data, staged.file)
-            version = layout.version_of(staged.file.sha256)
-            staged.publish(f"{version}.parquet")
-        return TableVersion(
-            version=version,
-            file=layout.table_file(table, partition, version),
-            rows=rows,
-            bytes=staged.file.bytes_written,
-            sha256=staged.file.sha256,
-            columns=columns,
-        )
-
-    def _check_owner(self, asset: str, partition: str, tables: Iterable[str]) -> None:
-        for other in self._manifests.assets():
-            manifest = None if other == asset else self._manifests.get(other, partition)
-            for name in tables:
-                if manifest and name in manifest.tables:
-                    raise StoreError(
-                        f"Table {name!r} of partition {partition!r} is written by the asset {other!r}; a table has "
-                        f"one writer, so {asset!r} cannot write it."
-                    )
 
     # -- what is committed --------------------------------------------------------------------------------------
 
@@ -150,9 +113,21 @@ class Warehouse:
     def writer_of(self, table: str) -> str | None:
         """Return the asset that writes a table, as the manifests tell; None when nobody has."""
         for asset in self._likely_writers(table):
-            if any(table in manifest.tables for manifest in self._manifests.all(asset)):
+            if any(table in manifest.tables for manifest in self._manifests.whole(asset)):
                 return asset
         return None
+
+    def _writer_or_damage(self, table: str, partition: str | None) -> str | None:
+        """Return the asset that writes a table.
+
+        Raises:
+            StoreError: none is known, and a manifest that might tell is damaged.
+        """
+        if (writer := self.writer_of(table)) is None:
+            for (asset, of), damage in self._manifests.damaged().items():
+                if partition in (None, of) and not self._manifests.whole(asset):
+                    raise damage
+        return writer
 
     def _likely_writers(self, table: str) -> list[str]:
         """Return all assets, those first whose name the table's begins with."""
@@ -179,7 +154,7 @@ class Warehouse:
 
         def load(files: Files) -> pl.DataFrame:
             versions = files.get(table, [])
-            _check_schema(table, versions)
+            require_present_columns(table, versions)
             if not versions:
                 return pl.DataFrame(schema={name: schema[name] for name in wanted})
             paths = [self._blobs.path(version.file) for version in versions]
@@ -204,9 +179,11 @@ class Warehouse:
         """
 
         def run(files: Files) -> pl.DataFrame:
-            with self._connect(files, tables) as connection:
+            with self._connect(files, lost, tables) as connection:
                 relation = connection.sql(query, params=parameters)
                 return pl.DataFrame(relation)
+
+        lost = {} if snapshot else lost_partitions(self._manifests, self.writer_of)
 
         return self._with_files(lambda: self._all_files(snapshot), run, retry=snapshot is None)
 
@@ -220,14 +197,20 @@ class Warehouse:
         Raises:
             StoreError: a file is gone or damaged.
         """
+        lost = {} if snapshot else lost_partitions(self._manifests, self.writer_of)
         return self._with_files(
-            lambda: self._all_files(snapshot), lambda files: self._connect(files, tables), retry=snapshot is None
+            lambda: self._all_files(snapshot), lambda files: self._connect(files, lost, tables), retry=snapshot is None
         )
 
-    def _connect(self, files: Files, tables: Collection[str] | None) -> duckdb.DuckDBPyConnection:
+    def _connect(
+        self,
+        files: Files,
+        lost: dict[str, list[tuple[str, str]]] | None = None,
+        tables: Collection[str] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:", config=self._settings)
         try:
-            create_views(connection, files, self._blobs, tables)
+            create_views(connection, files, lost or {}, tables)
         except BaseException:
             connection.close()
             raise
@@ -239,18 +222,17 @@ class Warehouse:
         if snapshot is not None:
             files = snapshot.by_table().get(table, [])
             return {table: [file for file in files if partition in (None, file.address.partition)]}
+        writer = self._writer_or_damage(table, partition)
         if partition is None:
-            writer = self.writer_of(table)
             found = self._manifests.all(writer) if writer else []
         else:
-            manifests = (self._manifests.get(asset, partition) for asset in self._likely_writers(table))
-            found = [next((m for m in manifests if m and table in m.tables), None)]
+            found = [self._manifests.get(writer, partition) if writer else None]
         return files_by_table({table: m.tables[table]} for m in found if m and table in m.tables)
 
     def _all_files(self, snapshot: Snapshot | None) -> Files:
         if snapshot is not None:
             return snapshot.by_table()
-        return files_by_table(m.tables for asset in self._manifests.assets() for m in self._manifests.all(asset))
+        return files_by_table(m.tables for asset in self._manifests.assets() for m in self._manifests.whole(asset))
 
     def _with_files(self, resolve: Callable[[], Files], use: Callable[[Files], Result], retry: bool) -> Result:
         """Use the files that are live; resolve them again when one is gone by the time it is opened."""
@@ -258,8 +240,11 @@ class Warehouse:
             files = resolve()
             try:
                 return use(files)
-            except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
-                broken = self._broken(files)
+            except READ_ERRORS as error:
+                if isinstance(error, WRONG_QUERY):
+                    raise
+                raise_if_lost(self._manifests, error)
+                broken = next(self._verifier.problems(each_file(files)), None)
                 if broken is None and not isinstance(error, FileNotFoundError | duckdb.IOException):
                     raise
                 if attempt == READ_ATTEMPTS or not retry:
@@ -267,18 +252,6 @@ class Warehouse:
                         raise
                     raise broken from error
         raise AssertionError("unreachable")
-
-    def _broken(self, files: Files) -> StoreError | None:
-        for version in (version for versions in files.values() for version in versions):
-            size = self._blobs.size(version.file)
-            if size != version.bytes:
-                where, what = self._blobs.path(version.file), "gone" if size is None else f"damaged ({size} bytes)"
-                table, partition, _ = version.address
-                return StoreError(
-                    f"The file {where} is {what}; its manifest says {version.bytes} bytes. Materialise partition "
-                    f"{partition!r} of the asset that writes {table!r} again: it makes the same file anew."
-                )
-        return None
 
     # -- snapshots ----------------------------------------------------------------------------------------------
 
@@ -323,6 +296,34 @@ class Warehouse:
         """Return pin name -> snapshot id."""
         return self._shelf.pins()
 
+    # -- whole or damaged ---------------------------------------------------------------------------------------
+
+    def require_whole(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot whose files are, by their sha256, what was committed.
+
+        Raises:
+            StoreError: one is not; the message names the file.
+        """
+        for problem in self._verifier.problems(each_file(snapshot.by_table())):
+            raise problem
+        return snapshot
+
+    def damage(self, asset: str, partition: str = layout.UNPARTITIONED) -> list[str]:
+        """Return one line for each file of an asset's partition that is not what was committed, or for its manifest."""
+        try:
+            manifest = self._manifests.get(asset, partition)
+        except StoreError as error:
+            return [str(error)]
+        return [str(problem) for problem in self._verifier.problems(manifest.tables.values() if manifest else ())]
+
+    def verify(self) -> VerifyReport:
+        """Read every file that is live or pinned, and tell which are not what was committed."""
+        live = {version.file: version for version in each_file(self._all_files(None))}
+        pinned, unreadable = self._shelf.pinned_files()
+        files = live | {version.file: version for version in pinned}
+        problems = [*self._manifests.damaged().values(), *unreadable, *self._verifier.problems(files.values())]
+        return VerifyReport(len(files), sum(version.bytes for version in files.values()), tuple(map(str, problems)))
+
     # -- upkeep -------------------------------------------------------------------------------------------------
 
     def refresh_views(self) -> Path:
@@ -343,19 +344,12 @@ class Warehouse:
         return target
 
     def _write_views(self, target: Path, files: Files) -> Files:
-        temporary = temporary_path(self.root)
         try:
-            with duckdb.connect(str(temporary), config=self._settings) as connection:
-                create_views(connection, files, self._blobs)
-                create_comments(connection)
-            replace_durably(temporary, target)
+            write_views(target, files, lost_partitions(self._manifests, self.writer_of), self._settings)
         except duckdb.IOException as error:
-            if self._broken(files) is None:
+            if not any(self._verifier.problems(each_file(files))):
                 raise StoreError(f"Cannot write {target}: {error}. The tables are not affected.") from error
             raise
-        finally:
-            for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
-                leftover.unlink(missing_ok=True)
         return files
 
     def collect_garbage(self, grace_s: float = 86_400, dry_run: bool = False) -> GarbageReport:
@@ -364,33 +358,29 @@ class Warehouse:
         Age counts from a version's replacement. The views are refreshed first, so that they name no removed file.
         A grace below the duration of the longest running step may take the files of running writers and readers.
 
+        On a full disk the views are refreshed when there is room again. Of a partition whose manifest is damaged
+        nothing is removed.
+
         Raises:
-            StoreError: a manifest, pin or pinned snapshot cannot be read; nothing was removed.
+            StoreError: a pin or pinned snapshot cannot be read; nothing was removed.
         """
-        if not dry_run and (self.root / layout.VIEWS_FILE).exists():
+        has_views = not dry_run and (self.root / layout.VIEWS_FILE).exists()
+        try:
+            is_fresh = bool(has_views and self.refresh_views())
+        except StoreError:
+            is_fresh = False
+        report = collect(self._blobs, self._live_files, self._pinned_files, grace_s, dry_run)
+        if has_views and not is_fresh:
             self.refresh_views()
-        return collect(self._blobs, self._live_files, self._pinned_files, grace_s, dry_run)
+        return report
 
     def _live_files(self) -> set[str]:
-        live = {version.file for versions in self._all_files(None).values() for version in versions}
-        return live | self.standing.files()
+        unknown = {partition for _, partition in self._manifests.damaged()}
+        named = {version.file for version in each_file(self._all_files(None))}
+        return named | self.standing.files() | (files_of_partitions(self._blobs, unknown) if unknown else set[str]())
 
     def _pinned_files(self) -> set[str]:
-        snapshots = (self._shelf.load(snapshot_id) for snapshot_id in set(self.pins().values()))
-        return {file.file for snapshot in snapshots for files in snapshot.by_table().values() for file in files}
-
-
-def _check_schema(table: str, versions: Sequence[TableVersion]) -> None:
-    for version in versions:
-        if changed := changed_columns(table, version.columns):
-            raise StoreError(
-                f"{version.file} was written with other columns than table {table!r} has now ({changed}): materialise "
-                f"partition {version.address.partition!r} again."
-            )
-
-
-def _json_object(info: Mapping[str, Json]) -> dict[str, Json]:
-    try:
-        return json.loads(json.dumps(dict(info)))
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"The info of a commit must be JSON values: {error}. Nothing was written.") from error
+        files, unreadable = self._shelf.pinned_files()
+        if unreadable:
+            raise unreadable[0]
+        return {version.file for version in files}

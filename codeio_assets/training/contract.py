@@ -162,7 +162,8 @@ class TrainingResult:
         Raises:
             TrainingError: the folder is no finished checkpoint.
         """
-        return cls.from_json({**read_manifest(output_dir)["result"], "status": "reused"})
+        found = {**read_manifest(output_dir)["result"], "status": "reused", "output_dir": str(output_dir)}
+        return cls.from_json(found)
 
 
 def sentence(message: Mapping[str, Any]) -> str:
@@ -188,3 +189,11 @@ def read_manifest(output_dir: Path) -> dict[str, Json]:
     if version != MANIFEST_VERSION:
         raise TrainingError(f"{path} is not a checkpoint manifest of version {MANIFEST_VERSION}. Train it again.")
     return manifest
+
+
+def checkpoint_folder(checkpoints: Path, stored: str) -> Path:
+    """Return where a checkpoint is that a table names by recipe and stage.
+
+    Release 0.1.0 stored a whole path, which leads nowhere once the project was moved.
+    """
+    return checkpoints / Path(*Path(stored).parts[-2:])

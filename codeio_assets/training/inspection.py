@@ -3,6 +3,7 @@
 What lives here: problems as sentences, none when all is well. What does not: Dagster's checks, which show them.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -80,6 +81,6 @@ def functions_on_both_sides(files: Sequence[str]) -> list[str]:
 
 
 def trained_on(folder: Path) -> list[str]:
-    """Return the data files that a checkpoint's manifest names."""
+    """Return the data files that a checkpoint's manifest names, relative to the checkpoint's folder."""
     data: Mapping[str, Json] = read_manifest(folder)["data"]
-    return list(data["files"])
+    return [os.path.normpath(folder / file) for file in data["files"]]

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import code_shards
 from codeio_assets.operating.local import register_shards
@@ -165,3 +166,60 @@ def _nothing_holds_the_key(world: World) -> None:
     assert all(output.endswith("false]") for output in outputs), "the sandbox saw the key"
     failed = world.warehouse.read("transform_attempts", SHARD)["detail"].to_list()
     assert MARK not in str(failed)
+
+
+def alone(world: World, asset: str) -> dg.ExecuteInProcessResult:
+    """Materialise one asset as a person does in the UI."""
+    from codeio_assets.definitions import defs
+
+    graph = defs().resolve_implicit_global_asset_job_def()
+    return graph.execute_in_process(
+        instance=world.instance,
+        partition_key=SHARD,
+        asset_selection=[dg.AssetKey(asset)],
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.error)
+
+
+def test_a_failed_check_is_not_walked_past_at_the_second_command(world: World) -> None:
+    from codeio_assets.operating.local import materialise_everything
+
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(MaterialisationFailed, match="failed_requests_are_few"):
+            materialise_everything(Project.find(), said.append, [])
+    assert len(world.server.asked) == 4, "the second command asks nobody again"
+    assert world.warehouse.manifest("unified_functions", SHARD) is None, "what failed its check is not live"
+    assert world.warehouse.standing.latest("unified_functions", SHARD) is not None
+
+    result = alone(world, "io_pairs")
+    assert not result.success
+    assert "unified_functions[mine-0000] is not good, the check(s) failed_requests_are_few failed" in failure_of(result)
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    assert world.warehouse.standing.latest("io_pairs", SHARD) is None
+
+
+def test_the_last_good_version_is_what_downstream_reads(world: World) -> None:
+    world.server.script = healed
+    assert world.run("data").success
+    good = world.warehouse.manifest("unified_functions", SHARD)
+    assert good is not None
+
+    world.server.script = says
+    settings = Project.find().root / "codeio.yaml"
+    settings.write_text(SETTINGS.replace("max_attempts: 2", "max_attempts: 2\n  transform: {temperature: 0.9}"))
+    assert not world.run("data").success
+    assert world.warehouse.manifest("unified_functions", SHARD) == good
+    waiting = world.warehouse.standing.candidate("unified_functions", SHARD)
+    assert waiting is not None
+    assert waiting.version != good.version
+    assert alone(world, "io_pairs").success
+    made = world.warehouse.manifest("io_pairs", SHARD)
+    assert made is not None
+    assert made.upstream == {f"unified_functions/{SHARD}": good.version}

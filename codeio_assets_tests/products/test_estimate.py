@@ -1,14 +1,16 @@
 """What a backfill will ask: exact for rows at hand, by averages for what follows."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from codeio_assets.core.prompts import load_prompt
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.tables.data import frame
-from codeio_assets.llm.contract import ChatRequest
+from codeio_assets.llm.contract import ChatRequest, Message
 from codeio_assets.llm.money import Price
-from codeio_assets.products.estimate import Estimator, Experience, ShardRows
+from codeio_assets.products.estimate import Estimator, Experience, ShardRows, shared_ratio
 from codeio_assets_tests.steps.scripted import files, functions
 
 CHAT = Chat.model_validate({"model": "m", "transform": {"max_tokens": 1_000}, "predict": {"max_tokens": 600}})
@@ -71,3 +73,50 @@ def test_what_is_made_asks_nothing() -> None:
     transform, predict, revise = estimator(SEEN).shard(rows)
     assert (transform.requests, predict.requests, revise.requests) == (0, 0, 2)
     assert estimator(SEEN).shard(ShardRows("s", 4, None, made, tasks, verdicts, revised=True))[2].requests == 0
+
+
+def tasks_of(prompts: list[str]) -> pl.DataFrame:
+    count = len(prompts)
+    return pl.DataFrame(
+        {"prompt": prompts, "function_id": ["f"] * count, "direction": ["input"] * count}
+        | {"task_id": [f"{number:03}" for number in range(count)]}
+    )
+
+
+def test_cached_tokens_are_predicted_from_the_rows_at_hand_and_cheaper() -> None:
+    made = functions(("def main_solution(a): return a", ""))
+    tasks = tasks_of(["x" * 5_600 + f"{number:0<560}" for number in range(4)])
+    cheap = replace(estimator(SEEN), prices={"m": Price(1.0, 0.0, cached_input=0.1)})
+    _, predict, _ = cheap.shard(ShardRows("s", 4, files("x = 1\n"), made, tasks))
+    assert predict.cached_tokens / predict.prompt_tokens == pytest.approx(0.75 * 5_600 / 6_160, abs=0.02)
+    fresh = predict.prompt_tokens - predict.cached_tokens
+    assert predict.cost == pytest.approx((fresh + 0.1 * predict.cached_tokens) / 1e6)
+
+
+def test_what_runs_saw_of_the_cache_counts_more() -> None:
+    seen = replace(SEEN, cached_ratios={"predict": 0.0, "transform": 0.9})
+    transform, predict, revise = estimator(seen).shard(ShardRows("s", files=100))
+    assert (transform.cached_tokens, predict.cached_tokens) == (round(0.9 * 135_000), 0)
+    assert 0 < revise.cached_tokens < revise.prompt_tokens
+
+
+def test_only_what_begins_alike_is_shared() -> None:
+    def asked(*texts: str) -> list[ChatRequest]:
+        return [ChatRequest("m", (Message("user", text),)) for text in texts]
+
+    assert shared_ratio([]) == 0
+    assert shared_ratio(asked("a" * 560, "a" * 560)) == pytest.approx(0.5)
+    assert shared_ratio(asked("b" + "a" * 559, "a" * 560)) == 0
+
+
+def test_a_prompt_version_lets_both_directions_begin_alike() -> None:
+    parts = {"query": "q" * 600, "io_description": "d" * 500, "reference_code": "c" * 1_000, "given": "{}"}
+
+    def requests(version: str) -> list[ChatRequest]:
+        texts = [load_prompt(name, version=version).fill(**parts)[0][1] for name in ("predict_input", "predict_output")]
+        return [ChatRequest("m", (Message("user", text),)) for text in texts]
+
+    default, code_first = shared_ratio(requests("default")), shared_ratio(requests("code_first"))
+    assert default < 0.25
+    assert code_first > 0.35
+    assert load_prompt("transform", version="code_first") == load_prompt("transform"), "all others are the same"

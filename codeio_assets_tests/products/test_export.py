@@ -3,6 +3,7 @@ from pathlib import Path
 
 import datasets
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from codeio_assets.core.settings.project import Split
@@ -46,8 +47,9 @@ def test_datasets_opens_the_folder(exported: tuple[Warehouse, Path], tmp_path: P
     sample = stage1["train"][0]
     original = rows.filter(pl.col("sample_id") == sample["sample_id"]).row(0, named=True)
     assert [dict(message) for message in sample["prompt"]] == json.loads(original["prompt_json"])
-    assert {name: sample[name] for name in ("completion", "turn_1", "feedback_2", "license", "group_id")} == {
-        name: original[name] for name in ("completion", "turn_1", "feedback_2", "license", "group_id")
+    assert sample["completion"] == [{"role": "assistant", "content": original["completion"]}]
+    assert {name: sample[name] for name in ("turn_1", "feedback_2", "license", "group_id")} == {
+        name: original[name] for name in ("turn_1", "feedback_2", "license", "group_id")
     }
 
 
@@ -55,7 +57,8 @@ def test_the_lines_are_the_same_rows(exported: tuple[Warehouse, Path]) -> None:
     _, folder = exported
     for parquet in sorted((folder / "data").rglob("*.parquet")):
         lines = folder / "jsonl" / parquet.parent.name / f"{parquet.stem}.jsonl"
-        assert pl.read_parquet(parquet, hive_partitioning=False).to_dicts() == [
+        rows = pl.read_parquet(parquet, hive_partitioning=False)
+        assert rows.with_columns(cs.string().fill_null("")).to_dicts() == [
             json.loads(line) for line in lines.read_text().splitlines()
         ]
 

@@ -62,7 +62,7 @@ def test_the_tables_behind_the_prompts_are_read_by_id(warehouse: Warehouse, task
 def test_base_and_all_stages_are_asked(warehouse: Warehouse) -> None:
     recipe = demo()
     stages = given(warehouse, "sft_stage1_checkpoint", "sft_stage2_checkpoint")
-    models = evaluated_models(stages, recipe.base_model, recipe.revision)
+    models = evaluated_models(stages, recipe.base_model, recipe.revision, Path("/made"))
     assert [(one.name, one.checkpoint_sha256) for one in models] == [
         ("base", None), ("stage1", content_id(checkpoint=1)), ("stage2", content_id(checkpoint=2)),
     ]  # fmt: skip

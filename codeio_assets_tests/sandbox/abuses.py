@@ -235,8 +235,13 @@ HOST = [
     _reach("home", "os.listdir('/root')\nos.listdir('/home')"),
     _reach("hosts of the machine", "os.listdir('/etc')"),
     _reach("system state", "os.listdir('/sys')"),
-    _body("environment", "ok", "return dict(os.environ)", {}),
-    _body("environment below Python", "ok", "import ctypes\nreturn ctypes.CDLL(None).getenv(b'PATH')", 0),
+    _body(
+        "environment",
+        "ok",
+        "return dict(os.environ)",
+        {"HOME": "/tmp", "LANG": "C.UTF-8", "LOGNAME": "user", "PATH": "/usr/bin:/bin", "USER": "user"},
+    ),
+    _body("environment below Python", "ok", "import ctypes\nreturn ctypes.CDLL(None).getenv(b'PWD')", 0),
     _body(
         "what lies at the root",
         "ok",
@@ -559,4 +564,48 @@ SOURCES = [
     _whole("other encoding", "exception", "# -*- coding: no-such -*-\nraise ValueError\n"),
 ]
 
-ABUSES = [*TIME, *MEMORY, *PROCESSES, *HOST, *FORGERY, *VALUES, *SOURCES]
+_SPEAKER = """
+f = sys._getframe()
+while f and 'speaker' not in f.f_locals: f = f.f_back
+speaker = f.f_locals['speaker']
+"""
+UNASKED = [
+    _body("bytecode that nobody asked for", "crashed", _SPEAKER + "speaker.say(b'B', b'x')\nreturn 7"),
+    _body("bytecode in the place of a value", "crashed", _SPEAKER + "speaker.say(b'B', b'x')\nos._exit(0)"),
+    _body("two values", "crashed", _SPEAKER + "speaker.say(b'V', b'1')\nspeaker.say(b'V', b'2')\nos._exit(0)"),
+    _body("a value nested 980 deep", "crashed", _SPEAKER + "speaker.say(b'V', b'[' * 980 + b']' * 980)\nos._exit(0)"),
+    _body("a kind that is none", "crashed", _SPEAKER + "speaker.say(b'E', b'')\nreturn 7"),
+]
+STATE = [
+    _body("lock on what is inherited", "ok", "import fcntl\nfcntl.flock(0, fcntl.LOCK_EX)\nreturn 1", 1),
+    _body(
+        "flags of what is inherited", "ok", "import fcntl\nfcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK)\nreturn 1", 1
+    ),
+    _body("flags that another has set", "ok", "import fcntl\nreturn fcntl.fcntl(0, fcntl.F_GETFL) & 0xC00", 0),
+    _reach("times of a device", "os.utime('/dev/null', (1, 1))"),
+    _reach("the time of a device now", "os.utime('/dev/null')"),
+    _reach("a lease on the library", "import fcntl\nfcntl.fcntl(os.open(os.__file__, 0), 1024, 0)"),
+    _body("times of the working directory", "ok", "os.utime('.', (5, 5))\nreturn 1", 1),
+    _body("times that another has set", "ok", "return os.stat('.').st_mtime", 0.0),
+    _body(
+        "names for the same file",
+        "ok",
+        "open('a', 'w').close()\nos.link('a', 'b')\nreturn sorted(os.listdir())",
+        ["a", "b"],
+    ),
+]
+SLOW = [
+    _body(
+        "sleep politely",
+        "timeout",
+        """
+        while True:
+            t = time.perf_counter()
+            while time.perf_counter() - t < 0.0001: pass
+            time.sleep(0.01)
+        """,
+    ),
+    _body("close the pipe and linger", "crashed timeout", "os.close(3)\nwhile True: time.sleep(0.01)"),
+]
+
+ABUSES = [*TIME, *MEMORY, *PROCESSES, *HOST, *FORGERY, *VALUES, *SOURCES, *UNASKED, *STATE, *SLOW]

@@ -13,7 +13,7 @@ from codeio_assets_tests.sandbox.abuses import ABUSES, FORBIDDEN, Abuse
 
 CANARY = Job(
     "canary",
-    "import os\ndef main_solution(a):\n    return [a, os.listdir('.'), len(os.environ)]\n",
+    "import os\ndef main_solution(a):\n    return [a, os.listdir('.'), sorted(os.environ)]\n",
     calls=['{"a": 5}'],
 )
 
@@ -49,7 +49,7 @@ def test_abuse(sandbox: WorkerPool, abuse: Abuse) -> None:
     assert_honest(abuse, outcomes[0])
     assert not leaves()
     [after] = sandbox.run(CANARY)
-    assert after.value_json == "[5,[],0]"
+    assert after.value_json == '[5,[],["HOME","LANG","LOGNAME","PATH","USER"]]'
 
 
 def test_shared_examples(sandbox: WorkerPool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeio_assets.sandbox import Limits, SandboxUnavailable, bubblewrap, open_sandbox
+from codeio_assets.sandbox.places import HERE
 from codeio_assets.sandbox.preloading import PRELOADS, preloads, worker_kind
 
 
@@ -70,7 +71,7 @@ def test_an_unreadable_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_command_line_keeps_every_wall() -> None:
-    line = bubblewrap.command("bwrap", scratch_bytes=4096, hash_seed=3, filter_descriptor=9)
+    line = bubblewrap.command("bwrap", HERE, scratch_bytes=4096, hash_seed=3, filter_descriptor=9)
     for flag in ("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--clearenv"):
         assert flag in line
     for flag in ("--die-with-parent", "--new-session", "--as-pid-1", "--seccomp", "--remount-ro"):

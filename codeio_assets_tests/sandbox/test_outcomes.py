@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,13 +40,33 @@ def judged(stream: bytes, end: Ending | None = None, turns: int = 1) -> list[Out
 VALUE = frame(wire.VALUE, b'{"b": 1.50, "a": [NaN]}')
 
 
-def test_a_value_is_made_canonical() -> None:
-    assert judged(VALUE) == [Outcome("ok", value_json='{"a":[NaN],"b":1.5}', cpu_s=0.5, wall_s=0.6)]
+def test_a_value_is_made_compact_and_keeps_its_order() -> None:
+    assert judged(VALUE) == [Outcome("ok", value_json='{"b":1.5,"a":[NaN]}', cpu_s=0.5, wall_s=0.6)]
 
 
 def test_bytecode_comes_apart_from_the_value() -> None:
-    outcomes, bytecode = judge(request(1), frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
+    asked = replace(request(1), asks_bytecode=True)
+    outcomes, bytecode = judge(asked, frame(wire.BYTECODE, b"abc") + VALUE, ending(), LIMITS)
     assert (outcomes[0].status, bytecode) == ("ok", b"abc")
+
+
+BYTECODE = frame(wire.BYTECODE, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream"),
+    [
+        (False, BYTECODE + VALUE),
+        (True, VALUE + BYTECODE),
+        (True, VALUE),
+        (True, BYTECODE + BYTECODE + VALUE),
+        (True, BYTECODE + VALUE + BYTECODE),
+    ],
+    ids=["unasked", "too late", "missing", "twice", "again at the end"],
+)
+def test_bytecode_is_taken_when_asked_for_once_in_its_place(asked: bool, stream: bytes) -> None:
+    [outcome], _ = judge(replace(request(1), asks_bytecode=asked), stream, ending(), LIMITS)
+    assert outcome.status == "crashed"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,16 @@ class Word(enum.StrEnum):
         (np.bool_(True), "true"),
         (np.str_("x"), '"x"'),
         (np.array([[1, 2], [3, 4]]), "[[1,2],[3,4]]"),
-        ({np.int64(1): np.array(2)}, None),
+        ({np.int64(1): np.array(2)}, '{"1":2}'),
+        ({np.float32(0.5): 1, np.str_("x"): 2, np.bool_(True): 3}, '{"0.5":1,"x":2,"true":3}'),
+        ({np.complex128(1j): 1}, None),
+        ({np.datetime64("2020-01-01", "ns"): 1}, None),
+        (np.datetime64("2020-01-01", "ns"), None),
+        (np.datetime64("2020-01-01"), None),
+        (np.timedelta64(3, "ns"), None),
+        (np.array(["2020-01-01"], dtype="M8[ns]"), None),
+        (np.array([(1, "2020-01-01")], dtype=[("x", int), ("t", "M8[ns]")]), None),
+        (np.array([(1, "a")], dtype=[("x", int), ("y", "U3")]), '[[1,"a"]]'),
     ],
 )
 def test_what_counts_as_a_base_type(value: Any, text: str | None) -> None:

@@ -45,7 +45,7 @@ class TestDirectory:
         ("data", "content"),
         [
             (b"", ""),
-            (b"x = 1\r\ny = 2\r", "x = 1\r\ny = 2\r"),
+            (b"x = 1\r\ny = 2\r", "x = 1\r\ny = 2\n"),  # a carriage return alone is a line end of old files
             ("x = 'é中\U0001f600'".encode(), "x = 'é中\U0001f600'"),
             (b"\xef\xbb\xbfx = 1\n", "x = 1\n"),
             (b"x = '\x00'\n", "x = '\x00'\n"),
@@ -83,11 +83,11 @@ class TestDirectory:
         assert self.one(tmp_path, b"123456", max_bytes=5).reason == "too_large"
 
     def test_a_file_that_cannot_be_read_is_rejected(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(_self: Path) -> bytes:
+        def refuse(_path: Path, _flags: int) -> int:
             raise PermissionError(13, "Permission denied")
 
         (tmp_path / "a.py").write_text(CODE)
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr("codeio_assets.sources.files.os.open", refuse)
         (item,) = items(source("directory"), tmp_path)
         assert (item.reason, item.detail) == ("unreadable", "Permission denied")
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +194,65 @@ class TestChange:
         assert made.ingest("rows-0000").dropped_by_reason == {"source_changed": 1}
         assert made.ingest("rows-0001").dropped_by_reason == {}
 
-    def test_a_source_that_is_gone_loses_nothing_but_its_rows(self, tmp_path: Path) -> None:
+
+class TestAbsence:
+    """A source that is not there is no data: the step fails, so that the rows that were made stay."""
+
+    def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
         made = Workspace(tmp_path, rows={"kind": "jsonl", "path": "r.jsonl"})
         made.rows("r.jsonl", {"content": code(0)})
         made.register()
         (tmp_path / "r.jsonl").unlink()
-        assert made.ingest("rows-0000").dropped_by_reason == {"source_changed": 1}
+        with pytest.raises(SettingsError, match=r"source rows .*r.jsonl\): it cannot be read \(No such file"):
+            made.ingest("rows-0000")
+        (tmp_path / "r.jsonl").touch()
+        with pytest.raises(SettingsError, match="it holds nothing"):
+            made.ingest("rows-0000")
+
+    def test_a_mount_point_that_is_there_but_empty(self, folder: Workspace) -> None:
+        folder.register()
+        good = folder.ingest("mine-0000")
+        shutil.move(folder.base / "code", folder.base / "elsewhere")
+        with pytest.raises(SettingsError, match=r"code\): it cannot be read"):
+            folder.ingest("mine-0000")
+        (folder.base / "code").mkdir()
+        with pytest.raises(
+            SettingsError, match=r"holds nothing. The rows of mine-0000 stay as they are.*Mount"
+        ) as told:
+            folder.ingest("mine-0000")
+        assert "\n" not in str(told.value)
+        (folder.base / "code").rmdir()
+        shutil.move(folder.base / "elsewhere", folder.base / "code")
+        assert folder.ingest("mine-0000").tables["raw_code_files"].equals(good.tables["raw_code_files"])
+
+    @pytest.mark.parametrize(
+        ("lost", "ratio", "fails"),
+        [(6, None, True), (5, None, False), (6, 0.6, False), (10, 1.0, False), (2, 0.1, True), (1, 0.0, False)],
+    )
+    @pytest.mark.parametrize("how", ["gone", "changed"])
+    def test_most_items_at_once(self, tmp_path: Path, lost: int, ratio: float | None, fails: bool, how: str) -> None:
+        more = {} if ratio is None else {"max_lost_ratio": ratio}
+        made = Workspace(tmp_path, mine={"kind": "directory", "path": "code", **more})
+        for number in range(11):
+            made.write(f"code/{number:02}.py", code(number))
+        made.write("code/00.py", "")
+        made.register()
+        made.write("code/other.py", code(77))
+        for number in range(1, lost + 1):
+            path = tmp_path / f"code/{number:02}.py"
+            path.unlink() if how == "gone" else path.write_text(code(number + 100))
+        if fails:
+            with pytest.raises(SettingsError, match=f"{lost} of the 11 items of mine-0000 are gone or have changed"):
+                made.ingest("mine-0000")
+        else:
+            assert made.ingest("mine-0000").dropped_by_reason == {"source_changed": lost}
+
+    def test_a_folder_that_cannot_be_read(self, folder: Workspace) -> None:
+        folder.register()
+        shutil.rmtree(folder.base / "code")
+        (folder.base / "code").symlink_to(folder.base / "code")
+        with pytest.raises(SettingsError, match="it cannot be read"):
+            folder.ingest("mine-0000")
 
 
 class TestDuplicates:

@@ -9,7 +9,7 @@ from codeio_assets.core.tables.reasons import AUDIT_RESULTS
 from codeio_assets.sandbox import Sandbox
 from codeio_assets.sandbox.contract import STATUSES
 from codeio_assets.sources.published import published_path, read_published
-from codeio_assets.steps.io_pairs import variants_by_cause
+from codeio_assets.steps.executing import variants_by_cause
 from codeio_assets.steps.published_data_audit import Case, audit_published
 
 PLAIN = "def main_solution(a): return a + 1"

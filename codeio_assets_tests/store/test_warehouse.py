@@ -241,12 +241,11 @@ def test_a_damaged_manifest_is_named_and_mended_by_writing_again(warehouse: Ware
     for use in (
         lambda: warehouse.manifest(ASSET, KEY),
         lambda: warehouse.read(ASSET),
-        lambda: warehouse.sql("select 1"),
+        lambda: warehouse.sql("from io_pairs"),
     ):
         with pytest.raises(StoreError, match=re.escape(str(path))):
             use()
-    with pytest.raises(StoreError, match="damaged"):
-        warehouse.collect_garbage(grace_s=0)
+    assert not warehouse.collect_garbage(grace_s=0).removed, "what it named is not known"
     warehouse.write(ASSET, KEY, commit(2))
     assert warehouse.read(ASSET).equals(pairs(2))
 
@@ -278,7 +277,8 @@ def test_a_file_of_an_older_schema_is_named_on_read_and_seen_as_it_is_in_sql(war
             "codeio_assets.store.parquet.arrow_schema", lambda table: pairs(1).drop("source").to_arrow().schema
         )
         stale = warehouse.write(ASSET, "made-0002", {ASSET: pairs(1).drop("source")})
-    with pytest.raises(StoreError, match=rf"{stale.tables[ASSET].file} was written with other columns .*\(source is new\)"):
+    words = rf"{stale.tables[ASSET].file} was written with other columns .*\(source is new\)"
+    with pytest.raises(StoreError, match=words):
         warehouse.read(ASSET)
     assert warehouse.sql("select count(*), count(source) from io_pairs").rows() == [(3, 2)]
     assert warehouse.refresh_views().exists()

@@ -1,26 +1,41 @@
 """Finding the answer object in a model's response (design: the last complete object that has the key wins).
 
-What lives here: where in a response the answer object is. The first object, or the last member of that name, is
-read at once when no brace follows it; otherwise one pass over the response matches braces, outside strings, and
-the objects that have the key as a member of their own are read from the last to the first, outer before inner.
-What does not: the notations in which such an object may be written (`literals`); whether the answer is right
-(`core.values.comparison`, `verdicts`).
+What lives here: where in a response the answer object is. Reasoning is set apart first. The first object, or the only
+member of that name, is read at once when no brace follows it; otherwise one pass over the response matches braces,
+outside strings, and the objects that have the key as a member of their own are read from the last to the first, outer
+before inner.
+What does not: what is reasoning (`core.values.reasoning`); the notations in which such an object may be written
+(`core.values.notations`) and mended (`core.values.repair`); whether the answer is right (`core.values.comparison`,
+`verdicts`).
 
 Source: answer format of CodeI/O, sec. 2.3.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal, cast
+from itertools import accumulate, islice
+from typing import Final, Literal
 
-from codeio_assets.core.values import literals
 from codeio_assets.core.values.canonical import Json
-from codeio_assets.core.values.literals import Unreadable, scan_json
+from codeio_assets.core.values.notations import (
+    BARE_WORD,
+    MAX_DEPTH,
+    PLAIN,
+    STRING,
+    Unreadable,
+    read_json,
+    read_notation,
+    scan_json,
+    unescape,
+)
+from codeio_assets.core.values.reasoning import split_reasoning
+from codeio_assets.core.values.repair import read_repaired
 
-How = Literal["json", "python", "lenient", "member", "none"]
-"""Notation that was read; `member`: only the answer's own member was, the rest of its object may be broken."""
+How = Literal["json", "notation", "repaired", "member", "none"]
+"""How it was read; `member`: only the answer's own member was, the rest of its object may be broken."""
 
 OBJECT_KEYS: Final = frozenset({"input"})
 """Keys whose value must be an object: arguments by name."""
@@ -55,24 +70,26 @@ _NOTHING: Final = Answer(found=False, value=None, how="none")
 # A string counts as one only right after punctuation, where a value or key can begin: an apostrophe in prose,
 # or a quotation mark that a model forgot to escape, must not hide the braces after it.
 _MARK: Final = re.compile(
-    r"""([{\[(,:])\s*+("(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|“[^“”]*+”|[^\W\d]\w*+(?=\s*+:))?+|([}\])])""",
-    re.DOTALL,
+    rf"([{{\[(,:｛［（，：])\s*+({STRING}|{BARE_WORD}(?=\s*+[:：]))?+|([}}\])｝］）])", re.DOTALL | re.VERBOSE
 )
-_COLON: Final = re.compile(r"\s*+:\s*+")
-_NEXT_MEMBER: Final = re.compile(r"""\s*+,\s*+["'“]?\w[^"'“”:,{}\[\]]*+["'”]?\s*+:""")
+_COLON: Final = re.compile(r"\s*+[:：]\s*+")
+_NEXT_MEMBER: Final = re.compile(
+    r"""\s*+,\s*+(?:"\w[^"\\:,{}\[\]]*+"|'\w[^'\\:,{}\[\]]*+'|“\w[^“”:,{}\[\]]*+”|\w++)\s*+:"""
+)
+_STRAY_CLOSE: Final = re.compile(r"\s*+[}\]]")
 _END: Final = re.compile(r"\s*+,?\s*+\\?\}")
 
 
 def extract_answer(response: str, key: str) -> Answer:
     """Return the value of `key` in the last complete object of a response that has this key.
 
-    An object inside another counts only where the outer one has no such key; text in strings never counts.
-    An object that cannot be read (`{"output": <value>}`, an expression, a call) is passed over. With the key
-    `input` the last readable object decides: if its value is no object, there is no answer.
+    What the response marks as reasoning does not count. An object inside another counts only where the outer one has
+    no such key; text in strings never counts. An object that cannot be read (`{"output": <value>}`, an expression, a
+    call) is passed over. With the key `input` the last readable object decides: if its value is no object, there is
+    no answer.
     """
-    if key not in response:
-        return _NOTHING
-    answer = _first_object(response, key) or _last_member(response, key) or _search(response, key)
+    response = split_reasoning(response)[0]
+    answer = _first_object(response, key) or _only_member(response, key) or _search(response, key)
     if answer is None or (key in OBJECT_KEYS and not isinstance(answer.value, dict)):
         return _NOTHING
     return answer
@@ -84,67 +101,94 @@ def _first_object(response: str, key: str) -> Answer | None:
         value, end = scan_json(response, response.find("{"))
     except Unreadable:
         return None
-    if type(value) is dict and key in value and response.find("}", end) < 0:
-        return Answer(found=True, value=cast("Json", value[key]), how="json")
+    if isinstance(value, dict) and key in value and _last_brace(response) < end:
+        return Answer(found=True, value=value[key], how="json")
     return None
 
 
-def _last_member(response: str, key: str) -> Answer | None:
-    """Read the last member of this name, if the response's last brace ends its object right after the value."""
-    name = f'"{key}"'
-    start = response.rfind(name)
+def _last_brace(response: str) -> int:
+    return max(response.rfind("}"), response.rfind("｝"))
+
+
+def _only_member(response: str, key: str) -> Answer | None:
+    """Read the only member of this name, if the response's last brace ends its object right after the value."""
+    name = json.dumps(key, ensure_ascii=False)
+    start = response.find(name)
     colon = _COLON.match(response, start + len(name))
     if start < 0 or colon is None or response[max(0, start - 100) : start].rstrip()[-1:] not in ("{", ","):
+        return None
+    if not _is_named_once(response, key):
         return None
     try:
         value, end = scan_json(response, colon.end())
     except Unreadable:
         return None
     closing = _END.match(response, end)
-    if closing is None or response.find("}", closing.end()) >= 0:
+    if closing is None or _last_brace(response) >= closing.end():
         return None
     return Answer(found=True, value=value, how="member")
 
 
 def _search(response: str, key: str) -> Answer | None:
-    """Look at every complete object that may have the key, and then at members outside of any."""
-    if re.compile(rf"""{re.escape(key)}["'”]?\s*+:""").search(response, 0, response.rfind("}") + 1) is None:
-        return None
-    return _from_spans(response, key) or _from_anchor(response, key)
+    """Look at every complete object that may have the key, then at members outside of any, then at escaped ones."""
+    last = _last_brace(response) + 1
+    if _name_pattern(key).search(response, 0, last):
+        answer = _from_spans(response, key) or _from_anchor(response, key)
+        if answer is not None:
+            return answer
+    return _from_escaped(response, key) if '\\"' in response else None
+
+
+@lru_cache(maxsize=64)
+def _name_pattern(key: str) -> re.Pattern[str]:
+    written = re.escape(key).replace("_", r"(?:\\?_)")
+    return re.compile(rf"""{written}["'“”„‟‘’‚‛«»]?\s*+[:：]""")
 
 
 def _from_spans(response: str, key: str) -> Answer | None:
     """Read complete objects from the last to the first, outer before inner."""
     tries = MAX_CANDIDATES
-    waiting = _complete_objects(response, key)
+    waiting, is_damaged = _complete_objects(response, key)
+    is_sound = not is_damaged and _damaged_name(key).search(response) is None
     while waiting and tries:
         span = waiting.pop()
-        if span.height <= literals.MAX_DEPTH:
+        if span.height <= MAX_DEPTH:
             tries -= 1
-            answer = _read_object(response, span, key)
+            answer = _read_object(response, span, key, is_sound=is_sound)
             if answer is not None:
                 return answer
-        waiting.extend(span.inner)
+        waiting.extend(inner for inner in span.inner if not _is_nested(response, inner.start))
     return None
 
 
 def _from_anchor(response: str, key: str) -> Answer | None:
     """Read a member where quotation marks that should have been escaped misled the matching of braces.
 
-    The object's own brace must follow the value, or the object must begin with the key and be strict JSON.
+    The object must begin with the key and be strict JSON, or the member is the only one of this name, and its object's
+    own brace follows the value. An object that is itself a value of something is not looked at.
     """
     anchors = list(_anchor_pattern(key).finditer(response))
     for match in reversed(anchors[-MAX_ANCHORS:]):
         try:
             if match[0][0] == "{":
+                if _is_nested(response, match.start()):
+                    continue
                 value, _ = scan_json(response, match.start())
                 return Answer(found=True, value=value[key], how="json")
             value, end = scan_json(response, match.end())
         except Unreadable:
             continue
-        if _END.match(response, end):
+        if _is_named_once(response, key) and _END.match(response, end):
             return Answer(found=True, value=value, how="member")
     return None
+
+
+_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z""")
+
+
+def _is_nested(response: str, start: int) -> bool:
+    """Tell whether what begins here follows what makes it a part of something: punctuation, or a member's name."""
+    return _AROUND.search(response[max(0, start - 60) : start]) is not None
 
 
 @lru_cache(maxsize=64)
@@ -152,17 +196,43 @@ def _anchor_pattern(key: str) -> re.Pattern[str]:
     return re.compile(rf'[{{,]\s*+"{re.escape(key)}"\s*+:\s*+')
 
 
-def _complete_objects(response: str, key: str) -> list[_Span]:
-    """Return the outermost closed braces with the key directly inside, in order; the rest are their `inner`."""
+_ESCAPED: Final = re.compile(r'"?\\?\{\s*+\\"(?:[^"\\]|\\.)*+', re.DOTALL)
+_LEVEL: Final = re.compile(r'\\(["\\])')
+
+
+def _from_escaped(response: str, key: str) -> Answer | None:
+    """Read an object whose quotation marks are all escaped, as one that stands in a JSON string is."""
+    for match in reversed(list(_ESCAPED.finditer(response))):
+        quoted = match[0][0] == '"'
+        before = response[: match.start()]
+        in_string = (before.count('"') - before.count('\\"')) % 2
+        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and _is_nested(response, match.start())):
+            continue
+        text = match[0][quoted:]
+        try:
+            text = str(read_json(f'"{text}"'))
+        except Unreadable:  # an escape that JSON does not know
+            text = _LEVEL.sub(r"\1", text)
+        return _first_object(text, key) or _from_spans(text, key)
+    return None
+
+
+def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
+    """Return the outermost closed braces with the key directly inside, in order; the rest are their `inner`.
+
+    And whether a brace closes that never opened, or a member stands in a list.
+    """
     root = _Span("", 0)
     stack = [root]
-    position, n_braces = 0, 0
+    position, n_braces, is_damaged = 0, 0, False
     while (match := _MARK.search(response, position)) is not None:
-        mark = match[1]
         position = match.end()
-        if mark is None:
-            n_braces -= _close(stack, match[3], position, n_braces)
+        if match[1] is None:
+            bracket = match[3].translate(PLAIN)
+            is_damaged = is_damaged or (bracket == "}" and n_braces == 0)
+            n_braces -= _close(stack, bracket, position, n_braces)
             continue
+        mark = match[1].translate(PLAIN)
         if mark in "{[(":
             stack.append(_Span(mark, match.start()))
             n_braces += mark == "{"
@@ -172,11 +242,58 @@ def _complete_objects(response: str, key: str) -> list[_Span]:
             colon = _COLON.match(response, position)
             if colon is not None and stack[-1].bracket == "{":
                 stack[-1].value_starts.append(colon.end())
-    return [inner for span in stack for inner in span.inner]
+            elif colon is not None:
+                is_damaged = True
+    outside = list(accumulate(stack, lambda known, span: known or bool(span.value_starts), initial=is_damaged))
+    candidates = [(inner, is_open) for span, is_open in zip(stack, outside[1:], strict=True) for inner in span.inner]
+    nested = [inner for inner, _ in candidates if _is_nested(response, inner.start)]
+    doubtful = _damaged_name(key).search(response) is not None if nested else False
+    values = _values_of(response, key) if nested else []
+    found = [
+        inner
+        for inner, is_open in candidates
+        if not _is_nested(response, inner.start)
+        or not (is_open or doubtful or any(start < inner.start < end for start, end in values))
+    ]
+    return found, is_damaged
+
+
+def _values_of(response: str, key: str) -> list[tuple[int, int]]:
+    """Return where the first members of this name have values, whether an object around them was seen or not."""
+    found: list[tuple[int, int]] = []
+    for match in islice(_member_pattern(key).finditer(response), MAX_ANCHORS):
+        try:
+            found.append((match.start(), scan_json(response, match.end())[1]))
+        except Unreadable:
+            continue
+    return found
+
+
+@lru_cache(maxsize=64)
+def _damaged_name(key: str) -> re.Pattern[str]:
+    """A member's name that lost a quotation mark, the comma or brace before it, or the colon after it."""
+    name = re.escape(key)
+    return re.compile(
+        rf"""(?<!["\w]){name}"\s*+: | "{name}\s*+: | (?:[^{{,\s]|\A)\s*+"{name}"\s*+: | "{name}"\s*+(?=[\[{{"\w-])""",
+        re.VERBOSE,
+    )
+
+
+@lru_cache(maxsize=64)
+def _member_pattern(key: str) -> re.Pattern[str]:
+    """A member's name before its value; it may have lost a quotation mark, or the colon before a bracket."""
+    name = re.escape(key)
+    return re.compile(rf'(?:"{name}"?|{name}")\s*+(?::\s*+|(?=[{{\[]))')
+
+
+def _is_named_once(response: str, key: str) -> bool:
+    return len(list(islice(_member_pattern(key).finditer(response), 2))) == 1
 
 
 def _names(lexeme: str, key: str) -> bool:
     """Return whether a string or word is the key."""
+    if "\\" in lexeme:
+        lexeme = lexeme.replace("\\_", "_")
     return lexeme == key or (len(lexeme) == len(key) + 2 and lexeme[1:-1] == key)
 
 
@@ -203,16 +320,19 @@ def _leave(stack: list[_Span], end: int) -> None:
     around.inner.extend([span] if span.value_starts else span.inner)
 
 
-def _read_object(response: str, span: _Span, key: str) -> Answer | None:
-    """Read a closed object as a whole, or else its answer's own member."""
+def _read_object(response: str, span: _Span, key: str, *, is_sound: bool) -> Answer | None:
+    """Read a closed object as a whole, or else, where braces and names are sound, mended or by its answer's member."""
     text = response[span.start : span.end]
-    for how, read in _READERS:
+    is_sound = is_sound and _STRAY_CLOSE.match(response, span.end) is None
+    for how, read in _READERS if is_sound else _READERS[:2]:
         try:
             value = read(text)
         except Unreadable:
             continue
         if isinstance(value, dict) and key in value:
             return Answer(found=True, value=value[key], how=how)
+    if not is_sound:
+        return None
     for start in reversed(span.value_starts[-4:]):
         for value in _member_values(response, start, span.end):
             return Answer(found=True, value=value, how="member")
@@ -220,9 +340,9 @@ def _read_object(response: str, span: _Span, key: str) -> Answer | None:
 
 
 _READERS: Final[tuple[tuple[How, Callable[[str], Json]], ...]] = (
-    ("json", literals.read_json),
-    ("python", literals.read_python),
-    ("lenient", literals.read_lenient),
+    ("json", read_json),
+    ("notation", read_notation),
+    ("repaired", read_repaired),
 )
 
 
@@ -237,12 +357,28 @@ def _member_values(response: str, start: int, end: int) -> Iterator[Json]:
         if (closing is not None and closing.end() == end) or _NEXT_MEMBER.match(response, value_end):
             yield value
     rest = response[start : end - 1].removesuffix("\\")
-    for read in (literals.read_python, literals.read_lenient):
-        try:
-            yield read(f'{{"value": {rest}}}')["value"]
-        except (Unreadable, KeyError):
-            continue
     try:
-        yield literals.read_quoted_text(rest)
+        found = read_notation(f'{{"value": {rest}}}')
+        if isinstance(found, dict) and "value" in found:
+            yield found["value"]
+    except Unreadable:
+        pass
+    try:
+        yield _quoted_text(rest)
     except Unreadable:
         return
+
+
+_QUOTED_TEXT: Final = re.compile(r'\s*+"((?:[^"\\]|\\.|"\w[^"\\]*+")*+)"\s*+,?\s*+', re.DOTALL)
+
+
+def _quoted_text(text: str) -> str:
+    """Read a text in double quotes that has unescaped, but paired, double quotes inside.
+
+    Raises:
+        Unreadable: the inner quotes are not pairs around words, as in `"a" + "b"` or `"5" pipe"`.
+    """
+    match = _QUOTED_TEXT.fullmatch(text)
+    if match is None:
+        raise Unreadable
+    return unescape(match[1])

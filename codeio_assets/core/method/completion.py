@@ -21,7 +21,10 @@ _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 def complete_function(function: ParsedFunction, raw_file: str) -> tuple[ParsedFunction, tuple[str, ...]]:
     """Return the function with its reference code and generator completed, and the names that were taken."""
     code, names = complete_code(function.reference_code, raw_file)
-    header, more = _missing_definitions(f"{code}\n\n{function.input_generator}", raw_file)
+    try:
+        header, more = _missing_definitions(f"{code}\n\n{function.input_generator}", raw_file)
+    except SyntaxError:  # each is Python, but not the one after the other: `global` after an assignment
+        header, more = "", ()
     return replace(function, reference_code=code, input_generator=header + function.input_generator), (*names, *more)
 
 
@@ -41,6 +44,7 @@ def complete_code(code: str, raw_file: str) -> tuple[str, tuple[str, ...]]:
 def _missing_definitions(code: str, raw_file: str) -> tuple[str, tuple[str, ...]]:
     """Return the source of what the code lacks, ready to stand before it, and the names it defines."""
     wanted = sorted(undefined_names(code))
+    raw_file = raw_file.replace("\r\n", "\n").replace("\r", "\n")  # as the parser counts lines
     try:
         available = _definitions(parse_quietly(raw_file))
     except SyntaxError:
@@ -53,8 +57,12 @@ def _missing_definitions(code: str, raw_file: str) -> tuple[str, tuple[str, ...]
         if node is None or name in names:
             continue
         names.add(name)
-        source = taken[node.lineno, node.col_offset] = _source(raw_file, node)
-        wanted += sorted(undefined_names(source) - names)
+        source = _source(raw_file, node)
+        try:
+            wanted += sorted(undefined_names(source) - names)
+        except SyntaxError:  # a piece that stands only where it was
+            continue
+        taken[node.lineno, node.col_offset] = source
     header = "".join(f"{taken[place]}\n\n" for place in sorted(taken))
     return header, tuple(name for name in available if name in names)
 
@@ -118,7 +126,16 @@ def _calls_for_input(value: ast.expr) -> bool:
 
 
 def _source(raw_file: str, node: Definition) -> str:
-    """Return a definition's source with its decorators, which `get_source_segment` leaves out."""
-    piece = ast.get_source_segment(raw_file, node) or ast.unparse(node)
-    decorators = getattr(node, "decorator_list", [])
-    return "".join(f"@{ast.unparse(decorator)}\n" for decorator in decorators) + piece
+    """Return a definition's source with its decorators, which `get_source_segment` leaves out.
+
+    They are copied, not written anew from the tree, which fails on long integers and deep expressions.
+    """
+    piece = ast.get_source_segment(raw_file, node) or ""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    if not decorators:
+        return piece
+    lines = raw_file.split("\n")
+    first = decorators[0].lineno - 1
+    while first > 0 and not lines[first].lstrip().startswith("@"):
+        first -= 1
+    return "\n".join([*lines[first : node.lineno - 1], piece])

@@ -1,14 +1,13 @@
 """Flaws of a chain of thought that can be seen in its text: one function from a response to a record of flags.
 
 What lives here: reading one response. What does not: how often a flaw may occur (`core.settings.quality`), whether the
-answer is right (`verdicts`), rates over tables (`steps.cot_flaws`).
+answer is right (`verdicts`), rates over tables (`stages.reviewing`).
 
 Source: the prompt asks for reasoning in natural language, no code, and one answer object at the end (CodeI/O, sec.
 2.3); the flags are ours.
 """
 
 import ast
-import json
 import re
 from dataclasses import dataclass
 from typing import Final, cast
@@ -18,7 +17,7 @@ from codeio_assets.core.method.raw_code import parse_quietly
 from codeio_assets.core.settings.quality import CotRules
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.comparison import equal_values
-from codeio_assets.core.values.literals import Unreadable, read_python
+from codeio_assets.core.values.notations import Unreadable, read_notation
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,10 @@ def prose_of(text: str, direction: str) -> str:
     """Return a response without the answer object at its end and the fence around it."""
     found = list(re.finditer(rf"""\{{\s*["']{direction}["']\s*:""", text))
     before = text[: found[-1].start()] if found else text
-    return re.sub(r"(?:```|~~~)[ \t]*\w*\s*$", "", before).strip()
+    return _OPEN_FENCE.sub("", before.rstrip()).strip()
 
 
+_OPEN_FENCE: Final = re.compile(r"(?:```|~~~)[ \t]*+\w*+\Z")
 _REFUSAL: Final = re.compile(
     r"\b(?:I(?:'m| am) (?:very |really )?sorry\b|I (?:cannot|can't|can not|won't|am unable to|am not able to) "
     r"(?:help|assist|do|comply|provide|answer|fulfil|continue|solve)|as an AI\b)",
@@ -85,7 +85,9 @@ _REFUSAL: Final = re.compile(
 
 # -- code ---------------------------------------------------------------------------------------------------------
 
-_FENCED: Final = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*([\w+#-]*)[^\n]*\n(.*?)(?:^[ \t]*(?:```|~~~)|\Z)", re.M | re.S)
+_FENCED: Final = re.compile(
+    r"^[ \t]*+(?:```|~~~)[ \t]*+([\w+#-]*+)[^\n]*+\n(.*?)(?:^[ \t]*+(?:```|~~~)|\Z)", re.M | re.S
+)
 _LANGUAGES: Final = frozenset(
     {"python", "python3", "py", "javascript", "js", "typescript", "ts", "java", "c", "cpp", "c++", "c#", "go", "rust"}
 )
@@ -118,17 +120,13 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 def copies(prose: str, code: str, run: int) -> bool:
     """Tell whether `run` tokens in a row of some code stand in a text, whatever the blanks between them."""
-    tokens = _TOKEN.findall(code)
-    if len(tokens) < run or not prose:
-        return False
-    text = f" {' '.join(_TOKEN.findall(prose))} "
-    half = run // 2  # a run holds at least one whole block that begins at a multiple of half its length
-    for start in range(0, len(tokens) - half + 1, half):
-        if f" {' '.join(tokens[start : start + half])} " in text:
-            firsts = range(max(0, start - run + half), min(start, len(tokens) - run) + 1)
-            if any(f" {' '.join(tokens[first : first + run])} " in text for first in firsts):
-                return True
-    return False
+    return not _runs(code, run).isdisjoint(_runs(prose, run))
+
+
+def _runs(text: str, length: int) -> set[tuple[str, ...]]:
+    """Return the runs of so many tokens that follow each other in a text."""
+    tokens = _TOKEN.findall(text)
+    return set(zip(*(tokens[offset:] for offset in range(length)), strict=False))
 
 
 # -- repetition ---------------------------------------------------------------------------------------------------
@@ -173,13 +171,8 @@ def says_the_same(text: str, before: str, share: float) -> bool:
     """Tell whether two texts share so much of their runs of four words."""
     if text == before:
         return True
-    one, other = _shingles(text), _shingles(before)
+    one, other = _runs(text.lower(), _SHINGLE), _runs(before.lower(), _SHINGLE)
     return bool(one and other) and len(one & other) >= share * len(one | other)
-
-
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    words = _TOKEN.findall(text.lower())
-    return set(zip(*(words[offset:] for offset in range(_SHINGLE)), strict=False))
 
 
 # -- what it says -------------------------------------------------------------------------------------------------
@@ -231,11 +224,7 @@ def _read_value(text: str) -> Json:
     if re.fullmatch(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", text):
         text = text.replace(",", "")
     try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    try:
-        return read_python(text)
+        return read_notation(text)
     except Unreadable:
         return None
 

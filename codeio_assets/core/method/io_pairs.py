@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import canonical_text, written_json
 from codeio_assets.core.values.complexity import check_complexity
 
 
@@ -16,13 +16,15 @@ from codeio_assets.core.values.complexity import check_complexity
 class Draws:
     """Inputs drawn so far: accepted ones in order, and how many draws were lost to which reason.
 
-    With `any_size` the complexity rule is not asked: the values are executed and compared, and nobody predicts them.
+    An input keeps the order in which its generator wrote it, and counts as known in any order. With `any_size` the
+    complexity rule is not asked: the values are executed and compared, and nobody predicts them.
     """
 
     inputs: list[str] = field(default_factory=list[str])
     lost: Counter[str] = field(default_factory=Counter[str])
     first_error: str = ""
     any_size: bool = False
+    _known: set[str] = field(default_factory=set[str])
 
     def add(self, status: str, value_json: str | None, error: str = "") -> None:
         """Take one generator outcome: keep a new input within the complexity rule, count anything else."""
@@ -34,12 +36,13 @@ class Draws:
             self.lose("input_not_an_object", f"input_generator returned {value_json[:80]}")
             return
         problem = None if self.any_size else check_complexity(value)
-        text = canonical_json(value)
+        text = written_json(value)
         if problem:
             self.lose(f"input_{problem}", explain(f"input_{problem}", text))
-        elif text in self.inputs:
+        elif (identity := canonical_text(text)) in self._known:
             self.lose("duplicate_input", "")
         else:
+            self._known.add(identity)
             self.inputs.append(text)
 
     def lose(self, reason: str, detail: str) -> None:
@@ -79,7 +82,7 @@ def explain(reason: str, value_json: str) -> str:
 
 def is_degenerate(outputs: Iterable[str]) -> bool:
     """Tell whether all outputs are the same one."""
-    return len(set(outputs)) <= 1
+    return len(set(map(canonical_text, outputs))) <= 1
 
 
 def main_reason(lost: Counter[str]) -> str:

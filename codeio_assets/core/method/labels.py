@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from codeio_assets.core.method.completion import complete_code
 from codeio_assets.core.method.raw_code import parse_quietly
+from codeio_assets.core.values.reasoning import split_reasoning
 
 CATEGORIES = (
     "algorithms", "logic_puzzles", "math", "scientific_computation", "system_modelling", "other_reasoning",
@@ -23,6 +24,7 @@ SHORTEST_BODY_LINES = 3
 
 def read_category(response: str) -> str | None:
     """Return the label that a response names; None when it names none or several."""
+    response = split_reasoning(response)[0]
     named = set(_LABEL.findall(response.lower().replace("-", "_").replace(" ", "_")))
     return named.pop() if len(named) == 1 else None
 
@@ -45,7 +47,7 @@ def open_function(code: str) -> OpenFunction | None:
     Raises:
         SyntaxError: the file does not parse.
     """
-    lines = code.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", code)  # not splitlines, which knows more line ends than Python
     nodes = [node for node in parse_quietly(code).body if isinstance(node, ast.FunctionDef) and _can_be_judged(node)]
     node = max(nodes, key=lambda node: (_last_line(node) - node.lineno, -node.lineno), default=None)
     if node is None:
@@ -60,6 +62,7 @@ def open_function(code: str) -> OpenFunction | None:
 
 def read_function(response: str, name: str) -> str | None:
     """Return the code of the last block of a response that defines a function; None when none does."""
+    response = split_reasoning(response)[0]
     for block in reversed(_BLOCK.findall(response) or [response]):
         try:
             body = parse_quietly(block).body

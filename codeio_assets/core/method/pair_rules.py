@@ -4,13 +4,12 @@ What lives here: rules on one pair and its function's code, each with what is wr
 output is what the code gives (`steps.repeating`), which draws become pairs (`io_pairs`).
 """
 
-import ast
 import json
 from dataclasses import dataclass
 
-from codeio_assets.core.method.raw_code import parse_quietly
+from codeio_assets.core.method.entries import arguments_of
 from codeio_assets.core.method.verdicts import judge_output, read_input_answer
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import written_json
 from codeio_assets.core.values.complexity import check_complexity
 
 ENTRY = "main_solution"
@@ -26,14 +25,13 @@ class Signature:
 
 
 def signature_of(code: str, entry: str = ENTRY) -> Signature | None:
-    """Return the signature of the last definition of a function at the top of some code, None when there is none."""
+    """Return the signature of what some code binds a name to at its end, None where nothing binds it."""
     try:
-        nodes = [node for node in parse_quietly(code).body if isinstance(node, ast.FunctionDef) and node.name == entry]
+        given = arguments_of(code, entry)
     except SyntaxError:
         return None
-    if not nodes:
+    if given is None:
         return None
-    given = nodes[-1].args
     positional = [argument.arg for argument in (*given.posonlyargs, *given.args)]
     needed = set(positional[: len(positional) - len(given.defaults)])
     pairs = zip(given.kwonlyargs, given.kw_defaults, strict=True)
@@ -72,6 +70,6 @@ def direction_problem(input_json: str, output_json: str) -> str | None:
     if judgement.status != "correct":
         return f"output: the stored output as an answer is {judgement.status}"
     found = read_input_answer("answered", f'{{"input": {input_json}}}')
-    if found != canonical_json(json.loads(input_json)):
+    if found != written_json(json.loads(input_json)):
         return f"input: the stored input as an answer is read as {found if isinstance(found, str) else found.status}"
     return None

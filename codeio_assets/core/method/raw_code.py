@@ -1,13 +1,24 @@
 """Which raw files can become functions: rules on one file's text.
 
-What does not live here: reading files (`sources`), near-duplicates, labels by a model.
+What does not live here: reading files (`sources`), near-duplicates, labels by a model, what is newer Python
+(`newer_syntax`).
 """
 
 import ast
+import platform
 import symtable
 import warnings
+from typing import Final
 
+from codeio_assets.core.method.newer_syntax import newer_part
 from codeio_assets.core.settings.project import Filters
+
+MAX_CODE_CHARS: Final = 1_000_000
+"""A tree takes a hundred times the memory of its text."""
+_COMPUTATION: Final = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While,
+    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+)  # fmt: skip
 
 
 def parse_quietly(code: str) -> ast.Module:
@@ -25,6 +36,8 @@ def parse_with_symbols(code: str) -> tuple[ast.Module, symtable.SymbolTable]:
     Raises:
         SyntaxError: as in `parse_quietly`.
     """
+    if len(code) > MAX_CODE_CHARS:
+        raise SyntaxError(f"longer than {MAX_CODE_CHARS:,} characters")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -36,10 +49,11 @@ def parse_with_symbols(code: str) -> tuple[ast.Module, symtable.SymbolTable]:
 def reject_file(content: str, filters: Filters) -> tuple[str, str] | None:
     """Return (reason, detail) when a file cannot become a function, else None.
 
-    Reasons: `empty_file`, `too_short`, `too_long`, `syntax_error`, `no_computation` (no function, class or loop).
+    Reasons: `empty_file`, `too_short`, `too_long`, `newer_syntax`, `syntax_error`, and `no_computation` where there is
+    no function, class, loop or comprehension.
     """
     text = content.strip()
-    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in text.split("\n")):
         return "empty_file", "nothing but blanks and comments"
     if len(text) < filters.min_chars:
         return "too_short", f"{len(text):,} characters, fewer than {filters.min_chars:,}"
@@ -48,8 +62,18 @@ def reject_file(content: str, filters: Filters) -> tuple[str, str] | None:
     try:
         tree = parse_quietly(text)
     except SyntaxError as error:
+        newer = newer_part(text, _is_python)
+        if newer is not None:
+            return "newer_syntax", f"{newer[0]} need Python {newer[1]}; this is {platform.python_version()}"
         return "syntax_error", f"line {error.lineno}: {error.msg}" if error.lineno else str(error)
-    logic = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While)
-    if not any(isinstance(node, logic) for node in ast.walk(tree)):
-        return "no_computation", "no function, class or loop"
+    if not any(isinstance(node, _COMPUTATION) for node in ast.walk(tree)):
+        return "no_computation", "no function, class, loop or comprehension"
     return None
+
+
+def _is_python(code: str) -> bool:
+    try:
+        parse_quietly(code)
+    except SyntaxError:
+        return False
+    return True

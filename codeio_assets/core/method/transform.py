@@ -4,12 +4,14 @@ Section titles as in the public repository (paper sec. 2.1); reading is tolerant
 and a missing language tag. What does not live here: sending requests (`llm`) and running code (`sandbox`).
 """
 
-import ast
 import re
+import textwrap
 from dataclasses import dataclass
 
+from codeio_assets.core.method.entries import ANYTHING, arguments_of
 from codeio_assets.core.method.raw_code import parse_quietly
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.values.reasoning import split_reasoning
 
 SECTIONS = ("main function", "input output description", "input generator", "problem statement")
 _TITLE = r"(?:main\s+function|input[\s/,&-]*(?:and\s+)?output\s+descriptions?|input\s+generator|problem\s+statement)"
@@ -78,6 +80,7 @@ def parse_response(response: str) -> ParsedFunction | TransformFailure:
         `no_code_in_<section>`, `unclosed_code_in_<section>`, `syntax_error_in_<section>`, `missing_main_solution`,
         `main_solution_without_arguments`, `missing_generator`, `generator_with_arguments`.
     """
+    response = split_reasoning(response)[0]
     if not response.strip():
         return TransformFailure("empty_response", "the response is empty")
     sections = _sections(response)
@@ -86,10 +89,10 @@ def parse_response(response: str) -> ParsedFunction | TransformFailure:
             return TransformFailure(f"missing_{_code(name)}", f"there is no section '## {name.title()}'")
         if not sections[name].strip():
             return TransformFailure(f"empty_{_code(name)}", f"the section '## {name.title()}' is empty")
-    reference = _read_code("main function", sections["main function"])
+    reference = _read_code("main function", sections["main function"], response)
     if isinstance(reference, TransformFailure):
         return reference
-    generator = _read_code("input generator", sections["input generator"])
+    generator = _read_code("input generator", sections["input generator"], response)
     if isinstance(generator, TransformFailure):
         return generator
     failure = _check_main(reference) or _check_generator(generator)
@@ -113,17 +116,23 @@ def _code(name: str) -> str:
 
 
 def _sections(response: str) -> dict[str, str]:
-    """Return the text under each heading; a title that comes twice counts where it comes last."""
+    """Return the text under each heading; a title that comes twice counts where it comes last.
+
+    Headings in code do not count, unless some are missing without them: then a fence was left open before them.
+    """
+    every = list(_HEADING.finditer(response))
     code_spans = [match.span() for match in _FENCE.finditer(response)]
-    headings = [
-        match
-        for match in _HEADING.finditer(response)
-        if not any(start < match.start() < end for start, end in code_spans)
-    ]
+    headings = [match for match in every if not any(start < match.start() < end for start, end in code_spans)]
+    if not _titles(headings).issuperset(SECTIONS) and _titles(every).issuperset(SECTIONS):
+        headings = every
     ends = [match.start() for match in headings[1:]] + [len(response)] * bool(headings)
     return {
         _canonical_title(match["title"]): response[match.end() : end] for match, end in zip(headings, ends, strict=True)
     }
+
+
+def _titles(headings: list[re.Match[str]]) -> set[str]:
+    return {_canonical_title(heading["title"]) for heading in headings}
 
 
 def _canonical_title(title: str) -> str:
@@ -135,17 +144,21 @@ def _canonical_title(title: str) -> str:
     return "input generator" if lowered.startswith("input") else "problem statement"
 
 
-def _read_code(section: str, text: str) -> str | TransformFailure:
-    """Return the fenced code of a section (several blocks are joined), or a section that is bare code."""
+def _read_code(section: str, text: str, response: str) -> str | TransformFailure:
+    """Return the fenced code of a section (several blocks are joined), or a section that is bare code.
+
+    A block without an end is whole all the same if another section follows it.
+    """
+    ends_response = response.endswith(text)
     blocks = list(_FENCE.finditer(text))
     bodies = [block["body"].rstrip() for block in blocks]
-    if blocks and not blocks[-1]["end"] and text.count(blocks[-1]["mark"]) % 2:
+    if blocks and not blocks[-1]["end"] and text.count(blocks[-1]["mark"]) % 2 and ends_response:
         return TransformFailure(
             f"unclosed_code_in_{_code(section)}", f"the code block of '## {section.title()}' does not end"
         )
     code = "\n\n".join(bodies) if bodies else text.strip()
     try:
-        parse_quietly(code)
+        code = _sound_code(code, bodies)
     except SyntaxError as error:
         if not bodies:
             return TransformFailure(
@@ -155,18 +168,27 @@ def _read_code(section: str, text: str) -> str | TransformFailure:
     return code + "\n"
 
 
-def _definition(code: str, name: str) -> ast.FunctionDef | None:
-    """Return the last top-level definition of a function."""
-    found = [node for node in parse_quietly(code).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    return found[-1] if found else None
+def _sound_code(code: str, blocks: list[str]) -> str:
+    """Return code that parses: as it stands, or with each of its blocks moved to the left.
+
+    Raises:
+        SyntaxError: neither does.
+    """
+    try:
+        parse_quietly(code)
+    except SyntaxError:
+        code = "\n\n".join(map(textwrap.dedent, blocks))
+        if not code.strip():
+            raise
+        parse_quietly(code)
+    return code
 
 
 def _check_main(code: str) -> TransformFailure | None:
-    main = _definition(code, "main_solution")
-    if main is None:
+    arguments = arguments_of(code, "main_solution")
+    if arguments is None:
         return TransformFailure("missing_main_solution", "the Main Function does not define `main_solution`")
-    arguments = main.args
-    if not (arguments.args or arguments.kwonlyargs or arguments.posonlyargs):
+    if arguments is not ANYTHING and not (arguments.args or arguments.kwonlyargs or arguments.posonlyargs):
         return TransformFailure(
             "main_solution_without_arguments",
             "`main_solution` takes no argument; it must take at least one",
@@ -175,10 +197,9 @@ def _check_main(code: str) -> TransformFailure | None:
 
 
 def _check_generator(code: str) -> TransformFailure | None:
-    generator = _definition(code, "input_generator")
-    if generator is None:
+    arguments = arguments_of(code, "input_generator")
+    if arguments is None:
         return TransformFailure("missing_generator", "the Input Generator does not define `input_generator`")
-    arguments = generator.args
     required = len(arguments.args) + len(arguments.posonlyargs) - len(arguments.defaults)
     if required > 0 or any(default is None for default in arguments.kw_defaults):
         return TransformFailure("generator_with_arguments", "`input_generator` must take no arguments")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from codeio_assets.core.method.answers import extract_answer
-from codeio_assets.core.values.canonical import canonical_json, content_id
+from codeio_assets.core.values.canonical import content_id, written_json
 from codeio_assets.core.values.comparison import Rule, equal_values, rule_version
 
 Status = Literal["correct", "wrong", "exception", "timeout", "out_of_memory", "no_answer", "infrastructure"]
@@ -19,6 +19,8 @@ Direction = Literal["input", "output"]
 
 MAX_VALUE_CHARS: Final = 1_000
 """Longer values are cut in feedback: a wrong input may produce megabytes, and the next prompt must hold them."""
+MAX_EXECUTED_CHARS: Final = 1 << 16
+"""Longer outputs of a wrong input are not stored: an input can be made that gives megabytes."""
 MAX_MESSAGE_CHARS: Final = 500
 MAX_NAME_CHARS: Final = 100
 
@@ -61,7 +63,7 @@ _ERROR_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict before it is a row. Values are canonical JSON; `error_type` is set only with `exception`."""
+    """A verdict before it is a row. Values are compact JSON, keys as written; `error_type` goes with `exception`."""
 
     status: Status
     predicted_json: str | None
@@ -86,20 +88,20 @@ def judge_output(response_status: str, response: str, target_json: str, rule: Ru
     answer = extract_answer(response, "output")
     if not answer.found:
         return _judgement("no_answer", rule, direction="output")
-    predicted_json = canonical_json(answer.value)
+    predicted_json = written_json(answer.value)
     if equal_values(json.loads(target_json), answer.value, rule):
         return _judgement("correct", rule, predicted_json=predicted_json)
     return _judgement("wrong", rule, direction="output", predicted_json=predicted_json)
 
 
 def read_input_answer(response_status: str, response: str, rule: Rule = "default") -> str | Judgement:
-    """Return the predicted input as canonical JSON, to be executed; or the verdict, if there is none to execute."""
+    """Return the predicted input as JSON, to be executed in the order written; or the verdict, if there is none."""
     if response_status == "failed":
         return _judgement("infrastructure", rule)
     answer = extract_answer(response, "input")
     if not answer.found:
         return _judgement("no_answer", rule, direction="input")
-    return canonical_json(answer.value)
+    return written_json(answer.value)
 
 
 def judge_input(
@@ -156,7 +158,7 @@ def _judge_executed(predicted_json: str, executed_json: str, target_json: str, r
     return Judgement(
         status=status,
         predicted_json=predicted_json,
-        executed_output_json=executed_json,
+        executed_output_json=executed_json if len(executed_json) <= MAX_EXECUTED_CHARS else None,
         error_type=None,
         feedback=feedback,
         rule_version=rule_version(rule),

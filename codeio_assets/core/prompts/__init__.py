@@ -1,7 +1,9 @@
 """Prompt templates: one file per template, filled by `string.Template`, identified by the hash of its text.
 
 A template is a list of chat messages; a line `=== <role>` starts each. Values go in as given: callers pass JSON for
-data (`core.values.canonical`). A folder of one's own (`prompts:` in codeio.yaml) may hold files that replace these.
+data (`core.values.canonical`). A version (`chat.prompt_version`) is a folder of files that replace some of these:
+`code_first` words the sentence before the code alike in both directions, so that a server's prefix cache holds a
+function's code for all of its tasks. A folder of one's own (`chat.prompts`) comes before both.
 
 What does not live here: what to ask whom (`core.method.transform`, `core.method.tasks`, `core.method.revision`).
 """
@@ -44,16 +46,16 @@ class Prompt:
             ) from None
 
 
-def load_prompt(name: str, folder: Path | None = None) -> Prompt:
-    """Load a template by name, from the user's folder if it has one of that name.
+def load_prompt(name: str, folder: Path | None = None, version: str = "default") -> Prompt:
+    """Load a template by name, from the user's folder if it has one of that name, else of a version.
 
     Raises:
         PromptError: no such template, or it has no `=== role` line.
     """
-    own = folder / f"{name}.md" if folder else None
-    path = own if own and own.exists() else HERE / f"{name}.md"
-    if not path.exists():
-        raise PromptError(f"prompt {name}: {path} does not exist")
+    folders = (*((folder,) if folder else ()), HERE / version, HERE)
+    path = next((place for one in folders if (place := one / f"{name}.md").exists()), None)
+    if path is None:
+        raise PromptError(f"prompt {name}: {HERE / f'{name}.md'} does not exist")
     text = path.read_text(encoding="utf-8")
     parts = ROLE_LINE.split(text)
     if len(parts) < 3 or parts[0].strip():

@@ -4,10 +4,22 @@ What lives here: the fields, their defaults and rules. What does not: reading th
 servers (`resources`), secrets (environment only).
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from codeio_assets.core.settings.model_families import FAMILIES, family_of
 
 Relative = Annotated[Path, Field(strict=False)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -42,10 +54,52 @@ class ModelCall(Part):
         return {name: value for name, value in written.items() if getattr(self, name) != unused.get(name, ...)}
 
 
+class RequestForm(Part):
+    """How the server of a model wants its requests; a preset gives the fields that are not written.
+
+    What is renamed or omitted is not part of a request's key; a folded system role and `extra_body` are.
+    """
+
+    preset: str | None = Field(None, description="a family of `core.settings.model_families`; null = by the name")
+    rename: dict[str, str] = Field(default_factory=dict, description="e.g. {max_tokens: max_completion_tokens}")
+    omit: Texts = Field((), description="parameters that the server refuses, e.g. [temperature, top_p]")
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="e.g. {reasoning_effort: high}, {chat_template_kwargs: {...}}"
+    )
+    system_role: Literal["keep", "fold", "developer"] = Field(
+        "keep", description="fold: system text opens the first user message; developer: OpenAI's newer name"
+    )
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, preset: str | None) -> str | None:
+        if preset is not None and preset not in FAMILIES:
+            raise ValueError(f"{preset!r} is no preset. Known: {', '.join(FAMILIES)}")
+        return preset
+
+    def completed(self, model: str) -> "RequestForm":
+        """Return the form with what its preset says, or that of the model's name, for fields that are not written."""
+        preset = self.preset or family_of(model)
+        if preset is None:
+            return self
+        written = {name: getattr(self, name) for name in self.model_fields_set}
+        return RequestForm.model_validate(FAMILIES[preset].form | written)
+
+
+def _without_credentials(url: str) -> str:
+    """Return an address that carries no name or password, which would be stored and shown with it."""
+    if re.search(r"://[^/?#]*@", url):
+        raise ValueError("carries a name or password. Put the key into the environment (CODEIO_API_KEY)")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_without_credentials)]
+
+
 class EndpointSettings(Part):
     """One of several endpoints that serve the model."""
 
-    url: str = Field(min_length=1, description="up to and with /v1")
+    url: Address = Field(min_length=1, description="up to and with /v1")
     weight: float = Field(1.0, gt=0, description="share of the requests, relative to the others")
     concurrency: int | None = Field(None, ge=1, description="null = that of `chat`")
     api_key_env: str | None = Field(None, description="environment variable with its key; null = CODEIO_API_KEY")
@@ -95,7 +149,7 @@ class Chat(Part):
     `base_url: recorded` replays the journal named below; `base_url: vllm` starts servers for the time of a run.
     """
 
-    base_url: str = "recorded"
+    base_url: Address = "recorded"
     endpoints: Annotated[tuple[EndpointSettings, ...], Field(strict=False)] = Field(
         (), description="several servers of one model, instead of `base_url`"
     )
@@ -107,16 +161,28 @@ class Chat(Part):
     deadline_s: float | None = Field(None, gt=0, description="of a request with all tries; null = 3 x timeout_s")
     max_attempts: int = Field(5, ge=1, description="tries per request")
     prompts: Relative | None = Field(None, description="folder with prompt templates of your own")
+    prompt_version: Literal["default", "code_first"] = Field(
+        "default", description="code_first: both directions share all up to the code, which prefix caches like"
+    )
     transform: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
     transform_attempts: int = Field(2, ge=1, description="1 = no repair with the error as feedback")
     predict: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
     revision_turns: int = Field(1, ge=0, description="turns after the first; 0 = CodeI/O, 1 = CodeI/O++")
     max_failed_ratio: float = Field(0.1, ge=0, le=1, description="share of failed requests that a shard may have")
+    models: dict[str, RequestForm] = Field(default_factory=dict, description="how a model's server wants requests")
+    tokenizer: Relative | None = Field(
+        None, description="tokenizer.json, or a folder with one: counts tokens where a server reports none"
+    )
     prices: dict[str, PriceSettings] = Field(default_factory=dict, description="by model")
     currency: str = "USD"
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings.model_validate({}))
     vllm: VllmSettings = Field(default_factory=lambda: VllmSettings.model_validate({}))
     batches: BatchSettings = Field(default_factory=lambda: BatchSettings.model_validate({}))
+
+    @property
+    def form(self) -> RequestForm:
+        """How the model's server wants its requests."""
+        return self.models.get(self.model, RequestForm.model_validate({})).completed(self.model)
 
     @model_validator(mode="after")
     def _one_kind_of_server(self) -> Self:

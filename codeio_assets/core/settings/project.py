@@ -7,13 +7,22 @@ What lives here: the fields, their defaults and rules, and reading the two files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from codeio_assets.core.settings.benchmarks import BenchmarkSettings
 from codeio_assets.core.settings.models import Chat, Part, Relative
 from codeio_assets.core.settings.models import ModelCall as ModelCall
 from codeio_assets.core.settings.quality import Quality
-from codeio_assets.core.settings.strict_yaml import StrictYamlError, explain, read_yaml
+from codeio_assets.core.settings.strict_yaml import StrictYamlError, YamlDocument, explain, explain_details, read_yaml
 
 
 class SettingsError(ValueError):
@@ -102,6 +111,14 @@ class Reading(Part):
     repository: str | None = Field(None, description="stated for rows that do not name one")
     license: str | None = Field(None, description="stated for rows that do not name one")
     max_bytes: int = Field(1_000_000, ge=1, description="larger files are rejected unread")
+    max_lost_ratio: float = Field(
+        0.5, ge=0, le=1, description="share of a shard's items that may be gone or changed; more fail the step"
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what decides no row: when a step must fail."""
+        return {name: value for name, value in serialise(self).items() if name != "max_lost_ratio"}
 
     @field_validator("glob")
     @classmethod
@@ -167,6 +184,17 @@ class Sources(Part):
     sources: dict[SourceName, Source] = Field(min_length=1)
     near_duplicates: NearDuplicates = Field(default_factory=lambda: NearDuplicates.model_validate({}))
     instruction_data: dict[SourceName, InstructionSource] = Field(default_factory=dict)
+    _broken: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Name -> what is wrong, of the sources in the file that cannot be used."""
+        return self._broken
+
+    def without(self, broken: dict[str, str]) -> Self:
+        """Return these sources as what can be used of a file, with what is wrong with the others."""
+        self._broken.update(broken)
+        return self
 
 
 class ExecutionLimits(Part):
@@ -254,10 +282,32 @@ _Model = TypeVar("_Model", bound=Part)
 def load_sources(path: Path) -> Sources:
     """Read sources.yaml.
 
+    A source that cannot be used is in `broken`; the others are used.
+
     Raises:
-        SettingsError: missing, not YAML, unknown field or bad value.
+        SettingsError: missing, not YAML, unknown field or bad value outside a source, or no source can be used.
     """
-    return _load(path, Sources)
+    document = _read(path)
+    data: Any = {} if document.data is None else document.data
+    try:
+        return Sources.model_validate(data)
+    except ValidationError as error:
+        broken = _broken_sources(document, error)
+        if not broken or not set(data["sources"]) - set(broken):
+            raise SettingsError(explain(document, error)) from None
+    usable = {name: of for name, of in data["sources"].items() if name not in broken}
+    return Sources.model_validate({**data, "sources": usable}).without(broken)
+
+
+def _broken_sources(document: YamlDocument, error: ValidationError) -> dict[str, str]:
+    """Return source -> what is wrong with it, empty when something else is wrong as well."""
+    by_source: dict[str, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        where = detail["loc"]
+        if len(where) < 2 or where[0] != "sources" or "[key]" in where:
+            return {}
+        by_source.setdefault(str(where[1]), []).append(detail)
+    return {name: explain_details(document, details) for name, details in by_source.items()}
 
 
 def load_settings(path: Path) -> Settings:
@@ -279,12 +329,16 @@ def load_benchmarks(path: Path) -> BenchmarkSettings:
 
 
 def _load(path: Path, model: type[_Model]) -> _Model:
-    try:
-        document = read_yaml(path)
-    except StrictYamlError as error:
-        raise SettingsError(str(error)) from error
+    document = _read(path)
     data: Any = document.data
     try:
         return model.model_validate({} if data is None else data)
     except ValidationError as error:
         raise SettingsError(explain(document, error)) from None
+
+
+def _read(path: Path) -> YamlDocument:
+    try:
+        return read_yaml(path)
+    except StrictYamlError as error:
+        raise SettingsError(str(error)) from error

@@ -179,6 +179,9 @@ class Recipe(_Part):
     stages: dict[StageNumber, StageRecipe] = Field(min_length=1)
     limits: AuditLimits = Field(default_factory=lambda: AuditLimits.model_validate({}))
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
+    system_messages: Literal["keep", "fold"] = Field(
+        "keep", description="fold: system text opens the first user message, for chat templates without system prompts"
+    )
     launch: str = Field("cpu", pattern=r"^[a-z0-9][a-z0-9_]*$", description="file under training/launch")
 
     @field_validator("stages", mode="before")
@@ -191,7 +194,9 @@ class Recipe(_Part):
 
     def substance(self) -> dict[str, Any]:
         """Return what decides rows and weights as JSON: all fields but those that only inform, limit or measure."""
-        return self.model_dump(mode="json", exclude={"description", "reported", "limits", "evaluation"})
+        informing = {"description", "reported", "limits", "evaluation"}
+        unused = {"system_messages"} if self.system_messages == "keep" else set[str]()
+        return self.model_dump(mode="json", exclude=informing | unused)
 
     def stage(self, number: int) -> StageRecipe:
         """Return a stage.

@@ -5,13 +5,19 @@ What does not: what the fields mean (`recipes`, `sources`).
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+MAX_CHARS: Final = 1_000_000
+MAX_DEPTH: Final = 100
+MAX_FIELDS: Final = 20_000
+"""With what aliases repeat: a few lines of them can stand for gigabytes."""
 
 
 class StrictYamlError(ValueError):
@@ -60,16 +66,33 @@ def read_yaml(path: Path) -> YamlDocument:
         raise StrictYamlError(f"{path}: cannot be read ({error.strerror}). Check the path and its rights.") from error
     except UnicodeDecodeError as error:
         raise StrictYamlError(f"{path}: is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    if len(text) > MAX_CHARS:
+        raise StrictYamlError(f"{path}: has {len(text):,} characters, more than {MAX_CHARS:,}. Take it apart.")
+    if _bracket_depth(text) > MAX_DEPTH:
+        raise StrictYamlError(f"{path}: is nested too deeply. Correct it.")
     try:
         data, lines = _parse(path, text)
+    except StrictYamlError:
+        raise
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StrictYamlError(f"{path}:{line}: is not YAML: {error.problem}. Correct that line.") from error
     except yaml.YAMLError as error:
         raise StrictYamlError(f"{path}: is not YAML: {error}. Correct the file.") from error
+    except (ValueError, OverflowError, TypeError) as error:  # a 13th month, 5,000 digits, a list as a key
+        raise StrictYamlError(f"{path}: holds a value that cannot be read ({str(error)[:80]}). Correct it.") from error
     except RecursionError as error:
         raise StrictYamlError(f"{path}:1: is nested too deeply, or an alias contains itself. Correct it.") from error
     return YamlDocument(path, data, lines)
+
+
+def _bracket_depth(text: str) -> int:
+    """Return how deep brackets are nested at most, those in quotes too; the parser takes the square of it in time."""
+    depth = deepest = 0
+    for mark in re.findall(r"[\[{\]}]", text):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _parse(path: Path, text: str) -> tuple[Any, dict[tuple[Hashable, ...], int]]:
@@ -93,6 +116,10 @@ def _collect_lines(
     field: tuple[Hashable, ...],
     lines: dict[tuple[Hashable, ...], int],
 ) -> None:
+    if len(lines) > MAX_FIELDS:
+        raise StrictYamlError(
+            f"{path}: has more than {MAX_FIELDS:,} fields, aliases counted in full. Write it shorter."
+        )
     lines.setdefault(field, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -119,8 +146,13 @@ _FIXES = {
 
 def explain(document: YamlDocument, error: ValidationError) -> str:
     """Put a validation error as lines of `file:line: field, bad value, fix`."""
-    lines = [f"{document.path}: {error.error_count()} mistake(s):"]
-    for detail in error.errors(include_url=False):
+    return explain_details(document, error.errors(include_url=False))
+
+
+def explain_details(document: YamlDocument, details: Sequence[ErrorDetails]) -> str:
+    """Put some details of a validation error as lines of `file:line: field, bad value, fix`."""
+    lines = [f"{document.path}: {len(details)} mistake(s):"]
+    for detail in details:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         name = ".".join(str(part) for part in where) or "the whole file"
         fix = _FIXES.get(detail["type"], detail["msg"].removeprefix("Value error, "))

@@ -145,12 +145,14 @@ class UnifiedFunction(Table):
 class IoPair(Table):
     """One row per (function, distinct input): the input before the call, and the output it reproducibly gives."""
 
-    pair_id: str = pa.Field(unique=True, **ID, description="sha256 over function_id and input_json")
+    pair_id: str = pa.Field(
+        unique=True, **ID, description="sha256 over function_id and input_json with its keys sorted"
+    )
     function_id: str = pa.Field(**ID)
     source: str
     pair_index: int = pa.Field(ge=0, description="order of acceptance within the function")
-    input_json: str = pa.Field(str_matches=r"^\{", description="keyword arguments, canonical JSON")
-    output_json: str = pa.Field(ne="null", description="return value, canonical JSON")
+    input_json: str = pa.Field(str_matches=r"^\{", description="keyword arguments as JSON, in the order written")
+    output_json: str = pa.Field(ne="null", description="return value as JSON, keys in their own order")
     is_degenerate: bool = pa.Field(description="all pairs of the function have one output")
 
 
@@ -199,7 +201,9 @@ class Verdict(Table):
     turn: int = pa.Field(ge=1)
     status: str = pa.Field(isin=VERDICT_STATUSES)
     predicted_json: str = pa.Field(nullable=True, description="the value found in the response")
-    executed_output_json: str = pa.Field(nullable=True, description="what the predicted input really gives")
+    executed_output_json: str = pa.Field(
+        nullable=True, description="what the predicted input really gives; null beyond 65,536 characters"
+    )
     error_type: str = pa.Field(nullable=True)
     feedback: str = pa.Field(str_length={"min_value": 1}, description="what the next turn is told")
     rule_version: str

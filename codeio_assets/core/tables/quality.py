@@ -66,7 +66,7 @@ class PublishedPair(Table):
     pair_index: int = pa.Field(ge=0, description="place of the pair within its function, from 0")
     entry: str = pa.Field(description="name of the function that is called")
     result: str = pa.Field(isin=list(AUDIT_RESULTS), description="`reproduces`, or why it does not")
-    input_json: str = pa.Field(description="keyword arguments, canonical JSON")
+    input_json: str = pa.Field(description="keyword arguments as JSON, in the order recorded")
     output_json: str = pa.Field(description="as recorded")
     now_json: str = pa.Field(description="what the input gives now; as text, how the call ended")
     is_degenerate: bool = pa.Field(description="all pairs of the function have one output")

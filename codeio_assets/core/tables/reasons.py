@@ -29,7 +29,9 @@ _CODE_SECTIONS: Final = ("main_function", "input_generator")
 
 _READING: Final = {
     "unreadable": "the file cannot be opened",
-    "undecodable": "the content is not UTF-8 text",
+    "outside_source": "it leads out of its source's folder, by a link",
+    "not_a_file": "it is a device, a pipe or a socket",
+    "undecodable": "the content is no text in UTF-8, or in the encoding that it declares",
     "too_large": "the file is larger than `max_bytes` of its source",
     "broken_json": "the line is not JSON",
     "missing_field": "the row lacks the content or the path",
@@ -48,7 +50,8 @@ _ELIGIBILITY: Final = {
     "too_short": "fewer characters than `min_chars` of its source's filters",
     "too_long": "more characters than `max_chars` of its source's filters",
     "syntax_error": "not Python",
-    "no_computation": "no function, class or loop",
+    "newer_syntax": "Python of a later version than runs the programs; the detail names it",
+    "no_computation": "no function, class, loop or comprehension",
     **_LICENSES,
     "duplicate_content": "the tokens of an earlier file",
     "near_duplicate": "near to an earlier file",
@@ -99,6 +102,7 @@ _PAIRS: Final = {
     "nondeterministic_time": "the output changes with the time",
     "nondeterministic_random": "the output changes with the random state",
     "nondeterministic_hash_order": "the output changes with the hash seed",
+    "nondeterministic_machine": "the output changes with the machine, its files or where memory lies",
 }
 
 _CONVERSATIONS: Final = {
@@ -139,6 +143,7 @@ AUDIT_RESULTS: Final[dict[str, str]] = {
     "random": "the output changes with the random state",
     "time": "the output changes with the time",
     "hash_order": "the output changes with the hash seed",
+    "machine": "the output changes with the machine, its files or where memory lies",
     "missing_import": "the code imports what is not there",
     "error": "the call raises an exception",
     "timeout": "the call does not end within its CPU time",

@@ -17,7 +17,7 @@ class Checkpoint(Table):
     checkpoint_sha256: str = pa.Field(unique=True, **ID, description="hash over the hashes of its files")
     recipe: str
     stage: int = pa.Field(isin=[1, 2])
-    path: str = pa.Field(description="its folder")
+    path: str = pa.Field(description="its folder, below that of all checkpoints")
     parent_sha256: str = pa.Field(nullable=True, description="the checkpoint it started from; null for the base")
     base_model: str = pa.Field(description="name of the model that training began from")
     steps: int = pa.Field(ge=1)

@@ -1,1 +1,1 @@
-"""Values: canonical JSON, literals, comparison and complexity. No rule of the method lives here."""
+"""Values: JSON from outside, its canonical text, other notations, comparison, complexity. No rule of the method."""

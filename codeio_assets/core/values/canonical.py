@@ -1,6 +1,7 @@
 """Canonical JSON and content ids: the one identity of values, rows and requests.
 
-What lives here: turning a JSON value into its one canonical text, and texts into ids.
+What lives here: turning a JSON value into its one canonical text, or into a text that keeps the order of keys (what is
+executed and shown is as it was written; only identity sorts), and texts into ids.
 What does not: comparing values with a tolerance (`comparison`).
 """
 
@@ -19,11 +20,37 @@ def canonical_json(value: Json) -> str:
         TypeError: the value holds something that JSON has no form for.
         ValueError: the value contains itself.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _compact(value, sort_keys=True)
+
+
+def written_json(value: Json) -> str:
+    """Return the text of a JSON value with its keys in their own order, else as `canonical_json` does.
+
+    Raises:
+        TypeError: the value holds something that JSON has no form for.
+        ValueError: the value contains itself.
+    """
+    return _compact(value, sort_keys=False)
+
+
+def canonical_text(text: str) -> str:
+    """Return the canonical form of a compact JSON text."""
+    return canonical_json(json.loads(text)) if "{" in text else text
+
+
+def same_json(one: str | None, other: str | None) -> bool:
+    """Tell whether two compact JSON texts hold the same value, whatever the order of their keys."""
+    if one is None or other is None or one == other:
+        return one == other
+    return len(one) == len(other) and canonical_text(one) == canonical_text(other)
+
+
+def _compact(value: Json, *, sort_keys: bool) -> str:
+    text = json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form; their \\u escapes do
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form; their \u escapes do
+        return json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=True)
     return text
 
 

@@ -6,10 +6,10 @@ key stand at fixed columns: an index needs no JSON parsing. The checksum covers 
 What does not: files (`journal`).
 """
 
-import json
 from dataclasses import dataclass
 
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
+from codeio_assets.core.values.decoding import Undecodable, decode_json
 from codeio_assets.llm.contract import ChatRequest, ChatResponse
 
 LINE_VERSION = 1
@@ -67,7 +67,10 @@ def decode_line(line: bytes) -> Recorded:
         CorruptLine: the checksum or the form is wrong, or a newer version wrote the line.
     """
     key = line_key(line)
-    record = json.loads(line)
+    try:
+        record = decode_json(line)
+    except Undecodable as error:
+        raise CorruptLine(str(error)) from None
     if record.get("version") != LINE_VERSION:
         raise CorruptLine(f"version {record.get('version')} is not {LINE_VERSION}")
     try:

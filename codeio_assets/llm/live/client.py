@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from codeio_assets.core.settings.models import RequestForm
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError, Progress
+from codeio_assets.llm.counting import CountTokens, by_characters
 from codeio_assets.llm.journal.journal import Journal
 from codeio_assets.llm.live.driver import run_to_end
-from codeio_assets.llm.live.fleet import EndpointConfig, Fleet, Lane, nothing_answers, shares
+from codeio_assets.llm.live.fleet import Fleet, nothing_answers
+from codeio_assets.llm.live.lanes import EndpointConfig, Lane, shares
+from codeio_assets.llm.live.open_files import allow_connections
 from codeio_assets.llm.live.running import Batch, Limits
 from codeio_assets.llm.live.tries import Backoff, TryFailed
+from codeio_assets.llm.live.wire import PLAIN
 from codeio_assets.llm.money import Meter
 
 if TYPE_CHECKING:
@@ -51,6 +56,8 @@ class OpenAIChatClient:
         backoff: Backoff | None = None,
         patience_s: float = 0.0,
         meter: Meter | None = None,
+        form: RequestForm = PLAIN,
+        count_tokens: CountTokens = by_characters,
     ) -> None:
         """Prepare a client; nothing is sent yet.
 
@@ -66,6 +73,8 @@ class OpenAIChatClient:
             backoff: waits between tries.
             patience_s: how long to wait, at least, for servers that are all gone (one that is being restarted).
             meter: prices and budget; default free and without bounds.
+            form: how the servers want their requests written.
+            count_tokens: counts tokens of answers for which a server reports none.
         """
         if concurrency < 1 or max_attempts < 1 or timeout_s <= 0:
             raise ValueError("concurrency, max_attempts and timeout_s must be positive")
@@ -80,6 +89,9 @@ class OpenAIChatClient:
         deadline_s = 3 * timeout_s if deadline_s is None else deadline_s
         self._limits = Limits(timeout_s, deadline_s, max_attempts, backoff or Backoff(), patience_s)
         self._meter = meter or Meter()
+        self._form = form
+        self._count_tokens = count_tokens
+        self._homes: dict[str, str] = {}
 
     def __repr__(self) -> str:
         urls = [endpoint.base_url for endpoint in self._endpoints]
@@ -120,25 +132,28 @@ class OpenAIChatClient:
         self._journal.refresh()
         replayed = {key: answer for key in by_key if (answer := self._journal.get(key)) is not None}
         missing = [request for key, request in by_key.items() if key not in replayed]
-        batch = Batch(self._journal, self._limits, missing, len(replayed), self._meter)
+        batch = Batch(self._journal, self._limits, missing, len(replayed), self._meter, self._count_tokens)
         if on_progress:
             on_progress(batch.progress())
         if missing:
             self._meter.start()
-            run_to_end(lambda report: batch.run(self._fleet, report), on_progress)
+            allow_connections(sum(config.concurrency for config in self._endpoints))
+            known = next((request for key, request in by_key.items() if key in replayed), None)
+            run_to_end(lambda report: batch.run(lambda: self._fleet(known), report), on_progress)
         answers = replayed | batch.answers
         return [answers[request.key] for request in requests]
 
-    def _fleet(self) -> Fleet:
+    def _fleet(self, known: ChatRequest | None) -> Fleet:
         lanes = [Lane(config, self._endpoint(config), float(config.concurrency)) for config in shares(self._endpoints)]
-        return Fleet(lanes, self._limits.backoff, self._limits.max_attempts, self._limits.patience_s)
+        limits = self._limits
+        return Fleet(lanes, limits.backoff, limits.max_attempts, limits.patience_s, known=known, homes=self._homes)
 
     def _endpoint(self, config: EndpointConfig) -> "Endpoint":
         from codeio_assets.llm.live.endpoint import Endpoint  # `openai` takes 1 s to import; a replay needs none
 
         own = os.environ.get(config.api_key_env, "") if config.api_key_env else None
         key = self._api_key if own is None else SecretStr(own)
-        return Endpoint(config.base_url, key, self._limits.timeout_s)
+        return Endpoint(config.base_url, key, self._limits.timeout_s, self._form)
 
     async def _check_server(self) -> list[str]:
         served = [await self._models_of(config) for config in self._endpoints]

@@ -6,8 +6,8 @@ An `Endpoint` lives on one event loop; a client makes one per batch and URL.
 """
 
 import asyncio
+import errno
 import ipaddress
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,16 +15,20 @@ from openai import (
     APIConnectionError,
     APIStatusError,
     AsyncOpenAI,
-    DefaultAioHttpClient,
     HttpxBinaryResponseContent,
     OpenAIError,
     Timeout,
 )
 from pydantic import SecretStr
 
+from codeio_assets.core.settings.models import RequestForm
+from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.llm.contract import ChatRequest, ChatServerError
-from codeio_assets.llm.live.replies import error_text, parse_completion, request_fault
+from codeio_assets.llm.live.http import PLAIN_BODIES, BodyRefused, bounded_client
+from codeio_assets.llm.live.refusals import ROW_CODES, RequestRefused
+from codeio_assets.llm.live.replies import error_text, parse_completion
 from codeio_assets.llm.live.tries import Reply, TryFailed, retry_after_s
+from codeio_assets.llm.live.wire import PLAIN, request_body
 
 NO_KEY = "none"
 """Sent to local servers, which ask for no key; the `openai` package insists on one."""
@@ -33,19 +37,25 @@ _NOTHING_LISTENS = {"ConnectError", "ConnectTimeout", "ClientConnectorError", "C
 """By name: `openai` 2 raises the errors of `httpx`, `openai` 3 those of `httpx2`, or those of aiohttp beneath."""
 _RETRIED = (408, 409, 425, 429)
 _CROWDED = (408, 429, 503, 504, 529)
+OUT_OF_FILES = (
+    "this machine lets a process open too few files for so many connections: lower `chat.concurrency`, or raise the "
+    "limit (`ulimit -n`); a re-run asks only for what is missing"
+)
 _ADVICE = {
-    400: "it does not accept requests of this form: check model and sampling",
+    400: "it does not accept requests of this form: check model, sampling and `chat.models` (preset, omit, rename)",
     401: "it refuses the API key: set CODEIO_API_KEY",
     402: "it asks for payment: check the account",
     403: "it denies access: check the rights of the key in CODEIO_API_KEY and the model's name",
     404: "no such model or path: check the model's name and the base URL (it often ends in /v1)",
+    **dict.fromkeys((301, 302, 303, 307, 308), "it redirects, and prompts go only where you say: set its new address"),
 }
 
 
 class Endpoint:
     """A base URL with its key; to be closed in the end."""
 
-    def __init__(self, base_url: str, api_key: SecretStr, timeout_s: float) -> None:
+    def __init__(self, base_url: str, api_key: SecretStr, timeout_s: float, form: RequestForm = PLAIN) -> None:
+        self._form = form
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s
@@ -54,9 +64,9 @@ class Endpoint:
             api_key=api_key.get_secret_value() or NO_KEY,
             max_retries=0,
             timeout=Timeout(timeout_s, connect=min(10.0, timeout_s)),
-            # The transport of aiohttp takes a quarter of the CPU time of the default one, whose pool looks at every
-            # connection for every request. A proxy of the environment cannot reach a server of this machine.
-            http_client=DefaultAioHttpClient(trust_env=not _is_loopback(base_url)),
+            default_headers=PLAIN_BODIES,
+            # A proxy of the environment cannot reach a server of this machine.
+            http_client=bounded_client(trust_env=not _is_loopback(base_url)),
         )
 
     async def close(self) -> None:
@@ -67,14 +77,15 @@ class Endpoint:
         """Send a request once and return the answer.
 
         Raises:
+            RequestRefused: it will never answer this request; whether it answers others is not known here.
             TryFailed: no answer this time.
-            ChatServerError: the server refuses the key, the model, or every request of this form.
+            ChatServerError: the server refuses the key or the model, or this machine has no open files left.
         """
         try:
-            body = await self._exchange("/chat/completions", request_body(request))
-            return parse_completion(body)
+            body = await self._exchange("/chat/completions", request_body(request, self._form))
         except APIStatusError as error:
-            return self._judge(error)
+            raise self._fault(error) from None
+        return parse_completion(body, request.sampling.max_tokens)
 
     async def models(self) -> list[str] | None:
         """Return the names of the served models, sorted; None when the server does not list them.
@@ -87,8 +98,7 @@ class Endpoint:
         except APIStatusError as error:
             if error.status_code in (404, 405, 501):
                 return None
-            self._judge(error)
-            return None
+            raise self._fault(error) from None
         return _model_names(body)
 
     async def _exchange(self, path: str, payload: dict[str, Any] | None = None) -> bytes:
@@ -104,9 +114,13 @@ class Endpoint:
             raise
         except TimeoutError:
             raise self._timeout() from None
+        except BodyRefused as error:
+            raise TryFailed(f"malformed_body: {error}", max_tries=2) from None
         except UnicodeEncodeError:
             raise TryFailed("not_encodable: the prompt holds lone surrogates", max_tries=1) from None
         except APIConnectionError as error:
+            if isinstance(error.__cause__, BodyRefused):  # openai 2 takes every error of the client for one of these
+                raise TryFailed(f"malformed_body: {error.__cause__}", max_tries=2) from None
             raise self._connection_problem(error) from None
         except OpenAIError as error:
             raise TryFailed(f"connection: {self._hidden(str(error))}") from None
@@ -114,8 +128,10 @@ class Endpoint:
     def _timeout(self) -> TryFailed:
         return TryFailed(f"timeout: no complete answer within {self._timeout_s:g} s", crowded=True)
 
-    def _connection_problem(self, error: APIConnectionError) -> TryFailed:
+    def _connection_problem(self, error: APIConnectionError) -> TryFailed | ChatServerError:
         cause = error.__cause__ or error
+        if _out_of_files(cause):
+            return ChatServerError(OUT_OF_FILES)
         kinds = _kinds(cause)
         connected = not kinds & _NOTHING_LISTENS
         if connected and any("Timeout" in kind for kind in kinds):
@@ -123,21 +139,17 @@ class Endpoint:
         detail = self._hidden(str(cause) or type(cause).__name__)
         return TryFailed(f"connection: {detail}", connected=connected)
 
-    def _judge(self, error: APIStatusError) -> Reply:
-        """Turn a 4xx or 5xx into a reply, a failed try, or the end of the run."""
+    def _fault(self, error: APIStatusError) -> TryFailed | ChatServerError:
+        """Return what a 4xx or 5xx means: a failed try, a refused request, or the end of the run."""
         code = error.status_code
         detail = self._hidden(error_text(error.response.content))
         if code >= 500 or (code in _RETRIED and "insufficient_quota" not in detail):
             wait_s = retry_after_s(error.response.headers.get("retry-after"))
-            raise TryFailed(f"http_{code}: {detail}", wait_s=wait_s, crowded=code in _CROWDED) from None
-        fault = request_fault(code, detail)
-        if isinstance(fault, Reply):
-            return fault
-        if fault is not None:
-            raise fault from None
+            return TryFailed(f"http_{code}: {detail}", wait_s=wait_s, crowded=code in _CROWDED)
         advice = _ADVICE.get(code, "check base URL, model and account")
         said = f" (it said: {detail})" if detail else ""
-        raise ChatServerError(f"{self._base_url} answered {code}: {advice}{said}") from None
+        end_of_run = ChatServerError(f"{self._base_url} answered {code}: {advice}{said}")
+        return RequestRefused(code, detail, end_of_run) if code in ROW_CODES else end_of_run
 
     def _hidden(self, text: str) -> str:
         """Return a text without the API key: some servers quote the key that they refuse."""
@@ -145,30 +157,9 @@ class Endpoint:
         return text.replace(secret, "***") if secret and secret != NO_KEY else text
 
 
-def request_body(request: ChatRequest) -> dict[str, Any]:
-    """Return the body of a chat completion request; parameters that are not used are not sent."""
-    sampling = request.sampling
-    payload: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_tokens": sampling.max_tokens,
-    }
-    if sampling.seed is not None:
-        payload["seed"] = sampling.seed
-    if sampling.stop:
-        payload["stop"] = list(sampling.stop)
-    if sampling.n != 1:
-        payload["n"] = sampling.n
-    if sampling.logprobs is not None:
-        payload |= {"logprobs": True, "top_logprobs": sampling.logprobs}
-    return payload
-
-
 def _model_names(body: bytes) -> list[str] | None:
     try:
-        return sorted(str(model["id"]) for model in json.loads(body)["data"])
+        return sorted(str(model["id"]) for model in decode_json(body)["data"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -181,6 +172,14 @@ def _kinds(error: BaseException) -> set[str]:
     origin = error.__cause__
     beneath = origin is not None and type(origin).__module__.startswith("aiohttp")
     return {kind.__name__ for kind in type(origin if beneath else error).__mro__}
+
+
+def _out_of_files(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_loopback(base_url: str) -> bool:

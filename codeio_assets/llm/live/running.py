@@ -12,13 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from codeio_assets.llm.contract import BudgetExhausted, ChatRequest, ChatResponse, Progress
+from codeio_assets.llm.counting import CountTokens, by_characters, with_tokens
 from codeio_assets.llm.journal.journal import Journal
-from codeio_assets.llm.live.fleet import Fleet, Lane
+from codeio_assets.llm.live.fleet import Fleet, only_errors
+from codeio_assets.llm.live.lanes import Lane
+from codeio_assets.llm.live.refusals import RequestRefused
 from codeio_assets.llm.live.tries import Backoff, Reply, TryFailed
 from codeio_assets.llm.money import Meter
 
 REPORT_EVERY_S = 0.02
 """A report wakes the caller's thread, which costs as much as a tenth of a request."""
+GIVEN_UP_IN_A_ROW = 25
+QUIET_S = 300.0
+"""So many requests that failed after all their tries, and no answer for so long, put the server to the proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,13 @@ class Batch:
     """The requests of one `complete` that the journal did not hold."""
 
     def __init__(
-        self, journal: Journal, limits: Limits, requests: list[ChatRequest], replayed: int, meter: Meter
+        self,
+        journal: Journal,
+        limits: Limits,
+        requests: list[ChatRequest],
+        replayed: int,
+        meter: Meter,
+        count_tokens: CountTokens = by_characters,
     ) -> None:
         self.answers: dict[str, ChatResponse] = {}
         self._writer = _Writer(journal)
@@ -52,10 +64,12 @@ class Batch:
         self._requests = requests
         self._replayed = replayed
         self._meter = meter
+        self._count_tokens = count_tokens
         self._failed = 0
-        self._prompt_tokens = self._cached_tokens = self._completion_tokens = self._tries = 0
+        self._prompt_tokens = self._cached_tokens = self._completion_tokens = self._tries = self._estimated = 0
         self._cost = 0.0
-        self._started = time.monotonic()
+        self._given_up = 0
+        self._started = self._answered_at = time.monotonic()
         self._reported = 0.0
         self._rng = random.Random()
 
@@ -72,6 +86,7 @@ class Batch:
             cached_tokens=self._cached_tokens,
             tries=self._tries,
             cost=self._cost,
+            estimated=self._estimated,
         )
 
     async def run(self, make_fleet: Callable[[], Fleet], report: Callable[[Progress], None]) -> None:
@@ -84,7 +99,7 @@ class Batch:
         """
         waiting = iter(self._requests)
         async with make_fleet() as fleet:
-            workers = min(sum(lane.config.concurrency for lane in fleet.lanes), len(self._requests))
+            workers = min(fleet.slots, len(self._requests))
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for _ in range(workers):
@@ -100,9 +115,12 @@ class Batch:
     async def _work(self, fleet: Fleet, waiting: Iterator[ChatRequest], report: Callable[[Progress], None]) -> None:
         while not self._meter.is_spent and (request := next(waiting, None)) is not None:
             response = await self._answer(fleet, request)
+            if response is None:
+                return
             if response.status == "failed":
                 self._failed += 1
             else:
+                response = with_tokens(request, response, self._count_tokens)
                 response = await self._writer.append(request, response)
             self._count(response)
             self.answers[request.key] = response
@@ -116,28 +134,38 @@ class Batch:
         self._prompt_tokens += response.prompt_tokens
         self._cached_tokens += response.cached_tokens
         self._completion_tokens += response.completion_tokens
+        self._estimated += response.tokens_estimated
         self._cost += self._meter.add(response)
 
-    async def _answer(self, fleet: Fleet, request: ChatRequest) -> ChatResponse:
-        """Try until an answer comes, the tries are used up, or the deadline is near."""
+    async def _answer(self, fleet: Fleet, request: ChatRequest) -> ChatResponse | None:
+        """Try until an answer comes, the tries are used up, or the deadline is near; None when the budget is spent."""
         attempts, allowed = 0, self._limits.max_attempts
         avoid: Lane | None = None
         deadline = float("inf")
         while True:
-            lane = await fleet.acquire(avoid)
+            lane = await fleet.acquire(request.affinity, avoid)
+            if attempts == 0 and self._meter.is_spent:
+                fleet.release(lane)
+                return None
             attempts += 1
             sent = time.monotonic()
             deadline = min(deadline, sent + self._limits.deadline_s)
             try:
                 async with asyncio.timeout(max(0.0, deadline - sent)):
                     reply = await lane.endpoint.ask(request)
-                fleet.answered(lane)
+                fleet.answered(lane, request)
+                self._given_up, self._answered_at = 0, time.monotonic()
                 return _success(request, reply, attempts, time.monotonic() - sent)
+            except RequestRefused as refusal:
+                await fleet.refused(lane, request, refusal)
+                if reply := refusal.reply():
+                    return _success(request, reply, attempts, time.monotonic() - sent)
+                return _failure(request, attempts, refusal.reason)
             except TimeoutError:
                 lane.shrink(sent)
-                return _failure(request, attempts, f"deadline: no answer within {self._limits.deadline_s:g} s")
+                failed = TryFailed(f"deadline: no answer within {self._limits.deadline_s:g} s", max_tries=1)
             except TryFailed as problem:
-                fleet.failed(lane, problem, sent)
+                fleet.failed(lane, request, problem, sent)
                 failed = problem
             finally:
                 fleet.release(lane)
@@ -145,10 +173,22 @@ class Batch:
             allowed = min(allowed, failed.max_tries or allowed)
             wait_s = self._limits.backoff.wait_s(attempts, failed.wait_s, self._rng)
             if attempts >= allowed:
-                return _failure(request, attempts, failed.reason)
+                return await self._give_up(fleet, request, attempts, failed.reason)
             if time.monotonic() + wait_s >= deadline:
-                return _failure(request, attempts, f"deadline: {failed.reason}")
+                return await self._give_up(fleet, request, attempts, f"deadline: {failed.reason}")
             await asyncio.sleep(wait_s)
+
+    async def _give_up(self, fleet: Fleet, request: ChatRequest, attempts: int, reason: str) -> ChatResponse:
+        """Return a failed request; many in a row and no answer for long end the run, unless the server proves itself.
+
+        Raises:
+            ChatServerError: it does not.
+        """
+        self._given_up += 1
+        is_long = time.monotonic() - self._answered_at >= QUIET_S
+        if self._given_up % GIVEN_UP_IN_A_ROW == 0 and is_long and not await fleet.serves(request):
+            raise only_errors(fleet.urls, reason)
+        return _failure(request, attempts, reason)
 
 
 class _Writer:

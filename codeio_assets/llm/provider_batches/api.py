@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
+from codeio_assets.core.settings.models import RequestForm
+from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError
-from codeio_assets.llm.live.replies import error_text, parse_completion, request_fault
+from codeio_assets.llm.live.refusals import ROW_CODES, SERIES, RequestRefused
+from codeio_assets.llm.live.replies import error_text, parse_completion
 from codeio_assets.llm.live.tries import Reply, TryFailed
+from codeio_assets.llm.live.wire import PLAIN, request_body
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -34,6 +38,7 @@ class LineOutcome:
     reply: Reply | None = None
     failure: str | None = None
     try_again: bool = False
+    refusal: RequestRefused | None = None
 
     def response(self, request: ChatRequest, attempts: int) -> ChatResponse:
         """Return the outcome as a response."""
@@ -63,7 +68,8 @@ class LineOutcome:
 class BatchApi:
     """The calls that `BatchChatClient` makes; retries of single calls are those of the `openai` package."""
 
-    def __init__(self, base_url: str, api_key: SecretStr, window: str) -> None:
+    def __init__(self, base_url: str, api_key: SecretStr, window: str, form: RequestForm = PLAIN) -> None:
+        self._form = form
         self._base_url = base_url
         self._key = api_key
         self._window = window
@@ -76,10 +82,13 @@ class BatchApi:
             ChatServerError: the provider refuses.
             ConnectionError: it cannot be reached for now.
         """
-        from codeio_assets.llm.live.endpoint import request_body
-
         lines = (
-            {"custom_id": request.key, "method": "POST", "url": "/v1/chat/completions", "body": request_body(request)}
+            {
+                "custom_id": request.key,
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": request_body(request, self._form),
+            }
             for request in requests
         )
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
@@ -118,11 +127,12 @@ class BatchApi:
             if file_id:
                 content = self._call(lambda client, wanted=file_id: client.files.content(wanted).content)
                 found |= dict(self._read(line) for line in content.splitlines() if line.strip())
+        _raise_if_all_refused(list(found.values()))
         return found
 
     def _read(self, line: bytes) -> tuple[str, LineOutcome]:
         try:
-            value: dict[str, Any] = json.loads(line)
+            value: dict[str, Any] = decode_json(line)
             key = str(value["custom_id"])
         except (ValueError, KeyError, TypeError):
             return "", LineOutcome(failure="malformed_line", try_again=True)
@@ -136,12 +146,11 @@ class BatchApi:
     def _failure(self, code: int | None, detail: str) -> LineOutcome:
         if code is None or code >= 500 or code in _RETRIED:
             return LineOutcome(failure=f"http_{code}: {detail}" if code else f"batch: {detail}", try_again=True)
-        fault = request_fault(code, detail)
-        if isinstance(fault, Reply):
-            return LineOutcome(reply=fault)
-        if fault is not None:
-            return LineOutcome(failure=fault.reason)
-        raise ChatServerError(f"{self._base_url} answered {code} to a line of a batch: {detail}")
+        end_of_run = ChatServerError(f"{self._base_url} answered {code} to a line of a batch: {detail}")
+        if code not in ROW_CODES:
+            raise end_of_run
+        refusal = RequestRefused(code, detail, end_of_run)
+        return LineOutcome(reply=refusal.reply(), failure=refusal.reason, refusal=refusal)
 
     def _call(self, call: "Callable[[OpenAI], T]") -> T:
         from openai import APIConnectionError, APIStatusError, OpenAI
@@ -169,6 +178,15 @@ def _reply(body: bytes) -> LineOutcome:
         return LineOutcome(reply=parse_completion(body))
     except TryFailed as problem:
         return LineOutcome(failure=problem.reason, try_again=problem.max_tries != 1)
+
+
+def _raise_if_all_refused(outcomes: list[LineOutcome]) -> None:
+    """End the run when no line of a batch was answered and the provider does not say what is wrong with each."""
+    refusals = [outcome.refusal for outcome in outcomes if outcome.refusal]
+    if len(refusals) < len(outcomes) or not refusals:
+        return
+    if len(refusals) >= SERIES or any(refusal.cause == "other" for refusal in refusals):
+        raise refusals[0].end_of_run
 
 
 def _errors_of(batch: "Batch") -> str:

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from codeio_assets.core.settings.models import RequestForm
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.llm.contract import BudgetExhausted, ChatRequest, ChatResponse, ChatServerError, Progress
+from codeio_assets.llm.counting import CountTokens, by_characters, with_tokens
 from codeio_assets.llm.journal.journal import Journal, sync_folder
 from codeio_assets.llm.live.client import api_key_from_environment
+from codeio_assets.llm.live.wire import PLAIN
 from codeio_assets.llm.money import Meter
 from codeio_assets.llm.provider_batches.api import BatchApi, LineOutcome
 
@@ -78,6 +81,7 @@ class _Account:
             cached_tokens=sum(answer.cached_tokens for answer in answers),
             tries=self.tries,
             cost=self.cost,
+            estimated=sum(answer.tokens_estimated for answer in answers),
         )
 
 
@@ -96,6 +100,8 @@ class BatchChatClient:
         timeout_s: float = 48 * 3_600.0,
         max_attempts: int = 5,
         meter: Meter | None = None,
+        form: RequestForm = PLAIN,
+        count_tokens: CountTokens = by_characters,
     ) -> None:
         """Prepare a client; nothing is sent yet.
 
@@ -108,6 +114,8 @@ class BatchChatClient:
             poll_s: between two looks at a batch.
             timeout_s: for all batches of one `complete`; a re-run goes on waiting.
             max_attempts: submissions per request.
+            form: how the provider wants its requests written.
+            count_tokens: counts tokens of answers for which the provider reports none.
             meter: prices and budget; a spent budget keeps further batches from being submitted.
         """
         self._base_url = base_url
@@ -119,6 +127,8 @@ class BatchChatClient:
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
         self._meter = meter or Meter()
+        self._form = form
+        self._count_tokens = count_tokens
         self._folder = journal.folder / "batches"
 
     def __repr__(self) -> str:
@@ -153,7 +163,7 @@ class BatchChatClient:
         return [answers[request.key] for request in requests]
 
     def _run(self, account: _Account, on_progress: Callable[[Progress], None] | None) -> None:
-        api = BatchApi(self._base_url, api_key_from_environment(), self._window)
+        api = BatchApi(self._base_url, api_key_from_environment(), self._window, self._form)
         underway = self._left_behind(api, set(account.requests))
         covered = {key for submission in underway for key in submission.keys}
         waiting = [(1, request) for key, request in account.requests.items() if key not in covered]
@@ -207,7 +217,7 @@ class BatchChatClient:
         exchanges: list[tuple[ChatRequest, ChatResponse]] = []
         for request in submission.requests:
             outcome = outcomes.get(request.key) or LineOutcome(failure="missing_line", try_again=True)
-            response = outcome.response(request, submission.attempt)
+            response = with_tokens(request, outcome.response(request, submission.attempt), self._count_tokens)
             if response.status != "failed":
                 exchanges.append((request, response))
             if request.key not in account.requests:

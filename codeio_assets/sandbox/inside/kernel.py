@@ -5,6 +5,7 @@ Source: prctl(2), seccomp(2), clock_getcpuclockid(3).
 """
 
 import ctypes
+import os
 import resource
 import time
 
@@ -15,8 +16,11 @@ INSTRUCTION_BYTES = 8
 CPUCLOCK_SCHED = 2
 PAGE_BYTES = 4096
 ADDRESS_BITS = 47
-PROT_NONE, MAP_PRIVATE_ANONYMOUS = 0, 0x22
+PROT_NONE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS = 0, 3, 0x22
+F_SETFL = 4
 NO_PAGE = ctypes.c_void_p(-1).value
+
+_fcntl = ctypes.CDLL(None).fcntl
 
 
 class FilterProgram(ctypes.Structure):
@@ -45,6 +49,26 @@ class SyscallFilter:
             PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._reference, 0, 0
         ):
             raise OSError(ctypes.get_errno(), "the system call filter was refused")
+
+
+def untouched_memory(size: int) -> memoryview:
+    """Return memory that takes no room until it is written to, so that a fork has nothing to copy.
+
+    Raises:
+        OSError: there is none.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+    address = libc.mmap(None, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+    if address == NO_PAGE:
+        raise OSError(ctypes.get_errno(), "no memory for requests")
+    return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+
+
+def forget_flags(descriptor: int) -> None:
+    """Give an open file that is read and written the flags that it was opened with."""
+    _fcntl(descriptor, F_SETFL, os.O_RDWR)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -12,12 +12,14 @@ import signal
 import sys
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 globals()["__builtins__"] = dict(vars(builtins))  # ours, whatever the program does to the real ones
 
-from . import surroundings, values, wire  # noqa: E402  (after the line above, so that they are loaded like us)
+from . import stack, surroundings, values, wire  # noqa: E402  (after the line above, so that they are loaded like us)
 from .kernel import SyscallFilter  # noqa: E402
+from .moved_clock import MovedClock  # noqa: E402
 
 RESULTS = 3
 """The descriptor that outcomes leave through; all others but the standard three are closed."""
@@ -29,6 +31,7 @@ BROKEN = 70
 BYTECODE_BYTES = 1 << 20
 
 _write_all, _exit, _encode = wire.write_all, os._exit, values.encode
+_frame = sys._getframe  # pyright: ignore[reportPrivateUsage]
 _LEAF, _class_name = wire.LEAF, type.__dict__["__name__"].__get__
 
 
@@ -38,6 +41,7 @@ class Confinement(NamedTuple):
     syscall_filter: SyscallFilter | None
     limits: tuple[tuple[int, tuple[int, int]], ...]
     own_session: bool
+    clock: MovedClock | None
 
 
 class Speaker:
@@ -92,7 +96,7 @@ def run(confinement: Confinement, body: memoryview, results: int) -> NoReturn:
     except BaseException:
         os.kill(os.getpid(), signal.SIGUSR1)  # which no confined leaf can do, so that the zygote knows
     try:
-        serve(body, RESULTS)
+        serve(body, RESULTS, confinement.clock)
     except BaseException:
         _exit(BROKEN)
     _exit(0)
@@ -111,13 +115,14 @@ def confine(confinement: Confinement, results: int, into: int) -> None:
         confinement.syscall_filter.install()
 
 
-def serve(body: memoryview | bytes, into: int) -> None:
+def serve(body: memoryview | bytes, into: int, clock: MovedClock | None) -> None:
     """Do one task, and write what comes of it to a descriptor."""
     task = wire.Task._make(marshal.loads(body))
     speaker = Speaker(task, into)
-    clock = None
-    if task.clock_s is not None:
-        clock = surroundings.set_clock(task.clock_s)
+    if clock is not None and task.clock_s is not None:
+        clock.set(task.clock_s, task.clock_leap_s)
+    if task.clock_leap_s:
+        surroundings.leap(task.clock_leap_s)
     surroundings.reseed(task.random_seed, task.first)
     try:
         function = _load(task, speaker)
@@ -127,19 +132,19 @@ def serve(body: memoryview | bytes, into: int) -> None:
         return
     for index, arguments in enumerate(task.calls, task.first):
         surroundings.reseed(task.random_seed, index)
-        if clock is not None:
+        if clock is not None and task.clock_s is not None:
             clock.restart()
         _call(function, arguments, speaker)
 
 
 def _load(task: wire.Task, speaker: Speaker) -> Callable[..., Any]:
-    code = marshal.loads(task.bytecode) if task.bytecode else compile(task.code, "<program>", "exec", 0, True)
-    if task.keep_bytecode:
-        dumped = marshal.dumps(code)
-        if len(dumped) <= BYTECODE_BYTES:
-            speaker.say(wire.BYTECODE, dumped)
+    code = _compiled(task, speaker)
     module = types.ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = sys.modules["__main__"] = module
+    module.__file__ = sys.argv[0]
+    module.__dict__["__loader__"] = _Source(task.code)
+    module.__dict__["__builtins__"] = builtins  # its own, which it may change; ours are a copy
+    stack.begin_at(_frame(), 0)
     exec(code, module.__dict__)
     try:
         return module.__dict__[task.entry]
@@ -147,7 +152,38 @@ def _load(task: wire.Task, speaker: Speaker) -> Callable[..., Any]:
         raise MissingEntry(f"the program defines no {task.entry!r}") from None
 
 
+def _compiled(task: wire.Task, speaker: Speaker) -> types.CodeType:
+    """Return the program's code. Where the host asked for it, it is said here, before any of it has run, or as nothing.
+
+    The host takes it at this one place, so that a program which has run can say nothing for it.
+    """
+    dumped = b""
+    try:
+        code = marshal.loads(task.bytecode) if task.bytecode else compile(task.code, sys.argv[0], "exec", 0, True)
+        if task.keep_bytecode:
+            with suppress(ValueError, MemoryError):
+                dumped = marshal.dumps(code)
+    finally:
+        if task.keep_bytecode:
+            speaker.say(wire.BYTECODE, dumped if len(dumped) <= BYTECODE_BYTES else b"")
+    return code
+
+
+class _Source:
+    """The loader of the program, for those who ask for its source (`inspect`, tracebacks): there is no file."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_source(self, name: str) -> str:
+        """Return the program's text."""
+        return self._text
+
+
 def _call(function: Callable[..., Any], arguments: dict[str, Any], speaker: Speaker) -> None:
+    stack.begin_at(_frame(), 1)
     try:
         value = function(**arguments)
     except BaseException as error:

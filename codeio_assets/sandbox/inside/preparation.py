@@ -3,6 +3,7 @@
 What does not live here: serving requests (`zygote`).
 """
 
+import builtins
 import gc
 import importlib
 import io
@@ -11,12 +12,17 @@ import marshal
 import os
 import resource
 import sys
+import time
+from _sitebuiltins import Quitter, _Helper  # pyright: ignore[reportPrivateUsage]
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import kernel, leaf, surroundings, wire, zygote
+from . import kernel, leaf, stack, surroundings, wire, zygote
+from .moved_clock import MovedClock
 
 REHEARSALS = 32
+FEWER_FRAMES = 37
+"""What programs have less of the stack elsewhere, so that a result at the limit of recursion shows."""
 REHEARSED = """
 import math
 import random
@@ -73,8 +79,9 @@ def _preload(names: list[str]) -> None:
             importlib.import_module(name)
 
 
-def _confinement(settings: dict[str, Any]) -> leaf.Confinement:
-    for which, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, leaf.OPEN_FILES)):
+def _confinement(settings: dict[str, Any], clock: MovedClock | None) -> leaf.Confinement:
+    open_files = leaf.OPEN_FILES - settings["elsewhere"]
+    for which, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, open_files)):
         resource.setrlimit(which, (limit, limit))
     leaf_filter = bytes.fromhex(settings["leaf_filter"])
     own_session = os.getpid() != 1
@@ -89,6 +96,7 @@ def _confinement(settings: dict[str, Any]) -> leaf.Confinement:
         syscall_filter=kernel.SyscallFilter(leaf_filter) if leaf_filter else None,
         limits=tuple((which, (limit, limit)) for which, limit in limits.items()),
         own_session=own_session,
+        clock=clock,
     )
 
 
@@ -100,15 +108,17 @@ def _rehearse() -> None:
     """
     main, null = sys.modules["__main__"], os.open(os.devnull, os.O_WRONLY)
     limits = tuple((which, resource.getrlimit(which)) for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS))
-    nothing = leaf.Confinement(kernel.SyscallFilter(b""), limits, own_session=False)  # the kernel takes no empty filter
+    nothing = leaf.Confinement(
+        kernel.SyscallFilter(b""), limits, own_session=False, clock=None
+    )  # the kernel takes no empty filter
     compiled = marshal.dumps(compile(REHEARSED, "<rehearsal>", "exec", 0, True))
     for turn in range(REHEARSALS):
-        code, bytecode = (REHEARSED, b"") if turn % 2 else ("", compiled)
+        bytecode = b"" if turn % 2 else compiled
         task = wire.Task(
             nonce=bytes(wire.NONCE_BYTES),
             output_bytes=1 << 16,
             total_bytes=1 << 16,
-            code=code,
+            code=REHEARSED,
             bytecode=bytecode,
             keep_bytecode=not bytecode,
             entry="main_solution",
@@ -116,14 +126,58 @@ def _rehearse() -> None:
             first=0,
             random_seed=turn,
             clock_s=None,
+            clock_leap_s=0.0,
         )
-        leaf.serve(marshal.dumps(tuple(task)), null)
+        leaf.serve(marshal.dumps(tuple(task)), null, None)
         with suppress(OSError):
             leaf.confine(nothing, null, leaf.OPEN_FILES - 1)
     os.close(null)
     os.close(leaf.OPEN_FILES - 1)
     sys.modules["__main__"] = main
     del sys.modules[leaf.MODULE_NAME]
+
+
+def _is_isolated(scratch: str) -> bool:
+    """Tell whether we are where we think, before anything is changed; if not, the host hears of it and ends us."""
+    return os.getpid() == 1 and os.getcwd() == scratch and not os.listdir()  # noqa: PTH109, PTH208
+
+
+def _become(user: int, shown: int) -> None:
+    """Give up being root, for good, and show programs the user number that they find everywhere."""
+    os.chown(os.getcwd(), user, user)  # noqa: PTH109  (pathlib stays out of all leaves)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    for name in ("getuid", "geteuid", "getgid", "getegid"):
+        setattr(os, name, lambda: shown)
+    os.getresuid = os.getresgid = lambda: (shown, shown, shown)
+
+
+def _moved_clock() -> MovedClock | None:
+    try:
+        return MovedClock()
+    except OSError:  # the host refuses what needs it
+        return None
+
+
+def _be_a_script(settings: dict[str, Any]) -> None:
+    """Show programs what a script sees that is run alone: its name, its arguments, some variables, `exit`."""
+    name = f"{os.getcwd()}/{leaf.MODULE_NAME}.py"  # noqa: PTH109  (pathlib stays out of all leaves)
+    sys.argv, sys.orig_argv = [name], [sys.executable, name]
+    os.environ.clear()
+    os.environ.update({"HOME": os.getcwd(), **settings["variables"]})  # noqa: PTH109
+    if settings["zone"]:
+        os.putenv("TZ", settings["zone"])
+        time.tzset()
+    builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D (i.e. EOF)"), Quitter("quit", "Ctrl-D (i.e. EOF)")
+    builtins.help = _Helper()
+
+
+def _user_number() -> int:
+    """Return who we really are, whatever programs are shown."""
+    import posix
+
+    return posix.getuid()
 
 
 def _silence() -> None:
@@ -144,19 +198,38 @@ def _take(descriptor: int) -> int:
     return taken
 
 
+_other: dict[str, Any] = {}
+
+
+def bring(arguments: list[str]) -> None:
+    """Import what only some workers need, while this package can still be found (see `start`)."""
+    if json.loads(arguments[-1])["elsewhere"]:
+        from . import elsewhere, identity
+
+        _other.update(elsewhere=elsewhere, identity=identity)
+
+
 def main(arguments: list[str]) -> NoReturn:
     """Start from the command line: two descriptors and a JSON object of settings (see `workers`)."""
     commands, replies, settings = _take(int(arguments[0])), _take(int(arguments[1])), json.loads(arguments[2])
+    if settings["become"] is not None and _is_isolated(settings["scratch"]):
+        _become(settings["become"], settings["user"])
+    clock = _moved_clock()
+    if settings["elsewhere"]:
+        _other["identity"].scatter()
     _preload(settings["preload"])
     surroundings.take_entropy()
-    os.environ.clear()
+    _be_a_script(settings)
     sys.stdout = sys.__stdout__ = QuietText(io.FileIO(1, "w", closefd=False), line_buffering=True)
     stderr = QuietText(io.FileIO(2, "w", closefd=False), line_buffering=True)
     root = os.listdir("/")  # noqa: PTH208  (pathlib stays out of all leaves)
-    facts = json.dumps({"pid": os.getpid(), "uid": os.getuid(), "root": root}).encode()
+    facts = json.dumps({"pid": os.getpid(), "uid": _user_number(), "root": root, "clock": clock is not None}).encode()
+    stack.take_limit(fewer=FEWER_FRAMES * settings["elsewhere"])
+    if settings["elsewhere"]:
+        _other["elsewhere"].move(settings["number"], clock)
     _rehearse()
     limits = {"cpu_s": settings["cpu_s"], "wall_s": settings["wall_s"]}
-    served = zygote.Zygote(commands, replies, _confinement(settings), **limits)
+    served = zygote.Zygote(commands, replies, _confinement(settings, clock), **limits)
     gc.collect()
     gc.freeze()
     wire.write_all(replies, wire.REPLY.pack(wire.READY, len(facts)), facts)

@@ -16,6 +16,7 @@ def start() -> None:
     package = os.path.basename(inside)  # noqa: PTH119
     sys.path.insert(0, os.path.dirname(inside))  # noqa: PTH120
     preparation = __import__(f"{package}.preparation", fromlist=["main"])
+    preparation.bring(sys.argv[1:])
     sys.path.pop(0)
     sys.path.append(sys.argv.pop(1))
     for name in [name for name in sys.modules if name.split(".")[0] == package]:

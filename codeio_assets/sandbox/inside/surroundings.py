@@ -1,13 +1,14 @@
 """Makes entropy and, if asked, the clock of a leaf depend on the request alone.
 
-What lives here: seeding `random`, `numpy.random`, `os.urandom` and all that draws from them, and a clock that starts
-at a given time. A program can undo all of it: this serves reproducible draws and safety from nobody.
-What does not: the hash seed, which an interpreter takes only at its start.
+What lives here: seeding `random`, `numpy.random`, `os.urandom` and all that draws from them, and clocks that leap ahead
+each time that somebody looks, which shows what depends on how long something takes. A program can undo all of it: this
+serves reproducible draws and safety from nobody.
+What does not: the time of day (`moved_clock`), other machines (`elsewhere`), and the hash seed, which an interpreter
+takes only at its start.
 """
 
 import _random
 import builtins
-import datetime
 import os
 import random
 import sys
@@ -24,7 +25,6 @@ _shared: Any = getattr(random, "_inst")  # noqa: B009  (private, and so by name)
 _modules = sys.modules
 _seed_by_integer = _random.Random.seed
 _seed_any = random.Random.seed
-_monotonic_ns = time.monotonic_ns
 
 
 def _urandom(size: int) -> bytes:
@@ -59,101 +59,34 @@ def reseed(random_seed: int, index: int) -> None:
         numpy_random.seed(_entropy.getrandbits(NUMPY_SEED_BITS))
 
 
-class _Clock:
-    """Wall-clock time that starts at a given second and then runs as the monotonic clock does."""
+class _Leaps:
+    """Clocks that show passing time, and leap at each look."""
 
-    __slots__ = ("_origin_ns", "_start_ns")
+    __slots__ = ("leap_ns", "leapt_ns")
 
-    def start(self, start_s: float) -> None:
-        self._start_ns = int(start_s * 1e9)
-        self.restart()
+    def __init__(self) -> None:
+        self.leap_ns = self.leapt_ns = 0
 
-    def restart(self) -> None:
-        self._origin_ns = _monotonic_ns()
-
-    def elapsed_ns(self) -> int:
-        return _monotonic_ns() - self._origin_ns
-
-    def elapsed(self) -> float:
-        return self.elapsed_ns() / 1e9
-
-    def time_ns(self) -> int:
-        return self._start_ns + self.elapsed_ns()
-
-    def time(self) -> float:
-        return self.time_ns() / 1e9
+    def ahead_ns(self) -> int:
+        self.leapt_ns += self.leap_ns
+        return self.leapt_ns
 
 
-_clock = _Clock()
+_leaps = _Leaps()
 
 
-def set_clock(start_s: float) -> _Clock:
-    """Start the clock that `time` and `datetime` show at a given second since the epoch."""
-    _clock.start(start_s)
-    for name, function in _TIME.items():
+def leap(leap_s: float) -> None:
+    """Let the clocks of passing time leap ahead at each look, by stand-ins: sleeping and waiting must not see it."""
+    _leaps.leap_ns, _leaps.leapt_ns = int(leap_s * 1e9), 0
+    for name, function in _PASSING.items():
         setattr(time, name, function)
-    datetime.date, datetime.datetime = _Date, _Datetime  # type: ignore[misc]
-    return _clock
 
 
-def _defaulting(name: str, arguments: int, default: Callable[[], Any]) -> Callable[..., Any]:
-    """Return a function of `time` that takes the given moment, or else ours, as its last argument."""
+def _leaping(name: str) -> Callable[..., Any]:
     real = getattr(time, name)
-
-    def patched(*given: Any) -> Any:
-        if len(given) > arguments and given[arguments] is not None:
-            return real(*given)
-        return real(*given[:arguments], default())
-
-    return patched
+    if name.endswith("_ns"):
+        return lambda *clock: real(*clock) + _leaps.ahead_ns()
+    return lambda *clock: real(*clock) + _leaps.ahead_ns() / 1e9
 
 
-def _stand_ins() -> dict[str, Any]:
-    functions: dict[str, Any] = {"time": _clock.time, "time_ns": _clock.time_ns}
-    # A limit on CPU time makes the kernel's own figure step with the tick, and what depends on it look stable.
-    functions |= {"process_time": _clock.elapsed, "process_time_ns": _clock.elapsed_ns}
-    functions |= {name: _defaulting(name, 0, _clock.time) for name in ("localtime", "gmtime", "ctime")}
-    local_time = functions["localtime"]
-    functions |= {name: _defaulting(name, at, local_time) for name, at in (("asctime", 0), ("strftime", 1))}
-    return functions
-
-
-_TIME = _stand_ins()
-_real_date, _real_datetime, _utc = datetime.date, datetime.datetime, datetime.UTC
-
-
-class _DateKind(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _real_date)
-
-
-class _DatetimeKind(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _real_datetime)
-
-
-class _Date(_real_date, metaclass=_DateKind):
-    @classmethod
-    def today(cls) -> Any:
-        return cls.fromtimestamp(_clock.time())
-
-
-class _Datetime(_real_datetime, metaclass=_DatetimeKind):
-    @classmethod
-    def now(cls, tz: Any = None) -> Any:
-        return cls.fromtimestamp(_clock.time(), tz)
-
-    @classmethod
-    def today(cls) -> Any:
-        return cls.fromtimestamp(_clock.time())
-
-    @classmethod
-    def utcnow(cls) -> Any:
-        return cls.fromtimestamp(_clock.time(), _utc).replace(tzinfo=None)
-
-    def __repr__(self) -> str:
-        return "datetime." + _real_datetime.__repr__(self)
-
-
-for _stand_in, _name in ((_Date, "date"), (_Datetime, "datetime")):
-    _stand_in.__module__, _stand_in.__name__, _stand_in.__qualname__ = "datetime", _name, _name
+_PASSING = {name: _leaping(name) for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")}

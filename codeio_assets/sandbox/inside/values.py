@@ -41,6 +41,9 @@ _class_name = type.__dict__["__name__"].__get__
 _class_module = type.__dict__["__module__"].__get__
 _class_order = type.__dict__["__mro__"].__get__
 _NONE = type(None)
+_SCALARS = (int, str, float, bool, _NONE)
+_NO_FORM = object()
+"""What stands for no JSON form."""
 
 
 def _refuse(value: Any) -> Any:
@@ -75,7 +78,7 @@ class _Plain:
         if kind is float or kind is bool or kind is _NONE:
             self.spend(1)
             return value
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             raise NotSerialisable(f"nested deeper than {MAX_DEPTH}, or contains itself")
         if kind is list or kind is tuple:
             self.spend(1)
@@ -115,7 +118,10 @@ class _Plain:
             return int.__repr__(self._integer(_integer_of(key)))
         if issubclass(kind, float):
             return "".join(_encode_ascii(_number_of(key), 0))
-        raise NotSerialisable(f"a key of type {_class_name(kind)}")
+        plain = self._plain_numpy(key, kind)
+        if _type(plain) not in _SCALARS:
+            raise NotSerialisable(f"a key of type {_class_name(kind)}")
+        return plain if _type(plain) is str else self._key_text(plain, _type(plain))
 
     def _derived(self, value: Any, kind: Any, depth: int) -> Any:
         if issubclass(kind, str):
@@ -133,15 +139,37 @@ class _Plain:
         return self._numpy(value, kind, depth)
 
     def _numpy(self, value: Any, kind: Any, depth: int) -> Any:
+        plain = self._plain_numpy(value, kind)
+        if plain is _NO_FORM:
+            raise NotSerialisable(f"a value of type {_class_name(kind)}")
+        return self.of(plain, depth + 1)
+
+    def _plain_numpy(self, value: Any, kind: Any) -> Any:
+        """Return what numpy makes of its own scalar or array; `_NO_FORM` for all else, and for moments and durations.
+
+        The latter would be integers or `datetime` objects, as their unit wants it.
+        """
         for base in _class_order(kind):
             if _class_module(base) == "numpy" and _class_name(base) in ("generic", "ndarray"):
-                if value.nbytes > self._left * 8:
-                    raise TooLarge
-                plain = value.tolist()
-                if _type(plain) is kind:
-                    break
-                return self.of(plain, depth + 1)
-        raise NotSerialisable(f"a value of type {_class_name(kind)}")
+                return self._taken_apart(value, kind)
+        return _NO_FORM
+
+    def _taken_apart(self, value: Any, kind: Any) -> Any:
+        try:
+            if value.nbytes > self._left * 8:
+                raise TooLarge
+            plain = _NO_FORM if _holds_time(value.dtype) else value.tolist()
+        except AttributeError:  # it only says that it is numpy's
+            return _NO_FORM
+        return _NO_FORM if _type(plain) is kind else plain
+
+
+def _holds_time(dtype: Any) -> bool:
+    if dtype.subdtype is not None:
+        return _holds_time(dtype.subdtype[0])
+    if dtype.names is not None:
+        return any(_holds_time(dtype.fields[name][0]) for name in dtype.names)
+    return dtype.kind in "mM"
 
 
 def encode(value: Any, limit: int) -> bytes:

@@ -1,7 +1,8 @@
 """When a leaf must be stopped, and waiting for its end.
 
 What lives here: CPU time as the verdict, and wall time as the backstop that only counts against a leaf that waits for
-nothing: one that is starved on a busy machine keeps moving, slowly. What does not: what the leaf says (`zygote`).
+nothing: one that is starved on a busy machine keeps moving, slowly. Which of both it is, the zygote feels itself: it
+works for a moment beside the leaf, and sees whether both get on alike. What does not: what the leaf says (`zygote`).
 """
 
 import os
@@ -15,18 +16,20 @@ TICK_S = 1.0
 """The host hears from a healthy zygote at least this often."""
 SHORTEST_WAIT_S = 0.02
 SHORTEST_PAUSE_S = 0.00005
-LAST_RITES_S = 10.0
+LAST_RITES_S = 0.5
 """A leaf that has closed its pipe is at its end, and one that is not by then is stopped."""
-MOVING_RATIO = 0.002
-"""A leaf that used this share of a wall window is starved and not waiting, and gets another window."""
 MOST_WINDOWS = 10
+FEELING_S = 0.3
+"""How long the zygote works to feel which share of a CPU there is to have: many turns of the scheduler."""
+STARVED_RATIO = 0.25
+"""A leaf that has less than this part of our share, while we both could work, sleeps."""
 
 
 class Watch:
     """Decides when a leaf has used up its CPU time, or waits for nothing."""
 
     __slots__ = (
-        "_cpu_limit_s", "_due", "_window_cpu_s", "_window_ends", "_window_s", "_windows_left",
+        "_cpu_limit_s", "_due", "_window_ends", "_window_s", "_windows_left",
         "closed", "pid", "started", "stopped_by",
     )  # fmt: skip
 
@@ -34,7 +37,7 @@ class Watch:
         self.pid, self.started = pid, time.monotonic()
         self.stopped_by, self.closed = wire.BY_ITSELF, False
         self._cpu_limit_s, self._window_s = cpu_s, wall_s
-        self._window_ends, self._window_cpu_s = self.started + wall_s, 0.0
+        self._window_ends = self.started + wall_s
         self._windows_left = MOST_WINDOWS
         self._plan(cpu_s)
 
@@ -53,13 +56,24 @@ class Watch:
         if cpu_s >= self._cpu_limit_s:
             self.stopped_by = wire.BY_CPU
         elif time.monotonic() >= self._window_ends:
-            self._windows_left -= 1
-            if not self._windows_left or cpu_s - self._window_cpu_s < self._window_s * MOVING_RATIO:
-                self.stopped_by = wire.BY_WALL
-            self._window_cpu_s = cpu_s
-            self._window_ends = time.monotonic() + self._window_s
+            self._end_window()
         self._plan(self._cpu_limit_s - cpu_s)
         return self.stopped_by != wire.BY_ITSELF
+
+    def _end_window(self) -> None:
+        """Give a leaf that is starved another window, and one that sleeps none."""
+        self._windows_left -= 1
+        if not self._windows_left or not self._is_starved():
+            self.stopped_by = wire.BY_WALL
+        self._window_ends = time.monotonic() + self._window_s
+
+    def _is_starved(self) -> bool:
+        """Work for a moment beside the leaf; if it works too, it gets about as much of a CPU as we."""
+        began, ours_s, theirs_s = time.monotonic(), time.process_time(), kernel.cpu_seconds(self.pid)
+        while time.monotonic() - began < FEELING_S:
+            pass
+        ours_s, theirs_s = time.process_time() - ours_s, kernel.cpu_seconds(self.pid) - theirs_s
+        return theirs_s >= ours_s * STARVED_RATIO
 
     def reap(self) -> tuple[int, int, resource.struct_rusage]:
         """Wait for the end of the leaf, which may have closed its pipe and gone on."""
@@ -67,6 +81,8 @@ class Watch:
         while True:
             reaped = os.wait4(self.pid, os.WNOHANG)
             if reaped[0]:
+                if self.stopped_by == wire.BY_WALL and os.WIFEXITED(reaped[1]):  # what we sent came too late
+                    self.stopped_by = wire.BY_ITSELF
                 return reaped
             if self.stopped_by == wire.BY_ITSELF:
                 if time.monotonic() > last_s:

@@ -32,7 +32,8 @@ BYTECODE, VALUE, EXCEPTION, UNSERIALISABLE, TOO_LARGE, NO_MEMORY = b"B", b"V", b
 class Task(NamedTuple):
     """What a leaf is to do; it travels as `marshal` has it, from the host to the leaf and past the zygote unread.
 
-    Either `code` or `bytecode` (an earlier leaf's `marshal` of the compiled program) is there. The entry is called
+    `bytecode` is what an earlier leaf compiled of `code`, or nothing; with `keep_bytecode` the leaf says first of all
+    what it compiled, or an empty frame where that is too large. The entry is called
     once per mapping of keyword arguments in `calls`, with seeds that count from `first`.
     """
 
@@ -47,6 +48,7 @@ class Task(NamedTuple):
     first: int
     random_seed: int
     clock_s: float | None
+    clock_leap_s: float
 
 
 _write, _write_vector = os.write, os.writev

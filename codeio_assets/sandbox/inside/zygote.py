@@ -11,10 +11,13 @@ import signal
 import time
 from contextlib import suppress
 
-from . import leaf, wire
+from . import kernel, leaf, wire
 from .watch import Watch
 
 RELAY_BYTES = 1 << 16
+KEPT_BODY_BYTES = 1 << 20
+"""Room for a request, taken at the start: a later call has not less memory for what an earlier one was given."""
+_scandir = os.scandir
 SCRATCH_ENTRIES = 200
 """What one call may leave behind for us to remove; with more, a new worker is cheaper."""
 
@@ -27,7 +30,7 @@ class Zygote:
     ) -> None:
         self._commands, self._replies, self._confinement = commands, replies, confinement
         self._cpu_s, self._wall_s = cpu_s, wall_s
-        self._body = bytearray(RELAY_BYTES)
+        self._body = kernel.untouched_memory(KEPT_BODY_BYTES)
         self._relayed = bytearray(RELAY_BYTES)
 
     def serve(self) -> None:
@@ -50,8 +53,8 @@ class Zygote:
 
     def _read_body(self, size: int) -> memoryview:
         if len(self._body) < size:
-            self._body = bytearray(size)
-        body = memoryview(self._body)[:size]
+            self._body = memoryview(bytearray(size))
+        body = self._body[:size]
         got = 0
         while got < size:
             part = os.readv(self._commands, [body[got:]])
@@ -91,6 +94,7 @@ class Zygote:
         """Relay the leaf's bytes until it closes its pipe or must be stopped; return how many are still held."""
         poll = select.poll()
         poll.register(results, select.POLLIN)
+        poll.register(self._commands, 0)  # which still tells that the host is gone
         buffer = memoryview(self._relayed)
         held = total = 0
         while True:
@@ -100,7 +104,10 @@ class Zygote:
                     return held
                 wire.write_all(self._replies, wire.REPLY.pack(wire.ALIVE, 0))
                 continue
-            if not poll.poll(wait_s * 1000):
+            ready = poll.poll(wait_s * 1000)
+            if any(descriptor == self._commands for descriptor, _ in ready):
+                raise EOFError
+            if not ready:
                 continue
             part = os.readv(results, [buffer[held:]])
             held, total = held + part, total + part
@@ -126,7 +133,9 @@ class Zygote:
         )
         cpu_s = usage.ru_utime + usage.ru_stime
         peak_bytes = usage.ru_maxrss * 1024
-        return wire.ENDING.pack(how, watch.stopped_by, code, cpu_s, wall_s, not _wipe_scratch(), peak_bytes)
+        kernel.forget_flags(0)  # 1 and 2 are the same open file; locks on it do nothing
+        is_clean = _wipe_scratch() and len(self._body) == KEPT_BODY_BYTES
+        return wire.ENDING.pack(how, watch.stopped_by, code, cpu_s, wall_s, not is_clean, peak_bytes)
 
     def _kill_stragglers(self, pid: int) -> None:
         with suppress(OSError):
@@ -139,13 +148,14 @@ class Zygote:
 
 
 def _wipe_scratch() -> bool:
-    """Empty the working directory; return whether that was possible with little work."""
+    """Empty the working directory and forget when it changed; return whether that was possible with little work."""
     try:
-        with os.scandir() as entries:
+        with _scandir() as entries:
             for count, entry in enumerate(entries):
                 os.unlink(entry)  # noqa: PTH108  (pathlib stays out of all leaves)
                 if count > SCRATCH_ENTRIES:
                     return False
+        os.utime(".", (0, 0))
     except OSError:  # a directory, for one
         return False
     return True

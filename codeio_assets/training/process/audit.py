@@ -25,12 +25,16 @@ SHOWN_IDS = 5
 
 @dataclass(frozen=True, slots=True)
 class RowTokens:
-    """Token counts of one row before truncation; `has_end` tells that the completion ends the model's turn."""
+    """Token counts of one row before truncation; `has_end` tells that the completion ends the model's turn.
+
+    `highest_token` is the greatest of its token ids.
+    """
 
     sample_id: str
     prompt: int
     completion: int
     has_end: bool = True
+    highest_token: int = 0
 
     def kept(self, max_length: int) -> int:
         """Completion tokens that remain when the row is cut to `max_length` tokens."""
@@ -123,7 +127,11 @@ def beyond_limits(ratios: Mapping[str, float], limits: AuditLimits) -> list[str]
 
 
 def count_tokens(samples: Iterable[Sample], tokenizer: Any) -> list[RowTokens]:
-    """Count the tokens of each row through the chat template, as TRL does for prompt/completion conversations."""
+    """Count the tokens of each row through the chat template, as TRL does for prompt/completion conversations.
+
+    Raises:
+        TrainingError: the template refuses a row; names the row, its roles and the template's words.
+    """
     ends = set(tokenizer.all_special_ids)
     return [_row_tokens(sample, tokenizer, ends) for sample in samples]
 
@@ -138,9 +146,22 @@ def rendered(sample: Sample, tokenizer: Any) -> tuple[list[int], int]:
 
 
 def _row_tokens(sample: Sample, tokenizer: Any, ends: set[int]) -> RowTokens:
-    whole, shared = rendered(sample, tokenizer)
+    try:
+        whole, shared = rendered(sample, tokenizer)
+    except Exception as error:  # templates are programs: they raise whatever they like
+        roles = ", ".join(message["role"] for message in [*sample.prompt, *sample.answer])
+        advice = "system_messages: fold in the recipe puts system text into the first user message; else c"
+        raise TrainingError(
+            f"the chat template refuses row {sample.sample_id} (roles: {roles}): {_first_line(error)}. "
+            f"{advice if 'system' in roles else 'C'}hoose other rows, or another chat template."
+        ) from error
     # templates may end a turn with the end token and a newline
-    return RowTokens(sample.sample_id, shared, len(whole) - shared, not ends.isdisjoint(whole[shared:][-2:]))
+    has_end = not ends.isdisjoint(whole[shared:][-2:])
+    return RowTokens(sample.sample_id, shared, len(whole) - shared, has_end, max(whole, default=0))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def audit(rows: Sequence[RowTokens], stage: StageRecipe, world_size: int = 1) -> TokenAudit:

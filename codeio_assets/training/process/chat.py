@@ -32,9 +32,16 @@ def end_of_turn(tokenizer: Any) -> str:
     must stop at the former.
 
     Raises:
-        TrainingError: the template ends a turn with no special token, so a model could never learn to stop.
+        TrainingError: the template ends a turn with no special token, so a model could never learn to stop, or it
+            is broken.
     """
-    ids: list[int] = tokenizer.apply_chat_template(PROBE, return_dict=True)["input_ids"]
+    try:
+        ids: list[int] = tokenizer.apply_chat_template(PROBE, return_dict=True)["input_ids"]
+    except Exception as error:  # templates are programs: they raise whatever they like
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise TrainingError(
+            f"the chat template is broken: {reason}. Mend chat_template in the base model's folder."
+        ) from error
     special = set(tokenizer.all_special_ids)
     for token_id in ids[:-3:-1]:  # the last one, or the one before a newline
         if token_id in special:

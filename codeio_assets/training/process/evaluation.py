@@ -144,18 +144,14 @@ class _Asked:
     @classmethod
     def load(cls, model: EvaluatedModel, cache: Path) -> Self:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        from codeio_assets.training.process.loading import load_model, load_tokenizer
 
         source = resolve_base_model(model.source, cache, model.revision)
         options: dict[str, Any] = {} if Path(source).is_dir() else {"revision": model.revision}
         on_gpu = torch.cuda.is_available()
-        models: Any = AutoModelForCausalLM
-        tokenizers: Any = AutoTokenizer
-        try:
-            loaded = models.from_pretrained(source, dtype=torch.bfloat16 if on_gpu else torch.float32, **options)
-            tokenizer = tokenizers.from_pretrained(source, padding_side="left", **options)
-        except OSError as error:
-            raise TrainingError(f"cannot load {source}: {str(error).splitlines()[0]}") from error
+        loaded = load_model(source, torch.bfloat16 if on_gpu else torch.float32, options)
+        tokenizer = load_tokenizer(source, options | {"padding_side": "left"})
         ensure_chat_template(tokenizer)
         ends = {tokenizer.convert_tokens_to_ids(end_of_turn(tokenizer)), tokenizer.eos_token_id}
         if tokenizer.pad_token_id is None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from codeio_assets.core.settings.recipes import Lora, StageRecipe
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.launching import gpus_per_machine
 from codeio_assets.training.memory import MemoryEstimate, ModelShape, estimate, too_large
+from codeio_assets.training.process.loading import load_config, told
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -49,10 +50,9 @@ def shard_count(processes: int) -> int:
 
 def model_shape(source: str, options: dict[str, Any], lora: Lora | None) -> ModelShape:
     """Return a model's shape from its configuration alone; no weights are read."""
-    configs: Any = AutoConfig
-    config = configs.from_pretrained(source, **options)
+    config = load_config(source, options)
     models: Any = AutoModelForCausalLM
-    with torch.device("meta"):
+    with told(source), torch.device("meta"):
         model = models.from_config(config)
     text = config.get_text_config()
     parameters = sum(weight.numel() for weight in model.parameters())

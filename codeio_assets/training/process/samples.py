@@ -19,6 +19,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
+from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.contract import TrainingError, TrainingJob
 
@@ -69,8 +70,10 @@ def stage_rows(job: TrainingJob, split: str, limit: int | None = None) -> Iterat
                 yield cast(pl.DataFrame, pl.from_arrow(batch))
 
 
-def write_conversations(rows: Iterable[pl.DataFrame], path: Path) -> int:
+def write_conversations(rows: Iterable[pl.DataFrame], path: Path, fold: bool = False) -> int:
     """Write rows as Parquet with the columns `sample_id`, `prompt` and `completion` (lists of chat messages).
+
+    `fold` puts the text of system messages in front of the first message of the user.
 
     Returns:
         The number of rows written.
@@ -78,10 +81,16 @@ def write_conversations(rows: Iterable[pl.DataFrame], path: Path) -> int:
     count = 0
     schema = _conversations(pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))).to_arrow().schema
     with pq.ParquetWriter(path, schema) as sink:
-        for batch in rows:
+        for batch in map(folded_rows, rows) if fold else rows:
             sink.write_table(_conversations(batch).to_arrow().cast(schema))
             count += len(batch)
     return count
+
+
+def folded_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows whose `prompt_json` has no system messages."""
+    folded = [None if text is None else fold_system_json(text) for text in rows["prompt_json"]]
+    return rows.with_columns(pl.Series("prompt_json", folded, dtype=pl.String))
 
 
 def _conversations(rows: pl.DataFrame) -> pl.DataFrame:

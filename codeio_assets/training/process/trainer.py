@@ -18,7 +18,7 @@ import psutil
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
+from transformers import PrinterCallback
 from transformers.utils.import_utils import is_flash_attn_2_available
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -35,7 +35,8 @@ from codeio_assets.training.contract import (
 )
 from codeio_assets.training.memory import MemoryEstimate
 from codeio_assets.training.process.audit import TokenAudit, audit, count_tokens
-from codeio_assets.training.process.chat import ensure_chat_template
+from codeio_assets.training.process.chat import end_of_turn, ensure_chat_template
+from codeio_assets.training.process.loading import load_model, load_tokenizer, require_embeddings
 from codeio_assets.training.process.model_card import model_card
 from codeio_assets.training.process.packing import samples_are_isolated
 from codeio_assets.training.process.preflight import check_memory, model_shape, on_cpu, require_devices
@@ -148,24 +149,19 @@ def load(plan: Plan, report: Report) -> Loaded:
     with plan.state.main_process_first():
         source = job.parent or resolve_base_model(recipe.base_model, Path(job.cache_dir), recipe.revision)
     options: dict[str, Any] = {} if Path(source).is_dir() else {"revision": recipe.revision}
-    models: Any = AutoModelForCausalLM
-    tokenizers: Any = AutoTokenizer
     if plan.stage.packing and plan.state.device.type == "cuda" and is_flash_attn_2_available():
         options["attn_implementation"] = "flash_attention_2"
-    try:
-        memory = _checked_memory(plan, source, options, report)
-        model = models.from_pretrained(source, dtype=torch.float32, **options)
-        options.pop("attn_implementation", None)
-        tokenizer = tokenizers.from_pretrained(source, **options)
-    except OSError as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"cannot load {source}: {reason} Check base_model and revision.") from error
+    memory = _checked_memory(plan, source, options, report)
+    model = load_model(source, torch.float32, options)
+    options.pop("attn_implementation", None)
+    tokenizer = load_tokenizer(source, options)
     if plan.stage.packing and not samples_are_isolated(model):
         raise TrainingError(
             f"packing: true would let samples see each other with the attention back end "
             f"{model.config._attn_implementation!r}. Set packing: false, or install flash-attn."
         )
     origin = ensure_chat_template(tokenizer)
+    end_of_turn(tokenizer)
     return Loaded(model, tokenizer, source, origin, memory)
 
 
@@ -187,8 +183,10 @@ def prepare_data(plan: Plan, loaded: Loaded) -> Data:
         path = plan.work / f"{split}.parquet"
         with plan.state.main_process_first():
             if plan.state.is_main_process:
-                write_conversations(stage_rows(plan.job, split, limit), path)
+                fold = plan.recipe.system_messages == "fold"
+                write_conversations(stage_rows(plan.job, split, limit), path, fold)
         counted[split] = count_tokens(read_samples(path), loaded.tokenizer)
+    require_embeddings(loaded.model, loaded.tokenizer, [*counted["train"], *counted["validation"]], loaded.source)
     summary = audit(counted["train"], plan.stage, plan.state.num_processes)
     if not summary.trainable_tokens:
         summary.require_trainable(plan.stage.untrainable_rows)
@@ -311,9 +309,12 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
             "revision": plan.recipe.revision,
             "origin": origin.read_text(encoding="utf-8") if origin.is_file() else None,
         },
-        "parent": {"path": plan.job.parent, "checkpoint_sha256": plan.parent_sha256},
+        "parent": {
+            "name": Path(plan.job.parent).name if plan.job.parent else None,
+            "checkpoint_sha256": plan.parent_sha256,
+        },
         "data": {
-            "files": list(plan.job.data_files),
+            "files": [os.path.relpath(file, plan.output) for file in plan.job.data_files],
             "sha256": plan.data_sha256,
             "versions": plan.job.data_versions,
         },
@@ -323,7 +324,7 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
         "hardware": _hardware(plan.state),
         "memory_estimate": loaded.memory.as_json(),
         "generated": generated,
-        "result": result.as_json(),
+        "result": result.as_json() | {"output_dir": ""},  # where it stands: a folder may be moved
         "files": files,
         "run": plan.job.run_info,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),

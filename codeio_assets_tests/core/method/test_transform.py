@@ -189,7 +189,7 @@ def test_arguments_that_the_generator_may_have(arguments: str) -> None:
         (response(main=fenced("x = 1\n")), "missing_main_solution"),
         (response(main=fenced("class A:\n    def main_solution(self): pass\n")), "missing_main_solution"),
         (response(main=fenced("async def main_solution(a): return a\n")), "missing_main_solution"),
-        (response(main=fenced("main_solution = lambda a: a\n")), "missing_main_solution"),
+        (response(main=fenced("solution = lambda a: a\n")), "missing_main_solution"),
         (response(main=fenced("def main_solution(): return 1\n")), "main_solution_without_arguments"),
         (response(main=fenced("def main_solution(*a): return a\n")), "main_solution_without_arguments"),
         (response(main=fenced("def main_solution(**a): return a\n")), "main_solution_without_arguments"),

@@ -36,7 +36,7 @@ def test_statuses_are_those_of_the_table() -> None:
 class TestOutput:
     def test_correct(self) -> None:
         judgement = judge_output("answered", 'So ```json\n{"output": {"b": 1, "a": 0.5}}\n```', '{"a":0.5,"b":1}')
-        assert judgement == Judgement("correct", '{"a":0.5,"b":1}', None, None, "Success", "default-1")
+        assert judgement == Judgement("correct", '{"b":1,"a":0.5}', None, None, "Success", "default-1")
 
     def test_wrong_gives_nothing_away(self) -> None:
         judgement = judge_output("answered", '{"output": 41}', "42")
@@ -66,7 +66,7 @@ class TestOutput:
 
 class TestInput:
     def test_the_answer_is_handed_out_to_be_executed(self) -> None:
-        assert read_input_answer("answered", "{'input': {'b': (1, 2), 'a': None}}") == '{"a":null,"b":[1,2]}'
+        assert read_input_answer("answered", "{'input': {'b': (1, 2), 'a': None}}") == '{"b":[1,2],"a":null}'
 
     @pytest.mark.parametrize("response", ["none", '{"input": 5}', '{"input": {"a": 1', '{"output": {"a": 1}}'])
     def test_no_answer(self, response: str) -> None:

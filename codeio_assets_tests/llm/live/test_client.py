@@ -123,6 +123,11 @@ def test_requests_leave_in_order_within_the_concurrency(stub: StubServer, client
         (answer(None, "stop", refusal="I will not."), "refused", "I will not.", None),
         (answer("42", reasoning_content="6 * 7"), "answered", "42", "6 * 7"),
         (answer("42", reasoning="6 * 7"), "answered", "42", "6 * 7"),
+        (answer("42", "STOP"), "answered", "42", None),
+        (answer("42", None), "answered", "42", None),
+        (answer("half a senten", "model_length"), "truncated", "half a senten", None),
+        (answer("", "SAFETY"), "refused", "", None),
+        (answer([{"type": "text", "text": "42"}]), "answered", "42", None),  # type: ignore[arg-type]
         (error(400, "blocked", code="content_filter"), "refused", "", None),
     ],
 )
@@ -135,6 +140,24 @@ def test_what_an_answer_may_be(
     assert response.failure is None
     assert client_of(stub).complete([request("one")]) == [response], "recorded, so never paid for again"
     assert len(stub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ["null", "NaN", "[]", '"many"', '{"prompt_tokens": null}', '{"prompt_tokens": NaN, "completion_tokens": Infinity}',
+     '{"prompt_tokens": -7, "completion_tokens": 1e30, "prompt_tokens_details": 3}'],
+)  # fmt: skip
+def test_no_usage_is_no_reason_to_ask_again(usage: str, stub: StubServer, client_of: ClientOf) -> None:
+    choices = '[{"message": {"content": "four words of text"}, "finish_reason": "stop"}]'
+    stub.script = lambda _asked, _before: Act(body=f'{{"choices": {choices}, "usage": {usage}}}'.encode())
+    (response,) = client_of(stub).complete([request("one")])
+    assert (response.status, response.text, response.attempts) == ("answered", "four words of text", 1)
+
+
+def test_an_end_that_is_not_told_is_told_by_the_tokens(stub: StubServer, client_of: ClientOf) -> None:
+    stub.script = lambda _asked, _before: answer("half a sen", None)
+    cut, whole = client_of(stub).complete([request("one", max_tokens=3), request("one", max_tokens=4)])
+    assert (cut.status, whole.status) == ("truncated", "answered")
 
 
 PASSING = {
@@ -151,7 +174,7 @@ PASSING = {
     "a list": Act(body=b"[]"),
     "text that is no text": answer(17),  # type: ignore[arg-type]
     "an error with status 200": Act(body=b'{"error": {"message": "upstream died"}}'),
-    "no finish reason": answer("one", None),
+    "unknown finish reason": answer("one", "fhqwhgads"),
     "aborted": answer("one", "abort"),
     "empty": answer(""),
     "blank": answer(" \n"),
@@ -174,7 +197,9 @@ def test_a_passing_problem_is_tried_again(act: Act, stub: StubServer, client_of:
         (Act(reset=True), 3, "connection: "),
         (Act(body=b"{"), 3, "malformed_body: not a JSON object: {"),
         (Act(body=b'{"error": {"message": "died"}}'), 3, "malformed_body: died"),
-        (answer("one", None), 3, "unknown_finish_reason: None"),
+        (answer("one", "abort"), 3, "unknown_finish_reason: abort"),
+        (answer("one", "fhqwhgads"), 2, "unknown_finish_reason: fhqwhgads"),
+        (answer(17), 2, "malformed_body: "),  # type: ignore[arg-type]
         (answer(""), 2, "empty_response"),
     ],
 )

@@ -76,9 +76,10 @@ def test_every_request_ends_as_a_row(journal: Journal) -> None:
         assert (seen[-1].done, seen[-1].failed, seen[-1].tries) == (COUNT, len(failed), sent)
         again = client.complete(requests)
         assert [r.status for r in again] == [r.status for r in responses]
-        assert {asked["messages"][-1]["content"] for asked in stub.asked[sent:]} == {
-            str(number) for number in range(COUNT) if fate(number) == "failed"
-        }, "only what failed is asked again"
+        asked_again = {asked["messages"][-1]["content"] for asked in stub.asked[sent:]}
+        broken = {str(number) for number in range(COUNT) if fate(number) == "failed"}
+        assert broken <= asked_again
+        assert len(asked_again - broken) <= 1, "what failed, and on a slow machine a proof that the server works"
     report = Journal(journal.folder).verify()
     assert (report.records, report.duplicates, report.corrupt) == (COUNT - len(failed), 0, 0)
     print(f"{COUNT} requests, {sent} tries: {dict(Counter(response.status for response in responses))}")

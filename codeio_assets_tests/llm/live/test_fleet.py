@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codeio_assets.llm import ChatServerError, EndpointConfig, Journal, OpenAIChatClient, Progress
-from codeio_assets.llm.live.fleet import Lane
+from codeio_assets.llm.live.lanes import Lane
 from codeio_assets.llm.live.tries import TryFailed
 from codeio_assets_tests.llm.conftest import MODEL, SOON, request
 from codeio_assets_tests.llm.live.test_client import closed_port

@@ -1,13 +1,14 @@
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio_assets.llm import Backoff
-from codeio_assets.llm.live.replies import error_text, parse_completion, request_fault, split_reasoning
-from codeio_assets.llm.live.tries import Reply, TryFailed, retry_after_s
+from codeio_assets.llm.live.replies import error_text, parse_completion, split_reasoning
+from codeio_assets.llm.live.tries import TryFailed, retry_after_s
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -77,15 +78,6 @@ def test_error_bodies_of_several_servers(body: bytes, text: str) -> None:
     assert error_text(body) == text
 
 
-def test_what_concerns_one_request_only() -> None:
-    too_long = request_fault(400, "Input length exceeds maximum context length")
-    assert isinstance(too_long, TryFailed)
-    assert too_long.max_tries == 1
-    assert isinstance(request_fault(400, "content_filter"), Reply)
-    assert request_fault(400, "unknown field") is None
-    assert request_fault(401, "context length") is None
-
-
 @pytest.mark.parametrize(
     ("message", "text", "reasoning"),
     [
@@ -95,8 +87,10 @@ def test_what_concerns_one_request_only() -> None:
         ({"content": "6 * 7\n</think>\n42"}, "42", "6 * 7"),
         ({"content": "<think>cut o"}, "", "cut o"),
         ({"content": "the tag <think>x</think> is text"}, "the tag <think>x</think> is text", None),
+        ({"content": [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]}, "42", None),
+        ({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "6 * 7"}]}, "42"]}, "42", "6 * 7"),
         ({"content": "<think>a</think>b", "reasoning": "kept apart"}, "<think>a</think>b", "kept apart"),
     ],
 )
-def test_reasoning_is_kept_apart(message: dict[str, str], text: str, reasoning: str | None) -> None:
+def test_reasoning_is_kept_apart(message: dict[str, Any], text: str, reasoning: str | None) -> None:
     assert split_reasoning(message) == (text, reasoning)
