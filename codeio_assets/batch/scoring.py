@@ -29,8 +29,8 @@ class ResponseLine(Line):
 
     response: str | None = None
     prediction: str | list[str] | None = None
-    finish_reason: str | None = None
-    sample: int | None = None
+    finish_reason: Any = None
+    sample: Any = None
 
     @model_validator(mode="after")
     def _has_a_response(self) -> Self:
