@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.cli import checkpoints, data, evaluation, execution, llm, retiring
+from codeio_assets.cli import checkpoints, cli, codeio_assets, data, evaluation, execution, from, llm, retiring, storage_faults
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -131,4 +131,12 @@ def main(run: Callable[[], Any] = app) -> None:
     except EXPECTED as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"codeio: {text}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        line = storage_fault(error)
+        if line is None:
+            raise
+        print(f"codeio: {line}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -32,6 +32,20 @@ def export(
 
 
 @app.command()
+def verify() -> None:
+    """Read every file of every table, also of pinned builds, against its sha256; exit code 1 when one is damaged."""
+    report = Warehouse(Project.find().warehouse).verify()
+    for problem in report.problems:
+        typer.echo(problem)
+    typer.echo(
+        f"{report.files:,} files, {report.bytes / 2**20:,.1f} MiB: "
+        + (f"{len(report.problems)} damaged" if report.problems else "all as they were written")
+    )
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
 def trace(
     item_id: Annotated[
         str,

@@ -209,7 +209,8 @@ def nothing(_project: Project, _partition: str) -> None:
 
 def ingested(project: Project, shard: str) -> Ingested:
     """Return how a shard is read."""
-    reading = Reading.model_validate(_source(project, shard).model_dump(include=set(Reading.model_fields)))
+    source = _source(project, shard)
+    reading = Reading.model_validate({name: getattr(source, name) for name in Reading.model_fields})
     return Ingested(reading, project.shards.taken_down(shard))
 
 

@@ -370,7 +370,7 @@ class Warehouse:
         except StoreError:
             is_fresh = False
         report = collect(self._blobs, self._live_files, self._pinned_files, grace_s, dry_run)
-        if has_views and not is_fresh:
+        if has_views and not is_fresh and report.removed:
             self.refresh_views()
         return report
 

@@ -44,3 +44,17 @@ def test_export_trace_and_diff(warehouse: Warehouse, tmp_path: Path) -> None:
 def test_an_unknown_recipe_names_those_that_are_there(warehouse: Warehouse, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"there is no recipe 'gone'; recipes/ has codeio_"):
         say("export", "gone", "--to", str(tmp_path / "out"))
+
+
+def test_verify_names_what_is_damaged(warehouse: Warehouse) -> None:
+    assert "all as they were written" in say("verify")
+    manifest = warehouse.manifest("training_sets", "demo")
+    assert manifest
+    path = warehouse.root / manifest.tables["training_sets"].file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    result = CliRunner().invoke(app, ["verify"])
+    assert result.exit_code == 1
+    assert f"The file {path} is damaged" in result.output
+    assert "1 damaged" in result.output

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from codeio_assets.llm import Journal
+from codeio_assets.project import INSTALLED_ROOT
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.e2e.older_project import OlderProject, unpack
 
@@ -49,14 +50,42 @@ def test_every_response_is_found(older: OlderProject) -> None:
     assert keys <= set(journal.keys())
 
 
+def test_it_is_upgraded_and_not_remade(older: OlderProject) -> None:
+    before, settings = _checkpoints(older), older.home / "dagster" / "dagster.yaml"
+    done = older.codeio("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "25 partition(s) keep their rows; their checks run at the next command" in done.stdout
+    remade = (
+        "made again at the next command, from recorded responses: shard_reports (2), quality_report (1), status (1)"
+    )
+    assert remade in done.stdout
+    assert settings.read_bytes() == (INSTALLED_ROOT / "dagster.yaml").read_bytes()
+    assert older.codeio("upgrade").stdout == "nothing to do: the project is of this release\n"
+    done = older.codeio("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 partitions made, the rest was up to date" in done.stdout
+    assert "training_sets[demo]  checked again" in done.stdout
+    assert _checkpoints(older) == before
+    assert "\n0 partitions made" in older.codeio("demo").stdout
+
+
+def test_files_that_a_person_changed_are_left_alone_and_named(older: OlderProject) -> None:
+    own = older.root / "sql" / "views" / "_table.sql"
+    own.write_text(own.read_text("utf-8") + "-- mine\n")
+    done = older.codeio("upgrade")
+    assert "changed by you, so left alone; compare with the shipped ones: sql/views/_table.sql" in done.stdout
+    assert own.read_text("utf-8").endswith("-- mine\n")
+
+
 def test_nothing_is_asked_or_trained_again(older: OlderProject) -> None:
     """With the answers of models out of the tables, everything is made again from the journal, and no step is trained.
 
     No server could answer, and a checkpoint that is trained again has another time in its manifest.
     """
+    assert older.codeio("upgrade").returncode == 0
     before = _checkpoints(older)
     written = older.written()
-    for asset in ("unified_functions", "predictions", "revised_predictions"):
+    for asset in ("unified_functions", "predictions"):
         older.forget(asset)
     done = older.codeio("demo")
     assert done.returncode == 0, done.stdout + done.stderr

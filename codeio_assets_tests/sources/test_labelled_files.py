@@ -63,7 +63,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
     for shard in ShardRegistry(base / "shards").register_new(sources, base):
         source: Source = sources.sources[shard.source]
         read = ingest_shard(shard, source, base)
-        kept = select_eligible(read.tables["raw_code_files"], frame("file_labels", []), shard, source)
+        kept = select_eligible(read.tables["raw_code_files"], frame("file_labels", []), shard, source.filters)
         paths = {row["file_id"]: row["path"] for row in read.tables["raw_code_files"].to_dicts()}
         found |= {
             row["path"].removesuffix(".py"): ("eligible", "") for row in kept.tables["eligible_code_files"].to_dicts()

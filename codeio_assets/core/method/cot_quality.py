@@ -1,7 +1,7 @@
 """Flaws of a chain of thought that can be seen in its text: one function from a response to a record of flags.
 
 What lives here: reading one response. What does not: how often a flaw may occur (`core.settings.quality`), whether the
-answer is right (`verdicts`), rates over tables (`stages.reviewing`).
+answer is right (`verdicts`), rates over tables (`steps.cot_flaws`).
 
 Source: the prompt asks for reasoning in natural language, no code, and one answer object at the end (CodeI/O, sec.
 2.3); the flags are ours.

@@ -3,7 +3,7 @@
 What lives here: stand-ins for what Python says about machine, process, interpreter, file system and memory. Host name,
 user, working directory, time zone, locale and variables are different from the start (`codeio_assets.sandbox.workers`),
 and so is the depth of the stack (`stack`). What does not: the clock (`moved_clock`), seeds, the hash seed.
-A program that asks the kernel past Python's own functions (`posix`, `ctypes`) sees the real machine.
+A program that asks the kernel past Python's own functions (posix, ctypes) sees the real machine.
 """
 
 import _thread

@@ -14,7 +14,7 @@ from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.project import INSTALLED_ROOT
 
 PACKAGE = INSTALLED_ROOT / "codeio_assets"
-GIVEN_AT = {"TransformFailure": 0, "_Bad": 0, "lose": 0, "rejection": 2, "RawItem": None}
+GIVEN_AT = {"TransformFailure": 0, "_Bad": 0, "lose": 0, "rejection": 2, "RawItem": None, "Refused": 0}
 """Calls that take a reason code, and at which place; None: as the keyword `reason` only."""
 MODULES = [
     *(
@@ -22,6 +22,8 @@ MODULES = [
         "core/method/transform.py",
         "core/method/io_pairs.py",
         "core/method/tasks.py",
+        "sources/files.py",
+        "sources/parquet_rows.py",
         "sources/reading.py",
     ),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted((PACKAGE / "steps").glob("*.py"))),
