@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from codeio_assets.batch.lines import BadInput
-from codeio_assets.cli import checkpoints, cli, codeio_assets, data, evaluation, execution, from, llm, retiring, storage_faults
+from codeio_assets.cli import checkpoints, data, evaluation, execution, llm, retiring
+from codeio_assets.cli.storage_faults import storage_fault
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
