@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
+.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -91,6 +91,12 @@ bench-execution-scale: setup ## what 1,000, 10,000 and 100,000 programs cost
 
 bench-assembly: setup ## a training set and every report query at 35K, 350K and 3.5M samples; ARGS="--samples 35000" for less
 	@$(BIN)/python tools/bench_assembly.py $(ARGS)
+
+test-scorers: setup ## every scorer against all published responses with verdicts, which lie in ../shared/data
+	@CODEIO_ALL_SCORED=1 $(BIN)/python -m pytest codeio_assets_tests/benchmarks codeio_assets_tests/batch/test_scoring.py $(ARGS)
+
+bench-leakage: setup ## speed, memory and recall of the leakage report on 1 GB; ARGS="--megabytes 10000" for more
+	@$(BIN)/python tools/bench_leakage.py $(ARGS)
 
 bench-checks: setup ## the schema checks on 1M rows of the largest tables; ARGS=50000 for less
 	@$(BIN)/python tools/bench_checks.py $(ARGS)

@@ -12,7 +12,16 @@ from functools import cached_property
 from pathlib import Path
 
 from codeio_assets.core.prompts import Prompt, load_prompt
-from codeio_assets.core.settings.project import Settings, SettingsError, Source, Sources, load_settings, load_sources
+from codeio_assets.core.settings.benchmarks import BenchmarkSettings
+from codeio_assets.core.settings.project import (
+    Settings,
+    SettingsError,
+    Source,
+    Sources,
+    load_benchmarks,
+    load_settings,
+    load_sources,
+)
 from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
@@ -56,6 +65,11 @@ class Project:
     def sources(self) -> Sources:
         """sources.yaml."""
         return load_sources(self.root / "sources.yaml")
+
+    @cached_property
+    def benchmarks(self) -> BenchmarkSettings:
+        """benchmarks.yaml; a project without one asks the bundled questions."""
+        return load_benchmarks(self.root / "benchmarks.yaml")
 
     def recipe_names(self) -> list[str]:
         """Return the names of the files in recipes/, sorted, whether or not they can be read."""

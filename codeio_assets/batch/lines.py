@@ -3,11 +3,13 @@
 What does not live here: what the fields mean (the modules beside this one).
 """
 
+import gzip
 import json
 import os
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -111,10 +113,10 @@ def _opened(path: Path) -> Generator[Iterable[bytes]]:
         yield sys.stdin.buffer
         return
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield file
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 @contextmanager

@@ -37,6 +37,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("unpin", "data", "Let go of the inputs of a build, so that `codeio gc` may remove what nothing else names."),
         ("export-rl", "data", "Write tasks for reinforcement learning as Parquet with a dataset card, for TRL, verl and `datasets`."),
         ("export-verifiers", "data", "Write tasks as a package that Prime Intellect's `verifiers` installs: load, reward and validate."),
+        ("evaluate", "evaluation", "Ask a recipe's models, or any model behind a server, the paper's benchmarks, and write their rows of its table."),
         ("models", "checkpoints", "Checkpoints: list, show, keep, remove."),
     ),
     "Execution without a project, JSONL in and out": (
@@ -44,6 +45,8 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("sample", "execution", "Turn transform responses into functions and reproducible pairs; the rest becomes rejections with a reason."),
         ("judge", "execution", "Judge predictions of either direction by execution, without any model."),
         ("extract", "execution", "Find the answer object in each response."),
+        ("score", "execution", "Score responses as a benchmark's own scorer does, without any model; its figure is the last line."),
+        ("leakage", "execution", "Find the questions that stand in training texts, by exact n-grams, in one pass."),
         ("audit", "execution", "Execute recorded pairs again and tell which do not reproduce, and why."),
     ),
     "Upkeep": (

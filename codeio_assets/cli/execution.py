@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from codeio_assets.batch import auditing, judging, running, sampling
-from codeio_assets.batch.lines import read_identified, read_lines, writing
+from codeio_assets.batch.lines import BadInput, read_identified, read_lines, writing
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.sandbox import Limits, Sandbox, guarantees, open_sandbox
+from codeio_assets.sandbox.pool import default_workers
 
 app = typer.Typer()
 
@@ -120,6 +121,53 @@ def audit(
         sandbox.close()
     summary = auditing.summary(audited)
     _tell(json.dumps(summary) if as_json else auditing.table(summary))
+
+
+@app.command()
+def score(
+    benchmark: Annotated[str, typer.Argument(help="gsm8k, math, bbh_en, ...; a wrong name lists all")],
+    responses: Annotated[Path, typer.Argument(help='JSONL: the id fields of the benchmark, and "response"')],
+    out: Out = STANDARD,
+    data: Annotated[Path | None, typer.Option(help="folder of the benchmark's data, for its gold answers")] = None,
+    workers: Workers = None,
+) -> None:
+    """Score responses as a benchmark's own scorer does, without any model; its figure is the last line."""
+    from codeio_assets.batch import scoring
+    from codeio_assets.evaluation.scoring import Scorer
+
+    chosen = scoring.benchmark_named(benchmark)
+    scorer = Scorer(lambda limits: open_sandbox(limits, workers=workers), workers or default_workers())
+    try:
+        with writing(out) as lines:
+            summary = scoring.score_lines(scoring.read_responses(responses), chosen, data, scorer, lines)
+    finally:
+        scorer.close()
+    _tell_counts(f"{lines.count:,} responses", summary.statuses)
+    _tell("".join(f"  {name} {value:.2f}\n" for name, value in summary.figure.parts.items()).rstrip("\n"))
+    typer.echo(f"{chosen.name}: {summary.figure.value:.2f}", err=out == STANDARD)
+
+
+@app.command()
+def leakage(
+    texts: Annotated[Path, typer.Argument(help='JSONL: {"id", "text"}, the training texts')],
+    questions: Annotated[Path, typer.Option(help='JSONL: {"id", "text"}, the questions')],
+    out: Out = STANDARD,
+    n: Annotated[int, typer.Option("--n", min=2, max=100, help="words in a row that make a leak")] = 13,
+    unit: Annotated[Literal["words", "tokens"], typer.Option(help="what an n-gram counts")] = "words",
+    tokenizer: Annotated[Path | None, typer.Option(help="tokenizer.json, for --unit tokens")] = None,
+    cjk: Annotated[Literal["characters", "words"], typer.Option(help="what counts in CJK text")] = "characters",
+) -> None:
+    """Find the questions that stand in training texts, by exact n-grams, in one pass."""
+    from codeio_assets.batch import leaking
+    from codeio_assets.evaluation.leakage import WordRule
+
+    if (unit == "tokens") != (tokenizer is not None):
+        raise BadInput("--unit tokens and --tokenizer go together")
+    rule = WordRule(cjk == "characters", leaking.tokenizer(tokenizer) if tokenizer is not None else None)
+    with writing(out) as lines:
+        asked = read_lines(questions, leaking.TextLine)
+        counts = leaking.find_leaks(asked, read_lines(texts, leaking.TextLine), n, rule, lines)
+    _tell(leaking.told(counts))
 
 
 @app.command()

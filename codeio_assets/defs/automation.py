@@ -4,12 +4,12 @@ import dagster as dg
 
 from codeio_assets.graph.gpu import recipe_runs
 from codeio_assets.graph.partitions import code_shards, recipes
-from codeio_assets.graph.steps import STEPS
+from codeio_assets.graph.steps import BENCHMARKED, STEPS
 from codeio_assets.operating.everything import bring_up_to_date
 from codeio_assets.project import Project
 
 SHARDED = [step.asset for step in STEPS.values() if step.per == "shard"]
-PER_RECIPE = [step.asset for step in STEPS.values() if step.per == "recipe"]
+PER_RECIPE = [step.asset for step in STEPS.values() if step.per == "recipe" and step.asset not in BENCHMARKED]
 
 data_job = dg.define_asset_job(
     "data",
@@ -34,6 +34,12 @@ train_job = dg.define_asset_job(
     partitions_def=recipes,
     config=recipe_runs,
     description="One recipe from training set to scored checkpoints, over all shards that are there.",
+)
+evaluate_job = dg.define_asset_job(
+    "evaluate",
+    selection=["benchmark_questions", *BENCHMARKED],
+    partitions_def=recipes,
+    description="One recipe's base model and checkpoints on the benchmarks of benchmarks.yaml; `results` is the table.",
 )
 report_job = dg.define_asset_job(
     "report",
@@ -61,4 +67,6 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-defs = dg.Definitions(jobs=[demo_job, data_job, retry_failed_job, train_job, report_job], sensors=[new_code_files])
+defs = dg.Definitions(
+    jobs=[demo_job, data_job, retry_failed_job, train_job, evaluate_job, report_job], sensors=[new_code_files]
+)

@@ -203,6 +203,27 @@ STATUS = Step(
     "status", "s8_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
 )
 
+BENCHMARK_QUESTIONS = Step(
+    "benchmark_questions", "s9_benchmarks", "project", "3.1", _kinds("python", "parquet"), uses.benchmarked
+)
+BENCHMARK_ANSWERS = Step(
+    "benchmark_answers", "s9_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
+    reads=("benchmark_questions", "sft_stage1_checkpoint", "sft_stage2_checkpoint"), pool="gpu",
+)  # fmt: skip
+BENCHMARK_LEAKAGE = Step(
+    "benchmark_leakage", "s9_benchmarks", "recipe", "4", _kinds("python", "parquet"), uses.searched,
+    reads=("benchmark_questions", "training_sets"),
+)  # fmt: skip
+BENCHMARK_SCORES = Step(
+    "benchmark_scores", "s9_benchmarks", "recipe", "3.1", _kinds("bubblewrap", "parquet"), uses.marked,
+    reads=("benchmark_questions", "benchmark_answers", "benchmark_leakage"), pool="sandbox",
+    also_writes=("benchmark_verdicts",),
+)  # fmt: skip
+RESULTS = Step(
+    "results", "s9_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
+    reads=("benchmark_scores", "benchmark_verdicts"),
+)  # fmt: skip
+
 STEPS: dict[str, Step[object]] = {
     step.asset: step
     for step in (
@@ -210,9 +231,12 @@ STEPS: dict[str, Step[object]] = {
         PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
         SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT,
         SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        BENCHMARK_QUESTIONS, BENCHMARK_ANSWERS, BENCHMARK_LEAKAGE, BENCHMARK_SCORES, RESULTS,
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""
+BENCHMARKED = tuple(step.asset for step in STEPS.values() if step.group == "s9_benchmarks" and step.per == "recipe")
+"""What is made of a recipe on the benchmarks."""
 WRITERS: dict[str, Step[object]] = {table: step for step in STEPS.values() for table in step.writes}
 """Table -> the step that commits it."""
 MAKERS: dict[str, Step[object]] = {asset: step for step in STEPS.values() for asset in step.makes}

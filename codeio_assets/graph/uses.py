@@ -11,10 +11,12 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.core.method.assembly import Parameters, recipe_parameters
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings.benchmarks import BenchmarkSettings, Leakage
 from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.project import (
     ExecutionLimits,
@@ -26,12 +28,13 @@ from codeio_assets.core.settings.project import (
     Split,
 )
 from codeio_assets.core.settings.quality import CotRules
-from codeio_assets.core.settings.recipes import Evaluation, StageRecipe
+from codeio_assets.core.settings.recipes import Evaluation, Recipe, RecipeError, StageRecipe
 from codeio_assets.core.tables.data import DIRECTIONS
 from codeio_assets.core.values.canonical import Json, sha256_hex
 from codeio_assets.core.values.comparison import Rule, rule_version
 from codeio_assets.project import Project
 from codeio_assets.sandbox.tracing import TraceBounds
+from codeio_assets.steps.benchmark_questions import folder_hash
 from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
@@ -180,6 +183,32 @@ class Audited:
     limits: ExecutionLimits
 
 
+@dataclass(frozen=True)
+class Benchmarked:
+    """Which questions are asked: the settings, the files they come from by content, and versions of the prompts."""
+
+    settings: BenchmarkSettings
+    files: str
+    prompts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked the questions of benchmarks, and how."""
+
+    settings: BenchmarkSettings
+    base_model: str
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Which versions of the benchmarks' scorers judge, and what training began from."""
+
+    scorers: Mapping[str, int]
+    base_model: str
+
+
 def as_json(value: object) -> Json:
     """Return a record as JSON, for hashing: prompts by their hash, everything else by its fields.
 
@@ -320,6 +349,45 @@ def evaluated(project: Project, name: str) -> Evaluated:
     recipe = project.recipe(name)
     fold = recipe.system_messages == "fold"
     return Evaluated(recipe.evaluation, recipe.base_model, recipe.revision, judged(project, name), fold)
+
+
+def benchmarked(project: Project, _partition: str) -> Benchmarked:
+    """Return which questions are asked."""
+    settings = project.benchmarks
+    versions = {name: benchmark.prompt_version for name, benchmark in BENCHMARKS.items()}
+    return Benchmarked(settings, folder_hash(project.root / settings.folder), versions)
+
+
+def asked(project: Project, name: str) -> Asked:
+    """Return who is asked the questions of benchmarks."""
+    recipe = project.recipe(name)
+    return Asked(project.benchmarks, recipe.base_model, recipe.revision)
+
+
+def marked(project: Project, name: str) -> Marked:
+    """Return by which scorers answers are judged."""
+    scorers = {name: benchmark.scorer_version for name, benchmark in BENCHMARKS.items()}
+    return Marked(scorers, project.recipe(name).base_model)
+
+
+def searched(project: Project, _name: str) -> Leakage:
+    """Return what counts as a leak."""
+    return project.benchmarks.leakage
+
+
+def compared(project: Project, _partition: str) -> Mapping[str, str | None]:
+    """Return for each recipe with a stage 1 the recipe of the same base model that has none."""
+    readable = {name: recipe for name in project.recipe_names() if (recipe := _readable(project, name)) is not None}
+    plain = {recipe.base_model: name for name, recipe in readable.items() if len(recipe.stages) == 1}
+    return {name: plain.get(recipe.base_model) for name, recipe in readable.items() if len(recipe.stages) > 1}
+
+
+def _readable(project: Project, name: str) -> Recipe | None:
+    """Return a recipe, or None where its file cannot be used: that is for its own steps to say."""
+    try:
+        return project.recipe(name)
+    except RecipeError:
+        return None
 
 
 def reviewed(project: Project, _shard: str) -> CotRules:

@@ -21,7 +21,7 @@ from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
 from codeio_assets.graph.run_tags import PARTITION_TAG
-from codeio_assets.graph.steps import STEPS, Per, Step
+from codeio_assets.graph.steps import BENCHMARKED, STEPS, Per, Step
 from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
@@ -87,11 +87,34 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")
     made = sum(bring_up_to_date(project, "shard", key, say) for key in keys)
-    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data", "benchmark_questions"))
     made += sum(bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
-    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status"))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status", "results"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
+
+
+def evaluate_recipe(project: Project, recipe: str, say: Say) -> int:
+    """Ask a trained recipe's models the benchmarks of benchmarks.yaml, score them, and make the table; what is stale.
+
+    Raises:
+        SettingsError, RecipeError: a file of the project is wrong, or there is no such recipe.
+        MaterialisationFailed: a step or a blocking check failed; what was made before stays.
+    """
+    _ = project.benchmarks, project.recipe(recipe)
+    made = bring_up_to_date(project, "project", UNPARTITIONED, say, only=("benchmark_questions",))
+    made += bring_up_to_date(project, "recipe", recipe, say, only=BENCHMARKED)
+    return made + bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
+
+
+def benchmark_lines(project: Project, recipe: str) -> list[str]:
+    """Return the scores of a recipe's models on the benchmarks, a line each."""
+    rows = Warehouse(project.warehouse).read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
+    return [
+        f"  {row['benchmark']:<18}{row['model']:<8}{row['value']:>6.1f}  ({row['low']:.1f} to {row['high']:.1f},"
+        f" {row['questions']:,} questions)"
+        for row in rows
+    ]
 
 
 def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only: Sequence[str] | None = None) -> int:
@@ -192,8 +215,13 @@ def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
     for recipe in recipes:
         for line in score_lines(warehouse.read("held_out_scores", recipe).to_dicts()):
             say(f"  {recipe} {line}")
+    say("\nBenchmarks, in percent: of a few questions, so that the numbers mean nothing (docs/evaluation.md)")
+    for recipe in recipes:
+        for line in benchmark_lines(project, recipe):
+            say(line)
     say(f"\nTables  {warehouse.root / 'warehouse.duckdb'}")
     say(f"Report  {project.report}")
+    say(f"Results {project.report.parent / 'results.html'}")
     say("UI      make dev, then http://127.0.0.1:3000")
 
 

@@ -18,16 +18,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"core"},
     "training": {"core"},
     "sources": {"core", "store"},
-    "steps": {"core", "sandbox", "llm", "sources", "store"},
-    "batch": {"core", "sandbox", "steps"},
+    "benchmarks": {"core"},
+    "evaluation": {"core", "benchmarks", "sandbox", "llm"},
+    "steps": {"core", "sandbox", "llm", "sources", "store", "benchmarks", "evaluation"},
+    "batch": {"core", "sandbox", "steps", "benchmarks", "evaluation"},
     "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
     "products": {"core", "project", "llm", "sandbox", "store", "steps", "rewards"},
     "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
-    "graph": {"core", "project", "steps", "store", "sandbox", "training"},
+    "graph": {"core", "project", "steps", "store", "sandbox", "training", "benchmarks"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
-    "running": {"core", "project", "sources", "steps", "graph", "resources", *ENGINES},
+    "running": {"core", "evaluation", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
     "operating": {
         "core",
@@ -43,11 +45,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "defs": {
         *("core", "project", "sources", "steps", "products", "reports", "graph", "resources", "running", "checks"),
-        *("operating", *ENGINES),
+        *("operating", "evaluation", *ENGINES),
     },
     "definitions": {"defs"},
     "cli": {
         *("core", "project", "sources", "steps", "rewards", "products", "browse", "operating", "batch", *ENGINES),
+        *("benchmarks", "evaluation"),
     },
 }
 """Part of the package -> the parts that it may import, besides itself."""

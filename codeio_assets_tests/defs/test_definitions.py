@@ -101,6 +101,8 @@ def test_scarce_things_have_pools() -> None:
         "sft_stage1_checkpoint": "gpu",
         "sft_stage2_checkpoint": "gpu",
         "held_out_scores": "gpu",
+        "benchmark_answers": "gpu",
+        "benchmark_scores": "sandbox",
     }
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from codeio_assets.core.settings.benchmarks import BenchmarkSettings
 from codeio_assets.core.settings.models import Chat, Part, Relative
 from codeio_assets.core.settings.models import ModelCall as ModelCall
 from codeio_assets.core.settings.quality import Quality
@@ -368,6 +369,15 @@ def load_settings(path: Path) -> Settings:
         SettingsError: missing, not YAML, unknown field or bad value.
     """
     return _load(path, Settings)
+
+
+def load_benchmarks(path: Path) -> BenchmarkSettings:
+    """Read benchmarks.yaml; where there is none, the defaults hold.
+
+    Raises:
+        SettingsError: not YAML, unknown field or bad value.
+    """
+    return _load(path, BenchmarkSettings) if path.is_file() else BenchmarkSettings.model_validate({})
 
 
 def _load(path: Path, model: type[_Model]) -> _Model:

@@ -10,6 +10,14 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from codeio_assets.core.tables.benchmarks import (
+    BenchmarkAnswer,
+    BenchmarkLeak,
+    BenchmarkQuestion,
+    BenchmarkScore,
+    BenchmarkVerdict,
+    ResultCell,
+)
 from codeio_assets.core.tables.marks import Mark
 from codeio_assets.core.tables.quality import CotFlaw, FunctionCost, PublishedPair, VerdictHistory
 from codeio_assets.core.tables.reasons import REASONS
@@ -320,6 +328,12 @@ TABLES: dict[str, type[Table]] = {
     "sft_stage2_token_audit": TokenAuditEntry,
     "held_out_scores": HeldOutScore,
     "held_out_answers": HeldOutAnswer,
+    "benchmark_questions": BenchmarkQuestion,
+    "benchmark_answers": BenchmarkAnswer,
+    "benchmark_verdicts": BenchmarkVerdict,
+    "benchmark_scores": BenchmarkScore,
+    "benchmark_leakage": BenchmarkLeak,
+    "results": ResultCell,
     "shard_reports": FunnelStep,
     "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,

@@ -1,0 +1,1 @@
+"""CRUXEval in both directions, and what they share."""

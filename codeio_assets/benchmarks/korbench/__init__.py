@@ -1,0 +1,1 @@
+"""KOR-Bench: its items and figure, and its rules of comparison."""

@@ -1,0 +1,105 @@
+"""The command that asks models the questions of benchmarks: those of a recipe, or any model behind a server."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codeio_assets.batch.lines import BadInput
+from codeio_assets.llm import Journal, OpenAIChatClient
+from codeio_assets.llm.contract import Sampling
+
+if TYPE_CHECKING:
+    from codeio_assets.evaluation.running import Outcome
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    recipe: Annotated[
+        str | None, typer.Argument(help="a trained recipe of the project, as benchmarks.yaml says")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="or the URL of a server, up to and with /v1")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="what the server calls the model")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="folder with the benchmarks' data, in their authors' formats")
+    ] = None,
+    out_dir: Annotated[Path | None, typer.Option(help="folder for answers, table, and the journal of answers")] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="repeat for several; default all whose data is there")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first questions of each benchmark only")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="tokens of an answer at most")] = 2_048,
+    concurrency: Annotated[int, typer.Option(min=1, help="requests in flight")] = 8,
+) -> None:
+    """Ask a recipe's models, or any model behind a server, the paper's benchmarks, and write their rows of its table.
+
+    What was answered is kept: the same command goes on from there, and asks nothing twice.
+    """
+    if (recipe is None) == (model is None):
+        raise BadInput("give a recipe, or --model with the URL of a server")
+    if recipe is not None:
+        _evaluate_recipe(recipe)
+        return
+    if name is None or data is None or out_dir is None:
+        raise BadInput("--model needs --name, --data and --out-dir")
+    _evaluate_server(str(model), name, data, out_dir, _Asked(benchmark, limit, max_tokens, concurrency))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which questions, and how."""
+
+    benchmarks: list[str] | None
+    limit: int | None
+    max_tokens: int
+    concurrency: int
+
+
+def _evaluate_recipe(recipe: str) -> None:
+    from codeio_assets.operating.local import benchmark_lines, evaluate_recipe
+    from codeio_assets.project import Project
+
+    project = Project.find()
+    evaluate_recipe(project, recipe, typer.echo)
+    typer.echo("\n".join([*benchmark_lines(project, recipe), f"table in {project.report.parent / 'results.html'}"]))
+
+
+def _evaluate_server(url: str, name: str, data: Path, out_dir: Path, asked: _Asked) -> None:
+    from codeio_assets.batch.scoring import benchmark_named
+    from codeio_assets.benchmarks.contract import BadBenchmarkData
+    from codeio_assets.evaluation import running
+    from codeio_assets.evaluation.scoring import Scorer
+    from codeio_assets.sandbox import open_sandbox
+    from codeio_assets.sandbox.pool import default_workers
+
+    names = [benchmark_named(each).name for each in asked.benchmarks or running.present(data)]
+    if not names:
+        raise BadInput(f"{data}: has the data of no benchmark; docs/evaluation.md says where to get it")
+    scorer = Scorer(lambda limits: open_sandbox(limits), default_workers())
+    journal = Journal(out_dir / "journal")
+    client = OpenAIChatClient(url, name, journal, concurrency=asked.concurrency)
+    try:
+        questions = running.available(data, names, asked.limit)
+        sampling = Sampling(temperature=0.0, max_tokens=asked.max_tokens)
+        outcomes = running.evaluate(client, questions, scorer, sampling, _tell)
+    except BadBenchmarkData as error:
+        raise BadInput(str(error)) from None
+    finally:
+        scorer.close()
+        journal.close()
+    running.write(out_dir, name, outcomes)
+    typer.echo(f"answers and table in {out_dir}")
+
+
+def _tell(outcome: "Outcome") -> None:
+    """Say how a benchmark went."""
+    cell = outcome.cell
+    if cell is None or cell.low is None or cell.high is None:
+        typer.echo(f"{outcome.benchmark.title}: no answer could be scored")
+        return
+    shares = f"no answer {cell.no_answer_ratio or 0:.0%}, truncated {cell.truncated_ratio or 0:.0%}"
+    interval = f"95% {cell.low:.1f} to {cell.high:.1f}"
+    typer.echo(f"{outcome.benchmark.title}: {cell.value:.1f} ({interval}; {cell.n_questions} questions, {shares})")

@@ -1,0 +1,83 @@
+"""s9: the paper's benchmarks: questions, answers of a recipe's models, scores, leakage, and the table of results."""
+
+import dagster as dg
+
+from codeio_assets.evaluation.scoring import Scorer
+from codeio_assets.graph.steps import (
+    BENCHMARK_ANSWERS,
+    BENCHMARK_LEAKAGE,
+    BENCHMARK_QUESTIONS,
+    BENCHMARK_SCORES,
+    RESULTS,
+    spec,
+)
+from codeio_assets.resources.engines import ProjectResource
+from codeio_assets.running.benchmarking import ask_benchmarks
+from codeio_assets.running.retries import INFRASTRUCTURE
+from codeio_assets.running.step import begin
+from codeio_assets.sandbox import open_sandbox
+from codeio_assets.sandbox.pool import default_workers
+from codeio_assets.steps.benchmark_leakage import find_leaks
+from codeio_assets.steps.benchmark_questions import load_questions
+from codeio_assets.steps.benchmark_scores import Answers, score_answers
+from codeio_assets.steps.results import Scored, as_result, make_table, write_pages
+
+
+@dg.asset(**spec(BENCHMARK_QUESTIONS))
+def benchmark_questions(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per question that the models of every recipe are asked, of the paper's fourteen benchmarks.
+
+    Read from the benchmarks' own files in the folder that benchmarks.yaml names; questions whose answers are not known
+    are left out. Source: CodeI/O, sec. 3.1.
+    """
+    with begin(context, BENCHMARK_QUESTIONS, project) as step:
+        return step.publish(load_questions(step.uses.settings, step.project.root / step.uses.settings.folder))
+
+
+@dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+def benchmark_answers(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per (recipe, model, question): what base model, stage 1 and stage 2 answer, greedily.
+
+    Zero-shot, BBH with three worked examples; one message of a user, no stop texts. Source: CodeI/O, sec. 3.1.
+    """
+    with begin(context, BENCHMARK_ANSWERS, project) as step:
+        return step.publish(ask_benchmarks(step))
+
+
+@dg.asset(**spec(BENCHMARK_LEAKAGE))
+def benchmark_leakage(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per (recipe, question): whether 13 words in a row of it are in the recipe's training set, and where.
+
+    Exact, in one pass over the set. Short questions and n-grams of many questions are told apart.
+    Source: CodeI/O, sec. 4.7.
+    """
+    with begin(context, BENCHMARK_LEAKAGE, project) as step:
+        samples, settings = step.file("training_sets"), step.uses
+        return step.publish(find_leaks(step.partition, step.read("benchmark_questions"), samples, settings))
+
+
+@dg.asset(**spec(BENCHMARK_SCORES), retry_policy=INFRASTRUCTURE)
+def benchmark_scores(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per (recipe, model, benchmark): the benchmark's own figure in percent, with its 95% interval.
+
+    Shares without an answer and of truncated answers, and the figure on questions that the training set lacks, are
+    beside it; each verdict is in `benchmark_verdicts`. No model is asked. Source: CodeI/O, table 1.
+    """
+    with begin(context, BENCHMARK_SCORES, project) as step:
+        scorer = Scorer(lambda limits: open_sandbox(limits, step.workers), step.workers or default_workers())
+        try:
+            return step.publish(score_answers(step.partition, step.uses.base_model, step.frames(Answers), scorer))
+        finally:
+            scorer.close()
+
+
+@dg.asset(**spec(RESULTS))
+def results(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per cell of the paper's Table 1 and of our rows beside it, with gains over the baseline's same questions.
+
+    The table is in `reports/results.html`, `.md` and `.csv` as well. Source: CodeI/O, table 1.
+    """
+    with begin(context, RESULTS, project) as step:
+        made = make_table(step.frames(Scored), step.uses)
+        page = write_pages(made, step.project.home / "reports")
+        return step.publish(as_result(made), {"codeio/page": dg.MetadataValue.path(str(page))})

@@ -1,0 +1,127 @@
+"""The steps of the benchmarks: questions, answers, scores, leaks and the table, on a few questions of our own."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from codeio_assets.benchmarks.contract import BadBenchmarkData
+from codeio_assets.core.settings.benchmarks import BenchmarkSettings, Leakage
+from codeio_assets.core.tables.data import TABLES
+from codeio_assets.evaluation.scoring import Scorer
+from codeio_assets.running.benchmarking import answers_of
+from codeio_assets.sandbox import open_sandbox
+from codeio_assets.steps.benchmark_leakage import find_leaks
+from codeio_assets.steps.benchmark_questions import folder_hash, load_questions
+from codeio_assets.steps.benchmark_scores import Answers, question_of, score_answers
+from codeio_assets.steps.results import Scored, as_result, make_table, write_pages
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "benchmarks"
+FOUR = BenchmarkSettings.model_validate({"benchmarks": ["gsm8k", "cruxeval_input", "bbh_en", "zebralogic"]})
+
+
+@pytest.fixture(scope="module")
+def questions() -> pl.DataFrame:
+    return load_questions(FOUR, SAMPLES).tables["benchmark_questions"]
+
+
+def answers(questions: pl.DataFrame, recipe: str, known: set[str]) -> pl.DataFrame:
+    """The base model knows nothing, stage 2 what is known."""
+    right = {
+        "cruxeval_input": {"sample_0": "f([2, 4, 6])", "sample_1": "f('anetpl', 6)", "sample_2": "f(['a', 'a', 'b'])"}
+    }
+    findings = []
+    for model in ("base", "stage2"):
+        for row in questions.to_dicts():
+            gold = json.loads(row["gold_json"])
+            said = right.get(row["benchmark"], {}).get(row["question_id"], f"the answer is {gold}.")
+            text = said if model == "stage2" and row["benchmark"] in known else "I do not know what to say."
+            findings.append(
+                {"model": model, "kind": "answer", "item_id": row["item_id"], "text": text, "finish_reason": "stop",
+                 "prompt_tokens": 5, "completion_tokens": 3}
+            )  # fmt: skip
+    findings.append({"model": "base", "kind": "loss", "item_id": "x", "loss_sum": 1.0, "tokens": 1})
+    return answers_of(recipe, questions, ["base", "stage2"], findings).tables["benchmark_answers"]
+
+
+def training_set(path: Path, *texts: str) -> Path:
+    prompt = json.dumps([{"role": "user", "content": "Do it."}])
+    rows = [{"sample_id": f"s{n}", "prompt_json": prompt, "completion": text} for n, text in enumerate(texts)]
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def test_questions_fit_their_table_and_come_back_as_they_were(questions: pl.DataFrame) -> None:
+    TABLES["benchmark_questions"].validate(questions)
+    assert dict(questions.group_by("benchmark").len().iter_rows()) == {
+        "gsm8k": 3, "cruxeval_input": 3, "bbh_en": 4, "zebralogic": 2,
+    }  # fmt: skip
+    [zebra] = questions.filter(question_id="sample-2x2-0").to_dicts()
+    assert question_of(zebra).gold == {
+        "House 1": {"Name": "Max", "Pet": "cat"},
+        "House 2": {"Name": "Eva", "Pet": "fish"},
+    }
+
+
+def test_a_limit_takes_the_first_and_null_takes_every_benchmark_that_is_there(tmp_path: Path) -> None:
+    one_each = load_questions(BenchmarkSettings(limit=1), SAMPLES).tables["benchmark_questions"]
+    assert one_each.group_by("benchmark").len()["len"].to_list() == [1] * 14
+    assert load_questions(BenchmarkSettings(), tmp_path).items_in == 0
+    with pytest.raises(BadBenchmarkData, match=r"gsm8k_test\.jsonl"):
+        load_questions(FOUR, tmp_path)
+
+
+def test_the_hash_of_a_folder_is_of_its_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    before = folder_hash(tmp_path)
+    (tmp_path / "a").touch()
+    assert folder_hash(tmp_path) == before
+    (tmp_path / "a").write_text("2")
+    assert folder_hash(tmp_path) != before
+
+
+def test_from_answers_to_the_table(questions: pl.DataFrame, tmp_path: Path) -> None:
+    leaked = questions.filter(benchmark="gsm8k").sort("question_id")["question"].to_list()[0]
+    samples = training_set(tmp_path / "set.parquet", "nothing of it", f"Well: {leaked.upper()}")
+    leaks = find_leaks("codeio", questions, samples, Leakage()).tables["benchmark_leakage"]
+    TABLES["benchmark_leakage"].validate(leaks)
+    assert leaks.filter("is_leaked")["question_id", "sample_id"].rows() == [("0", "s1")]
+
+    scorer = Scorer(open_sandbox, workers=2)
+    try:
+        made = [
+            score_answers(recipe, "a-model", Answers(questions, answers(questions, recipe, known), leaks), scorer)
+            for recipe, known in (("codeio", {"gsm8k", "cruxeval_input"}), ("it_only", {"cruxeval_input"}))
+        ]
+    finally:
+        scorer.close()
+    scores = pl.concat([each.tables["benchmark_scores"] for each in made])
+    verdicts = pl.concat([each.tables["benchmark_verdicts"] for each in made])
+    TABLES["benchmark_scores"].validate(scores)
+    TABLES["benchmark_verdicts"].validate(verdicts)
+    values = {(row["recipe"], row["model"], row["benchmark"]): row for row in scores.to_dicts()}
+    assert {key: row["value"] for key, row in values.items() if row["value"]} == {
+        ("codeio", "stage2", "gsm8k"): 100.0,
+        ("codeio", "stage2", "cruxeval_input"): 100.0,
+        ("it_only", "stage2", "cruxeval_input"): 100.0,
+    }
+    assert values["codeio", "base", "gsm8k"]["no_answer_ratio"] == 1.0
+    assert values["codeio", "stage2", "gsm8k"]["unleaked_value"] == 100.0
+
+    table = make_table(Scored(scores, verdicts), {"codeio": "it_only", "other": None})
+    result = as_result(table).tables["results"]
+    TABLES["results"].validate(result)
+    gained = result.filter(pl.col("gain").is_not_null()).sort("benchmark")
+    assert gained["benchmark", "gain", "changed"].rows() == [
+        ("bbh_en", 0.0, 0), ("cruxeval_input", 0.0, 0), ("gsm8k", 100.0, 3), ("zebralogic", 0.0, 0),
+    ]  # fmt: skip
+    assert result.filter("is_published").height == 21 * 14
+    page = write_pages(table, tmp_path / "reports")
+    assert "codeio, stage2" in page.read_text()
+    assert "Gains of codeio, stage2 over its baseline" in (tmp_path / "reports" / "results.md").read_text()
+
+
+def test_without_any_score_the_table_is_the_papers() -> None:
+    empty = Scored(TABLES["benchmark_scores"].empty(), TABLES["benchmark_verdicts"].empty())  # pyright: ignore
+    assert all(row.is_published for row in make_table(empty, {"codeio": None}).rows)
