@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.settings.recipes import Recipe, StageRecipe
 from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.contract import (
     CARD_FILE,
@@ -34,13 +35,27 @@ NOT_PART_OF_IDENTITY = {MANIFEST_FILE, LOG_FILE, CARD_FILE}
 PACKAGES = ("codeio-assets", "torch", "transformers", "trl", "accelerate", "datasets", "safetensors", "tokenizers")
 
 
+ADDED_SINCE = (
+    "padding_free", "attention", "checkpointed_layers", "activation_offloading", "bf16_weights", "compile",
+)  # fmt: skip
+"""Fields of a stage that release 0.1.0 had not; at their default they are no part of a job's identity."""
+
+
+def as_job(stage: StageRecipe) -> dict[str, Any]:
+    """Return a stage as jobs are identified by it, so that what 0.1.0 trained is not trained again."""
+    plain = type(stage).model_fields
+    dumped = stage.model_dump(mode="json")
+    kept = {name: value for name, value in dumped.items() if name not in ADDED_SINCE or value != plain[name].default}
+    return {"liger_kernel": False, **kept}
+
+
 def job_key(job: TrainingJob, recipe: Recipe, data_sha256: str, parent_sha256: str | None) -> str:
     """Return the identity of a job: everything that decides the weights, and nothing else."""
     added = {"system_messages": recipe.system_messages} if recipe.system_messages != "keep" else {}
     return content_id(
         **added,
         stage=job.stage,
-        stage_recipe=recipe.stage(job.stage).model_dump(mode="json"),
+        stage_recipe=as_job(recipe.stage(job.stage)),
         recipe=recipe.name,
         base_model=recipe.base_model,
         revision=recipe.revision,

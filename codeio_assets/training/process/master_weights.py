@@ -12,6 +12,8 @@ step is what it is under autocast: bfloat16 matrix products, float32 everything 
 from collections.abc import Callable
 from typing import Any
 
+# torch's stubs hide the grouped copies; delete when they do not.
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false
 import torch
 
 

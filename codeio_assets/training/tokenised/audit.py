@@ -184,7 +184,7 @@ def audit(counts: RowCounts, stage: StageRecipe, world_size: int = 1, sequences:
     """
     lengths = counts.lengths(stage.max_length)
     if sequences is None:
-        sequences = len(pack(lengths, stage.max_length)) if stage.packing else len(lengths)
+        sequences = len(pack(lengths.tolist(), stage.max_length)) if stage.packing else len(lengths)
     steps = planned_steps(stage, sequences, world_size)
     trainable_tokens = int(counts.kept(stage.max_length).sum())
     completion_tokens = int(counts.completions.sum(dtype=np.int64))
@@ -244,8 +244,9 @@ def _padding_ratio(lengths: NDArray[np.int64], stage: StageRecipe, sequences: in
     size = stage.per_device_batch_size
     order = np.random.default_rng(stage.seed).permutation(lengths)  # batches mix lengths at random, as the sampler does
     starts = np.arange(0, len(order), size)
-    positions = np.maximum.reduceat(order, starts) * np.diff([*starts, len(order)])
-    return 1 - int(lengths.sum()) / int(positions.sum())
+    sizes = np.diff(np.append(starts, len(order)))
+    positions = int((np.maximum.reduceat(order, starts) * sizes).sum())
+    return 1 - int(lengths.sum()) / positions
 
 
 def _epochs(stage: StageRecipe, steps: int, sequences: int) -> float:

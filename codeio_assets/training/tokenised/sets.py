@@ -311,7 +311,8 @@ class _Shards:
         batch = pa.record_batch(columns)
         if self.sink is None or self.tokens > SHARD_TOKENS:
             self._next(batch.schema)
-        self.sink.write_batch(batch)
+        sink: Any = self.sink
+        sink.write_batch(batch)
         self.sequences += len(rows.lengths)
         self.tokens += len(rows.ids)
 
