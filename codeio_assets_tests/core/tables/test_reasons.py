@@ -25,6 +25,7 @@ MODULES = [
         "sources/files.py",
         "sources/parquet_rows.py",
         "sources/reading.py",
+        "sources/repositories.py",
     ),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted((PACKAGE / "steps").glob("*.py"))),
 ]
