@@ -15,7 +15,8 @@ from codeio_assets.checks.tables import check_result
 from codeio_assets.core.method import pair_rules
 from codeio_assets.core.settings.quality import Quality
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.uses import Judged, judged
+from codeio_assets.graph.records import Judged
+from codeio_assets.graph.uses import judged
 from codeio_assets.project import Project
 from codeio_assets.steps.cot_flaws import FlawRate, flaw_rates, flaw_rows
 from codeio_assets.steps.repeating import differing_pairs, differing_verdicts, drawn

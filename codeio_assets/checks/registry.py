@@ -14,8 +14,8 @@ from codeio_assets.checks.quality import quality_rules
 from codeio_assets.checks.rules import Rule
 from codeio_assets.checks.tables import run_table_rule, schema_rule, sql_rules
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import STEPS, Step
-from codeio_assets.graph.uses import as_json
 from codeio_assets.project import Project
 from codeio_assets.running.inputs import fingerprint, flat, inputs_of
 from codeio_assets.store import Finding, Manifest, Warehouse

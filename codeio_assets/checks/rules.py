@@ -14,8 +14,9 @@ import dagster as dg
 
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.graph.partitions import partition_of
+from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import MAKERS, Step
-from codeio_assets.graph.uses import as_json, nothing
+from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.inputs import Inputs, inputs_of_check

@@ -1,37 +1,48 @@
 """What besides the tables that it reads decides a step's result: one frozen record per kind of step.
 
 A record is what the body of the step is given and what its fingerprint is made of, so that the two cannot differ. Each
-function takes the project and a partition. What does not live here: the steps that name them (`graph.steps`).
+function takes the project and a partition. What does not live here: the records themselves (`graph.records`), the steps
+that name the functions (`graph.steps`).
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import cast
-
-from pydantic import BaseModel
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
-from codeio_assets.core.method.assembly import Parameters, recipe_parameters
-from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
-from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
-from codeio_assets.core.prompts import Prompt
-from codeio_assets.core.settings.benchmarks import BenchmarkSettings, Leakage
-from codeio_assets.core.settings.models import Chat, ModelCall
+from codeio_assets.core.method.assembly import recipe_parameters
+from codeio_assets.core.settings.benchmarks import Leakage
+from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.project import (
     ExecutionLimits,
     Filters,
-    InstructionSource,
     Reading,
-    Sampling,
     Source,
-    Split,
 )
 from codeio_assets.core.settings.quality import CotRules
-from codeio_assets.core.settings.recipes import Evaluation, Recipe, RecipeError, StageRecipe
+from codeio_assets.core.settings.recipes import Recipe, RecipeError
 from codeio_assets.core.tables.data import DIRECTIONS
-from codeio_assets.core.values.canonical import Json, sha256_hex
-from codeio_assets.core.values.comparison import Rule, rule_version
+from codeio_assets.core.values.canonical import sha256_hex
+from codeio_assets.core.values.comparison import rule_version
+from codeio_assets.graph.records import (
+    Asked,
+    Assembled,
+    Audited,
+    Benchmarked,
+    Collected,
+    Evaluated,
+    Ingested,
+    Judged,
+    Labelled,
+    Marked,
+    Model,
+    Prompts,
+    Rated,
+    Revised,
+    Sampled,
+    Traced,
+    Trained,
+    Transformed,
+    Walked,
+)
 from codeio_assets.project import Project
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.benchmark_questions import folder_hash
@@ -39,195 +50,6 @@ from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
 from codeio_assets.store import Warehouse
-
-Prompts = Mapping[str, Prompt]
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model that is asked, by the name in codeio.yaml, how, and with which prompts."""
-
-    name: str
-    call: ModelCall
-    prompts: Prompts
-    attempts: int = 1
-    turns: int = 0
-    form: Mapping[str, object] = field(default_factory=dict[str, object])
-    """How what is asked differs from the plain form: extra fields of the body, the role of system texts."""
-
-
-@dataclass(frozen=True)
-class Walked:
-    """The teacher that needs no model, by the version of its texts."""
-
-    teacher: str = MODEL_ID
-    version: str = TEACHER_VERSION
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How answers are judged: the rule, and the limits of executing a predicted input."""
-
-    rule: Rule
-    limits: ExecutionLimits
-    rule_version: str
-    feedback: str = FEEDBACK_VERSION
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """How the items of a shard are read, and which of them were taken down."""
-
-    reading: Reading
-    taken_down: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """What a model is asked about raw files; the sampling of its calls is in the filters."""
-
-    filters: Filters
-    model: str
-    prompts: Prompts
-    limits: ExecutionLimits
-
-
-@dataclass(frozen=True)
-class Transformed:
-    """Who rewrites files into functions, and within which limits these must run."""
-
-    model: Model
-    limits: ExecutionLimits
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """How pairs of a shard are sampled, within which limits, and how many a function may have."""
-
-    sampling: Sampling
-    limits: ExecutionLimits
-    pairs_per_function: int
-
-
-@dataclass(frozen=True)
-class Traced:
-    """How calls are followed and where traces are cut, and what is asked about their steps."""
-
-    bounds: TraceBounds
-    limits: ExecutionLimits
-    python: str
-    prompt: Prompt
-    questions_per_kind: int
-
-
-@dataclass(frozen=True)
-class Rated:
-    """Who answers each task how often, and how the answers are judged."""
-
-    model: Model
-    samples: int
-    judged: Judged
-
-
-@dataclass(frozen=True)
-class Revised:
-    """Who revises, and how the revisions are judged."""
-
-    model: Model
-    judged: Judged
-
-
-@dataclass(frozen=True)
-class Collected:
-    """Which conversations are collected, and on which side of the split they fall."""
-
-    sources: Mapping[str, InstructionSource]
-    split: Split
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself."""
-
-    parameters: Parameters
-    mixes: Mapping[str, Mapping[str, float]]
-    sql: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What decides a stage's weights besides its rows; `stage` is None where the recipe leaves the stage out."""
-
-    base_model: str
-    revision: str | None
-    stage: StageRecipe | None
-    fold: bool = False
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """How a recipe's models are compared on the held-out side; `fold` puts system texts into prompts."""
-
-    evaluation: Evaluation
-    base_model: str
-    revision: str | None
-    judged: Judged
-    fold: bool
-
-
-@dataclass(frozen=True)
-class Audited:
-    """The audited file, by content, and the limits of executing its pairs."""
-
-    file: str | None
-    limits: ExecutionLimits
-
-
-@dataclass(frozen=True)
-class Benchmarked:
-    """Which questions are asked: the settings, the files they come from by content, and versions of the prompts."""
-
-    settings: BenchmarkSettings
-    files: str
-    prompts: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Who is asked the questions of benchmarks, and how."""
-
-    settings: BenchmarkSettings
-    base_model: str
-    revision: str | None
-
-
-@dataclass(frozen=True)
-class Marked:
-    """Which versions of the benchmarks' scorers judge, and what training began from."""
-
-    scorers: Mapping[str, int]
-    base_model: str
-
-
-def as_json(value: object) -> Json:
-    """Return a record as JSON, for hashing: prompts by their hash, everything else by its fields.
-
-    Raises:
-        TypeError: the record holds something that has no one form.
-    """
-    if isinstance(value, Prompt):
-        return value.sha256
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, tuple | list):
-        return [as_json(item) for item in cast("tuple[object, ...] | list[object]", value)]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise TypeError(f"{type(value).__name__} has no form that can be hashed")
 
 
 def without_comments(sql: str) -> str:

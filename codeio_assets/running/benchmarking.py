@@ -15,7 +15,7 @@ import polars as pl
 from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
-from codeio_assets.graph.uses import Asked
+from codeio_assets.graph.records import Asked
 from codeio_assets.llm.session import open_session
 from codeio_assets.running.evaluating import evaluated_models, server_settings
 from codeio_assets.running.step import Begun

@@ -16,7 +16,7 @@ import polars as pl
 from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.recipes import Evaluation
-from codeio_assets.graph.uses import Evaluated
+from codeio_assets.graph.records import Evaluated
 from codeio_assets.llm.session import VLLM, open_session
 from codeio_assets.project import Project
 from codeio_assets.running.inputs import Inputs

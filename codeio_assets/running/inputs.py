@@ -18,8 +18,8 @@ from codeio_assets.core.errors import NotReadyError, UndeclaredReadError
 from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.core.values.canonical import Json, canonical_json, content_id, sha256_hex
 from codeio_assets.graph.partitions import UNPARTITIONED
+from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import WRITERS, Per, Step
-from codeio_assets.graph.uses import as_json
 from codeio_assets.project import Project
 from codeio_assets.store import Manifest, Snapshot, Warehouse, snapshot_of
 from codeio_assets.store.standing import failed_checks

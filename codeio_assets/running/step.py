@@ -18,8 +18,8 @@ import polars as pl
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
+from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import Step, Used
-from codeio_assets.graph.uses import as_json
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource
 from codeio_assets.running.inputs import Inputs, fingerprint, flat, inputs_of, refuse_missing

@@ -15,7 +15,7 @@ from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.graph import metadata as keys
-from codeio_assets.graph.uses import Trained
+from codeio_assets.graph.records import Trained
 from codeio_assets.running.plots import line_plot
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training_progress import Message, StreamingReader, observe_training

@@ -17,7 +17,7 @@ from codeio_assets.core.errors import NotReadyError, UndeclaredReadError
 from codeio_assets.core.settings.project import SettingsError, load_settings, load_sources
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.core.tables.data import TABLES, frame
-from codeio_assets.graph import uses
+from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import RAW_CODE_FILES, REPORTED, STEPS, TRAINING_SETS
 from codeio_assets.operating.local import register_shards
 from codeio_assets.operating.retiring import concerned, drop_shards, drop_source, take_down
@@ -181,7 +181,7 @@ def put(tree: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 def signatures(project: Project) -> dict[str, Any]:
     partition = {"shard": SHARD, "recipe": "without_query", "project": "all"}
-    return {name: uses.as_json(step.uses(project, partition[step.per])) for name, step in STEPS.items()}
+    return {name: as_json(step.uses(project, partition[step.per])) for name, step in STEPS.items()}
 
 
 def expected(name: str) -> set[str]:
@@ -385,6 +385,6 @@ class Odd:
 
 
 def test_what_has_no_one_form_is_no_part_of_a_signature() -> None:
-    assert uses.as_json(Odd((1, "a", None))) == {"value": [1, "a", None]}
+    assert as_json(Odd((1, "a", None))) == {"value": [1, "a", None]}
     with pytest.raises(TypeError, match="set has no form"):
-        uses.as_json(Odd({1, 2}))
+        as_json(Odd({1, 2}))

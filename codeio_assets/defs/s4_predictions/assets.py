@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from codeio_assets.graph.records import Walked
 from codeio_assets.graph.steps import PASS_RATES, PREDICTION_TASKS, PREDICTIONS, VERDICTS, spec
-from codeio_assets.graph.uses import Walked
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
 from codeio_assets.running.history import record_verdicts

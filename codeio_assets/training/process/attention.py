@@ -8,6 +8,7 @@ batches need no package beside it. On a CPU the same function goes from sample t
 """
 # torch and transformers are typed in part:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportCallIssue=false, reportArgumentType=false
 
 import inspect
 from itertools import pairwise
