@@ -4,7 +4,7 @@ What lives here: the readings that several benchmarks share. What does not: what
 answer objects of our own training tasks (`core.method.answers`).
 
 Source: the answer object is that of WildEval/ZeroEval, whose published scores take the first complete object of a
-response, or else the first thing that looks like an `answer` member.
+response, or else the first thing that looks like an "answer" member.
 """
 
 import ast

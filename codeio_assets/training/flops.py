@@ -1,6 +1,7 @@
 """What a stage computes, and what share of the hardware's arithmetic that is (MFU).
 
-What lives here: arithmetic over a model's shape and the lengths of its sequences. What does not: clocks (`progress`).
+What lives here: arithmetic over a model's shape and the lengths of its sequences. What does not:
+clocks (`process.progress`).
 
 Counted is what the method needs, whatever is recomputed: for each token and weight of a matrix two operations forward
 and four backward; the output matrix only where there is a label, since the loss is computed nowhere else; attention

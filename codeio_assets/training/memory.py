@@ -5,7 +5,7 @@ What lives here: arithmetic over a model's shape. What does not: the shape itsel
 
 The optimiser works on float32 weights and keeps two more numbers of each, and gradients are float32: 16 bytes per
 trained weight, sharded or not. What computes beside that is bfloat16 on GPUs: autocast's copies, the model's weights
-under `bf16_weights`, or what FSDP gathers. The logits are never whole: TRL's output layer goes over them in tiles.
+under bfloat16 weights, or what FSDP gathers. The logits are never whole: TRL's output layer goes over them in tiles.
 Bytes per token and layer are those of a gated decoder in transformers; docs/training.md holds them against peaks.
 """
 

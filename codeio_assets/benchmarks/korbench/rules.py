@@ -1,7 +1,7 @@
 r"""KOR-Bench's rules of comparison: when an answer in double brackets is right, by category, rule and item.
 
 What lives here: pure comparisons of texts. What does not: files, prompts and totals (`benchmark`). The public scorer
-runs model text of puzzle rules 9 and 10 through `eval`; here it is parsed as arithmetic, and nothing else counts.
+runs model text of puzzle rules 9 and 10 through eval; here it is parsed as arithmetic, and nothing else counts.
 An empty answer is never right; in the public scorer it is for puzzle rule 4, as a part of every text.
 
 Formulas: the public scorer reads 49 items of the category operation as LaTeX, and compares texts where its parser

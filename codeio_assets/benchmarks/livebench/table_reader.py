@@ -3,7 +3,7 @@
 A column is numeric when every cell that is not missing reads as a number, as in the public scorer, whose comparison of
 cells depends on it. What does not live here: comparing tables (`tables`).
 
-Source: behaviour of pandas 2.2 (`read_csv`, `read_json`, `read_html`), which the public scorer reads with.
+Source: behaviour of pandas 2.2 (read_csv, read_json, read_html), which the public scorer reads with.
 """
 
 import csv

@@ -92,9 +92,10 @@ class DataRecipe(_Part):
 
     @model_serializer(mode="wrap")
     def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a later field at its default: the fingerprint of what is made already stays as it is."""
+        """Leave out later fields at their default: the fingerprint of what is made already stays as it is."""
         written: dict[str, Any] = serialise(self)
-        return {name: value for name, value in written.items() if name != "pass_rate" or value is not None}
+        later = {"pass_rate", "exclude"}
+        return {name: value for name, value in written.items() if name not in later or value is not None}
 
     @model_validator(mode="after")
     def _a_control_has_something_to_replace(self) -> Self:

@@ -3,7 +3,7 @@
 What lives here: an attention function registered with transformers, and the choice. What does not: whether samples see
 each other on a given model, which is tried (`packing`).
 
-torch carries a flash kernel for sequences that lie end to end (`torch.nn.attention.varlen`), so packed and padding-free
+torch carries a flash kernel for sequences that lie end to end (torch.nn.attention.varlen), so packed and padding-free
 batches need no package beside it. On a CPU the same function goes from sample to sample.
 """
 # torch and transformers are typed in part:

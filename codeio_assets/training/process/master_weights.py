@@ -3,7 +3,7 @@
 What lives here: the optimiser. What does not: sharded training, where FSDP keeps float32 shards beside bfloat16
 weights by itself.
 
-Gradients are summed up in float32 (`Tensor.grad_dtype`), and what is saved and resumed is the float32 copy, so that a
+Gradients are summed up in float32 (grad_dtype), and what is saved and resumed is the float32 copy, so that a
 step is what it is under autocast: bfloat16 matrix products, float32 everything that is added up.
 """
 # torch is typed in part:

@@ -1,6 +1,6 @@
 """Before the first step: whether the devices are there that the launch wants, and the memory that the stage needs.
 
-What does not live here: the arithmetic (`memory`), and the token audit (`audit`).
+What does not live here: the arithmetic (`training.memory`), and the token audit (`training.tokenised.audit`).
 """
 # transformers is typed in part:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false

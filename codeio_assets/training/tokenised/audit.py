@@ -1,7 +1,7 @@
 """The token audit: what a training job will really do with its rows, before the first step.
 
 What lives here: what follows from the counts of tokens per row (truncation, packing, epochs).
-What does not: counting, changing rows (`tokenised`), or training on them (`sft`).
+What does not: counting, changing rows (`tokenised`), or training on them (`training.process.sft`).
 
 Source: CodeI/O, sec. 3.1: 700 steps of 1024 sequences are 0.61 epochs of 1.18M samples unless some 4.9 samples
 are packed in a sequence; `epochs_implied` answers that for the data at hand.

@@ -3,7 +3,7 @@
 What lives here: arithmetic over arrays. What does not: tokens (`rendering`), files (`sets`).
 
 Source: packing is best-fit decreasing, as in "Fewer Truncations Improve Language Modeling" (arXiv 2404.10830) and in
-TRL's strategy `bfd`, here over all rows at once.
+TRL's strategy "bfd", here over all rows at once.
 """
 
 from collections import defaultdict, deque

@@ -1,7 +1,7 @@
 """The rows a training job reads out of the table `training_sets`, in the order of their ids.
 
 What lives here: selecting a stage's rows, and the identity of what is learned from.
-What does not: tokens (`tokenised`) and the choice of samples for a recipe (`core.assembly`).
+What does not: tokens (`tokenised`) and the choice of samples for a recipe (`core.method.assembly`).
 """
 
 import hashlib

@@ -2,8 +2,8 @@
 
 What lives here: building it in batches and processes, its identity, its manifest. What does not: rendering and layout.
 
-The folder holds `manifest.json` (written last), `<split>-00000.arrow` and so on with the columns `input_ids`, `labels`
-and, for packs, `seq_lengths`, and `counts.npz`: what the token audit is made of, per row before it is cut.
+The folder holds manifest.json (written last), `<split>-00000.arrow` and so on with the columns input_ids, labels
+and, for packs, seq_lengths, and counts.npz: what the token audit is made of, per row before it is cut.
 """
 # pyarrow ships no types, transformers some:
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
