@@ -30,7 +30,9 @@ from codeio_assets_tests.running.given import given
 SOURCES = "sources:\n  mine:\n    kind: directory\n    path: code\n    shard_size: 2\n    filters: {min_chars: 0}\n"
 SHARD = "mine-0000"
 ASKING = {"unified_functions", "predictions", "revised_predictions"}
+TRACED = {"execution_traces", "cot_grounding"}
 EXECUTING = {
+    *TRACED,
     *("file_labels", "unified_functions", "io_pairs", "verdicts", "revised_predictions", "held_out_scores"),
     "published_data_audit",
 }
@@ -116,7 +118,17 @@ DECIDES: dict[str, set[str]] = {
     "chat.transform_attempts": {"unified_functions"},
     "chat.predict.": {"predictions", "revised_predictions"},
     "chat.revision_turns": {"revised_predictions"},
-    "chat.prompts": {"file_labels", "unified_functions", "prediction_tasks", "revised_predictions", "training_sets"},
+    "chat.teacher": {"predictions", "revised_predictions"},
+    "chat.samples_per_task": {"pass_rates"},
+    "traces.": TRACED,
+    "chat.prompts": {
+        *TRACED,
+        "file_labels",
+        "unified_functions",
+        "prediction_tasks",
+        "revised_predictions",
+        "training_sets",
+    },
     "chat.prompt_version": {"prediction_tasks"},
     "sandbox.isolation": EXECUTING,
     "sandbox.cpu_s": EXECUTING,
@@ -141,11 +153,17 @@ CHANGED: dict[str, Any] = {
     "system_messages": "fold", "requests": "batches", "base_url": "http://127.0.0.1:1/v1", "recorded": "elsewhere",
     "path": "elsewhere", "glob": "*.py", "stop": ["x"], "tokenizer": "elsewhere",
     "licenses": {"allow": ["mit"]}, "categories": {}, "difficulty": {},
+    "teacher": "trace", "sources.mine.kind": "jsonl",
     "repository": "a/b", "license": "mit", "devices": "0", "trackers": ["wandb"], "launch_options": ["--x"],
     "currency": "EUR", "python": "/p", "model_path": "/m", "arguments": ["--x"], "window": "1h",
     "quality.models": {"m": {}}, "chat.models": {"m": {"system_role": "fold"}},
 }  # fmt: skip
 """A setting's name, or its last part -> another value than its default, where the type alone does not give one."""
+
+
+BASE: dict[str, Any] = {"chat": {"model": "m"}, "traces": {"enabled": True}}
+NOT_ALONE = {"chat.endpoints", "sources.mine.kind", "sources.mine.url", "sources.mine.dataset"}
+"""Settings that another one must go along with."""
 
 
 def leaves(model: BaseModel, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -193,6 +211,7 @@ def expected(name: str) -> set[str]:
 def test_each_setting_makes_exactly_the_steps_stale_that_use_it(project: Project) -> None:
     (project.root / "published.jsonl").write_text("{}\n")
     (project.root / "recipes" / "without_query.yaml").write_text("extends: demo\nformat: code_to_cot\n")
+    (project.root / "codeio.yaml").write_text(yaml.safe_dump(BASE))
     labelled = SOURCES.replace("{min_chars: 0}", "{min_chars: 0, difficulty: {}}")
     (project.root / "sources.yaml").write_text(labelled)
     (project.root / "prompts").mkdir()
@@ -202,7 +221,7 @@ def test_each_setting_makes_exactly_the_steps_stale_that_use_it(project: Project
     wrong: dict[str, tuple[set[str], set[str]]] = {}
     seen = 0
     for file, base, loaded in (
-        ("codeio.yaml", {"chat": {"model": "m"}}, load_settings(project.root / "codeio.yaml")),
+        ("codeio.yaml", BASE, load_settings(project.root / "codeio.yaml")),
         ("sources.yaml", yaml.safe_load(labelled), None),
     ):
         sources = load_sources(project.root / "sources.yaml")
@@ -218,7 +237,7 @@ def test_each_setting_makes_exactly_the_steps_stale_that_use_it(project: Project
             try:
                 now = signatures(Project(project.root, project.home))
             except SettingsError as error:
-                if "endpoints" not in name:
+                if name not in NOT_ALONE:
                     raise AssertionError(f"{name} = {new!r}: {error}") from error
                 continue
             finally:
@@ -226,7 +245,7 @@ def test_each_setting_makes_exactly_the_steps_stale_that_use_it(project: Project
             stale = {step for step in now if now[step] != before[step]}
             if stale != expected(name):
                 wrong[name] = (stale, expected(name))
-    assert wrong == {}
+    assert wrong == {}, "\n".join(f"{name}: {now} and not {should}" for name, (now, should) in wrong.items())
     assert seen > 60
 
 
