@@ -14,6 +14,13 @@ _SIZES: Final = "Nothing for a few; if many, say in the prompt `transform` that 
 _LIMITS: Final = "Nothing for a few; if many, raise the limit under `sandbox` in codeio.yaml and make it again."
 
 _EXACT: Final[dict[str, str]] = {
+    "no_pass_rate": "Ask for several answers per task (`chat.samples_per_task` in codeio.yaml), or drop the bounds.",
+    "outside_pass_rate": "Nothing: the recipe's `data.pass_rate` asks for it; widen the bounds to keep more.",
+    "trace_crashed": "Nothing for a few: the pair stays, it has no trace.",
+    "trace_differs": "Nothing for a few: being followed changes what the code gives, so the pair has no trace.",
+    "trace_exception": "Nothing for a few: the pair stays, it has no trace.",
+    "trace_malformed": "Nothing for a few: the pair stays, it has no trace.",
+    "trace_not_serialisable": "Nothing for a few: the pair stays, it has no trace.",
     "unreadable": "Look at the file's rights and at the disk, then run `codeio shards`.",
     "undecodable": "Convert the file to UTF-8, or leave it out with `glob` in sources.yaml.",
     "too_large": "Raise `max_bytes` of the source in sources.yaml, or leave it out.",

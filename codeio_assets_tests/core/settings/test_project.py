@@ -78,8 +78,14 @@ def errors(text: str, tmp_path: Path, name: str) -> list[str]:
         (SOURCES + "    shard_size: yes\n", "  sources.yaml:5: `sources.mine.shard_size` is True: "),
         (SOURCES + "    pairs_per_function: 1\n", "  sources.yaml:5: `sources.mine.pairs_per_function` is 1: "),
         (SOURCES + "    filters: {min_chars: -1}\n", "  sources.yaml:5: `sources.mine.filters.min_chars` is -1: "),
-        (SOURCES.replace("directory", "git"), "  sources.yaml:3: `sources.mine.kind` is 'git': "),
-        (SOURCES.replace("    path: code\n", ""), "  sources.yaml:2: `sources.mine.path`: is missing. Add it."),
+        (
+            SOURCES.replace("directory", "git"),
+            "  sources.yaml:2: `sources.mine`: give `url` and none of the others of ",
+        ),
+        (
+            SOURCES.replace("    path: code\n", ""),
+            "  sources.yaml:2: `sources.mine`: give `path` and none of the others",
+        ),
         (SOURCES.replace("mine", "My Code"), "  sources.yaml:2: `sources.My Code` is 'My Code': "),
         (SOURCES.replace("mine", "a-b"), "  sources.yaml:2: `sources.a-b` is 'a-b': "),
         (SOURCES + "    filters: {min_chars: 9, max_chars: 8}\n", "  sources.yaml:5: `sources.mine.filters`: "),
