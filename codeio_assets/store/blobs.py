@@ -160,21 +160,28 @@ class Blobs:
             yield
 
     def touch(self, name: str) -> bool:
-        """Make a file young again, which spares it for another grace period; False when there is none."""
-        try:
-            os.utime(self.path(name))
-        except FileNotFoundError:
-            return False
-        return True
+        """Make a file young again, which spares it for another grace period; False when there is none.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        path = self.path(name)
+        with _told_where(path.parent), contextlib.suppress(FileNotFoundError):
+            os.utime(path)
+            return True
+        return False
 
     def remove_if_old(self, name: str, cutoff: float) -> bool:
         """Remove a file not modified since `cutoff` (seconds since the epoch).
 
         It is renamed first and looked at again, so that one that a writer has just made young comes back.
+
+        Raises:
+            StoreError: the place is not writable.
         """
         path = self.path(name)
         aside = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-        try:
+        with _told_where(path.parent), contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime > cutoff:
                 return False
             path.rename(aside)
@@ -183,9 +190,8 @@ class Blobs:
                 with contextlib.suppress(FileExistsError):
                     path.hardlink_to(aside)
             aside.unlink()
-        except FileNotFoundError:
-            return False
-        return not young
+            return not young
+        return False
 
     def prune(self, folder: str) -> None:
         """Remove the empty folders below a folder. Writers make them again when they need them."""

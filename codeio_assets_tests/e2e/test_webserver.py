@@ -120,7 +120,9 @@ def assert_the_rest_is_made_by_the_job_demo(server: Webserver, home: Path) -> No
     run = server.launch("demo", config={"ops": {"bring_up_to_date": {"config": {"recipes": []}}}})
     assert server.wait_for_run(run) == "SUCCESS"
     made = {name for name in versions(home) if name not in before}
-    assert made == {"instruction_data/all", "quality_report/all", "status/all"}
+    assert made == {
+        *("instruction_data/all", "benchmark_questions/all", "results/all", "quality_report/all", "status/all")
+    }
     assert (home / "reports" / "quality_report.html").is_file()
 
 

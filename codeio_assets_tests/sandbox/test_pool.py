@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -17,8 +17,16 @@ ADD = "def main_solution(a): return a + 1"
 SLOW = "import time\ndef main_solution(a):\n    time.sleep(a)\n    return a"
 
 
-def ours() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+@pytest.fixture
+def ours() -> Callable[[], list[psutil.Process]]:
+    """What the test has started and is still there; sandboxes of the session, which other tests share, are not."""
+    before = set(psutil.Process().children(recursive=True))
+
+    def started() -> list[psutil.Process]:
+        children = set(psutil.Process().children(recursive=True)) - before
+        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+    return started
 
 
 def open_descriptors() -> int:
@@ -185,7 +193,7 @@ def test_no_leaf_finds_the_values_of_another_call(own_sandbox: WorkerPool) -> No
     assert found[1] != "[true,0]", "the search finds what is there"
 
 
-def test_a_closed_sandbox_leaves_nothing_and_refuses() -> None:
+def test_a_closed_sandbox_leaves_nothing_and_refuses(ours: Callable[[], list[psutil.Process]]) -> None:
     before, descriptors = ours(), open_descriptors()
     opened = open_sandbox(Limits(), workers=2)
     list(opened.run_many(Job(str(i), ADD, calls=['{"a": 1}']) for i in range(4)))
@@ -229,7 +237,7 @@ def test_a_killed_host_leaves_no_process() -> None:
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
-def test_without_isolation_the_limits_hold() -> None:
+def test_without_isolation_the_limits_hold(ours: Callable[[], list[psutil.Process]]) -> None:
     with open_sandbox(Limits(cpu_s=0.3, wall_s=1, memory_mib=64), workers=1, isolation="none") as opened:
         assert opened.isolation == "none"
         code = """

@@ -128,7 +128,7 @@ def test_the_views_file_is_described_and_disposable(warehouse: Warehouse):
         comments = dict(
             connection.sql("select column_name, comment from duckdb_columns() where table_name = 'io_pairs'").fetchall()
         )
-        assert comments["input_json"] == "keyword arguments, canonical JSON"
+        assert comments["input_json"] == "keyword arguments as JSON, in the order written"
         assert connection.sql("select count(*) from io_pairs_rejections").fetchall() == [(6,)]
         tables = connection.sql("select count(*) from duckdb_tables()").fetchall()
     assert tables == [(0,)], "it holds views only"

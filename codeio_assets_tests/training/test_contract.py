@@ -21,6 +21,7 @@ RESULT = TrainingResult(
     train_losses=((1, 2.5), (2, 2.25)),
     tokens_seen=10,
     tokens_per_s=1.5,
+    mfu=0.5,
     wall_time_s=7.0,
     peak_memory_bytes=100,
     resumed_from_step=0,

@@ -286,7 +286,7 @@ def test_threads_share_a_journal(journal: Journal) -> None:
     for thread in threads:
         thread.join(60)
     report = Journal(journal.folder).verify()
-    assert (report.records, report.duplicates, report.corrupt, report.segments) == (291, 0, 0, 1)
+    assert (report.records, report.duplicates, report.corrupt, report.segments) == (225, 0, 0, 1)
 
 
 APPENDER = """
