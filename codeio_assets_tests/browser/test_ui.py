@@ -122,7 +122,7 @@ def open_markdown(page: Any, shown: str, tries: int = 4) -> None:
 
 
 def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot: Any) -> None:
-    server.launch(assets=["status"], checks=[])
+    server.launch(assets=["status"])
     status = Warehouse(_home(server) / "warehouse")
     wait_for("the status", lambda: status.manifest("status") is not None)
     page.set_viewport_size({"width": 1440, "height": 1600})
@@ -132,7 +132,7 @@ def test_the_status_tells_what_is_wrong(server: Webserver, page: Any, screenshot
 
 
 def test_the_report_is_made_and_opens(server: Webserver, page: Any, screenshot: Any) -> None:
-    server.launch(assets=["quality_report"], checks=[])
+    server.launch(assets=["quality_report"])
     report = _home(server) / "reports" / "quality_report.html"
     wait_for("the report", report.exists)
     problems: list[str] = []
