@@ -144,6 +144,11 @@ class Project:
         return ChatFolders(self.root, self.journal, self.home / "logs")
 
     @property
+    def tokens(self) -> Path:
+        """Folder of the tokenised sets, each named by its identity."""
+        return self.home / "tokens"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints, `<recipe>/stage<n>`."""
         return self.home / "checkpoints"

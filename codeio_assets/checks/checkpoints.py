@@ -40,6 +40,17 @@ def checkpoint_rules(stage: int) -> list[Rule]:
     ]
 
 
+def tokenised_rule() -> Rule:
+    """Return the rule on tokenised sets, which is asked before a GPU is."""
+    asset, name = "tokenised_sets", "token_audit_is_within_limits"
+    return Rule(asset, name, RULES[name][0], _within_limits, reads=(asset,), uses=_limits)
+
+
+def _within_limits(checking: Checking) -> dg.AssetCheckResult:
+    rows = checking.read("tokenised_sets").to_dicts()
+    return _result([f"stage {row['stage']}: {told}" for row in rows for told in audit_problems(row, checking.uses)], [])
+
+
 def _limits(project: Project, recipe: str) -> AuditLimits:
     return project.recipe(recipe).limits
 

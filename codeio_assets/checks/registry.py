@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from codeio_assets.checks.checkpoints import checkpoint_rules
+from codeio_assets.checks.checkpoints import checkpoint_rules, tokenised_rule
 from codeio_assets.checks.quality import quality_rules
 from codeio_assets.checks.rules import Rule
 from codeio_assets.checks.tables import run_table_rule, schema_rule, sql_rules
@@ -40,6 +40,7 @@ def rules(queries: Path) -> tuple[Rule, ...]:
         *(schema_rule(step) for step in STEPS.values()),
         *sql_rules(queries),
         *quality_rules(),
+        tokenised_rule(),
         *checkpoint_rules(1),
         *checkpoint_rules(2),
         run_table_rule("quality_report"),

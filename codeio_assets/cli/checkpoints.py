@@ -62,13 +62,16 @@ def gc(
     grace_hours: Annotated[float, typer.Option(help="spare what was written to within this time")] = 24.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell")] = False,
 ) -> None:
-    """Remove checkpoints that no table names and no pin keeps, and what interrupted runs left behind."""
+    """Remove checkpoints and tokenised sets that no table names and no pin keeps, and what interrupted runs left."""
     project = Project.find()
     warehouse = Warehouse(project.warehouse)
     tables = ("sft_stage1_checkpoint", "sft_stage2_checkpoint")
     live = {sha for table in tables for sha in warehouse.read(table, columns=["checkpoint_sha256"]).to_series()}
     swept = shelf.sweep(project.checkpoints, live, grace_hours * 3_600, dry_run)
-    for name in swept.removed:
+    sets = set(warehouse.read("tokenised_sets", columns=["set_id"]).to_series())
+    tokens = shelf.sweep_tokens(project.tokens, sets, grace_hours * 3_600, dry_run)
+    removed = (*swept.removed, *(f"tokens/{name}" for name in tokens.removed))
+    for name in removed:
         typer.echo(f"  {name}")
-    word = "would remove" if dry_run else "removed"
-    typer.echo(f"{word} {len(swept.removed)}, {swept.removed_bytes / 2**20:,.0f} MiB; {swept.kept_pinned} pinned")
+    word, size = "would remove" if dry_run else "removed", swept.removed_bytes + tokens.removed_bytes
+    typer.echo(f"{word} {len(removed)}, {size / 2**20:,.0f} MiB; {swept.kept_pinned} pinned")

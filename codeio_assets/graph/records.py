@@ -154,6 +154,17 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Tokenised:
+    """What decides a recipe's rows as tokens: whose tokenizer, the stages, and over how many processes they go."""
+
+    base_model: str
+    revision: str | None
+    stages: Mapping[str, StageRecipe]
+    fold: bool
+    launch: str
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """How a recipe's models are compared on the held-out side; `fold` puts system texts into prompts."""
 

@@ -31,7 +31,7 @@ class Step(Generic[Used]):
 
     Args:
         asset: the asset's name, also that of its main table.
-        group: stage of the flow in the UI, numbered.
+        group: of the flow in the UI, numbered.
         per: what a partition is.
         section: of the paper.
         kinds: shown in the UI.
@@ -149,13 +149,17 @@ TRAINING_SETS = Step(
     ),
     code_version="2", also_writes=("training_sets_rejections",),
 )  # fmt: skip
+TOKENISED_SETS = Step(
+    "tokenised_sets", "s6_training_data", "recipe", "3.1", _kinds("huggingface", "arrow"), uses.tokenised,
+    reads=("training_sets",), pool="tokenise",
+)  # fmt: skip
 SFT_STAGE1_CHECKPOINT = Step(
     "sft_stage1_checkpoint", "s7_training", "recipe", "3.1", _kinds("huggingface", "pytorch"), uses.trained_in_stage1,
-    reads=("training_sets",), pool="gpu", also_writes=tuple(f"sft_stage1_{name}" for name in LOGS),
+    reads=("training_sets", "tokenised_sets"), pool="gpu", also_writes=tuple(f"sft_stage1_{name}" for name in LOGS),
 )  # fmt: skip
 SFT_STAGE2_CHECKPOINT = Step(
     "sft_stage2_checkpoint", "s7_training", "recipe", "3.1", _kinds("huggingface", "pytorch"), uses.trained_in_stage2,
-    reads=("training_sets", "sft_stage1_checkpoint"), pool="gpu",
+    reads=("training_sets", "tokenised_sets", "sft_stage1_checkpoint"), pool="gpu",
     also_writes=tuple(f"sft_stage2_{name}" for name in LOGS),
 )  # fmt: skip
 HELD_OUT_SCORES = Step(
@@ -229,8 +233,8 @@ STEPS: dict[str, Step[object]] = {
     for step in (
         RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, EXECUTION_TRACES,
         PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
-        SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT,
-        SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING,
+        PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
         BENCHMARK_QUESTIONS, BENCHMARK_ANSWERS, BENCHMARK_LEAKAGE, BENCHMARK_SCORES, RESULTS,
     )
 }  # fmt: skip

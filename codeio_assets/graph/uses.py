@@ -38,6 +38,7 @@ from codeio_assets.graph.records import (
     Rated,
     Revised,
     Sampled,
+    Tokenised,
     Traced,
     Trained,
     Transformed,
@@ -154,6 +155,13 @@ def assembled(project: Project, name: str) -> Assembled:
         mixes_of(recipe),
         {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
     )
+
+
+def tokenised(project: Project, name: str) -> Tokenised:
+    """Return what decides a recipe's rows as tokens."""
+    recipe = project.recipe(name)
+    stages = {str(number): stage for number, stage in recipe.stages.items()}
+    return Tokenised(recipe.base_model, recipe.revision, stages, recipe.system_messages == "fold", recipe.launch)
 
 
 def trained_in_stage1(project: Project, name: str) -> Trained:

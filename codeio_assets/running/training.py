@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import frame
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Trained
 from codeio_assets.running.plots import line_plot
@@ -97,6 +98,7 @@ def _job(step: Begun[Trained], stage: int, recipe: Recipe) -> TrainingJob:
         stage=stage,
         data_files=(str(step.file("training_sets")),),
         output_dir=str(folder / f"stage{stage}"),
+        tokens=_tokens(step, stage),
         parent=str(_parent(step, folder / "stage1")) if stage == 2 and 1 in recipe.stages else None,
         cache_dir=str(project.home / "models"),
         data_versions={f"training_sets/{step.partition}": given.version, **given.upstream},
@@ -104,6 +106,13 @@ def _job(step: Begun[Trained], stage: int, recipe: Recipe) -> TrainingJob:
         trackers=project.settings.training.trackers,
         refuse_too_large=project.settings.training.refuse_too_large,
     )
+
+
+def _tokens(step: Begun[Trained], stage: int) -> str | None:
+    """Return the folder of the stage's tokenised set; None where it was removed, so that the trainer makes it."""
+    names = step.read("tokenised_sets").filter(pl.col("stage") == stage)["set_id"]
+    found = [folder for name in names if (folder := step.project.tokens / name).is_dir()]
+    return str(found[0]) if found else None
 
 
 def _parent(step: Begun[Trained], folder: Path) -> Path:
@@ -141,7 +150,11 @@ def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
         "loss_after": result.loss_after,
         "audit_json": json.dumps(result.audit, sort_keys=True),
     }
-    content = {"checkpoint": [row], "training_log": _log(result), "token_audit": [_audit(result)]}
+    content = {
+        "checkpoint": [row],
+        "training_log": _log(result),
+        "token_audit": [audit_row(result.recipe, result.stage, result.audit)],
+    }
     tables = {f"sft_stage{result.stage}_{name}": rows for name, rows in content.items()}
     info = {
         "loss_before": result.loss_before,
@@ -172,11 +185,12 @@ def _log(result: TrainingResult) -> list[dict[str, Any]]:
     ]
 
 
-def _audit(result: TrainingResult) -> dict[str, Any]:
-    counts = {name: value for name, value in result.audit.items() if name != "untrainable_ids"}
-    counts["rows_untrainable"] = len(result.audit["untrainable_ids"])
-    identity = content_id(recipe=result.recipe, stage=result.stage, **counts)
-    return {"audit_id": identity, "recipe": result.recipe, "stage": result.stage, **counts}
+def audit_row(recipe: str, stage: int, audit: dict[str, Json]) -> dict[str, Json]:
+    """Return a token audit as a row: its ids are counted."""
+    counts = {name: value for name, value in audit.items() if name != "untrainable_ids"}
+    counts["rows_untrainable"] = len(audit["untrainable_ids"])
+    identity = content_id(recipe=recipe, stage=stage, **counts)
+    return {"audit_id": identity, "recipe": recipe, "stage": stage, **counts}
 
 
 def _extra(result: TrainingResult) -> dict[str, dg.MetadataValue]:

@@ -5,6 +5,7 @@ What does not: starting it, which Dagster Pipes or a person does.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ def build_command(launch: str, job_path: Path, overrides: tuple[str, ...] = ()) 
     return [*accelerate, "--module", "codeio_assets.training.process.sft", "--job", str(job_path)]
 
 
+def tokenising_command(job_paths: Iterable[Path], target: Path) -> list[str]:
+    """Return the command that tokenises the rows of jobs into a folder of sets; it takes no GPU."""
+    jobs = [argument for path in job_paths for argument in ("--job", str(path))]
+    return [sys.executable, "-m", "codeio_assets.training.tokenised.command", *jobs, "--to", str(target)]
+
+
+def tokenising_result(job_path: Path) -> Path:
+    """Return where `tokenising_command` leaves the result of a job."""
+    return job_path.with_suffix(".result.json")
+
+
 def gpus_per_machine(launch: str) -> int:
     """Return how many GPUs a launch configuration takes on each machine; 0 for those that run on CPUs.
 
@@ -39,6 +51,16 @@ def gpus_per_machine(launch: str) -> int:
     """
     config: dict[str, Any] = yaml.safe_load(_file(launch).read_text(encoding="utf-8"))
     return 0 if config["use_cpu"] else config["num_processes"] // config["num_machines"]
+
+
+def processes_of(launch: str) -> int:
+    """Return how many processes a launch configuration starts, over all machines.
+
+    Raises:
+        TrainingError: there is no such configuration.
+    """
+    config: dict[str, Any] = yaml.safe_load(_file(launch).read_text(encoding="utf-8"))
+    return config["num_processes"]
 
 
 def _file(launch: str) -> Path:

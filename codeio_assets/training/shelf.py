@@ -7,7 +7,7 @@ What does not live here: a checkpoint's own files (`checkpoint`).
 
 import shutil
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,13 +113,27 @@ def sweep(folder: Path, live: Set[str], grace_s: float, dry_run: bool = False) -
     known = {one.path: one for one in shelved(folder)}
     unneeded = [path for path, one in known.items() if one.pin is None and one.checkpoint_sha256 not in live]
     beside = [path for path in folder.glob("*/*") if path.name.endswith(LEFTOVERS) and not _is_needed(path, known)]
+    names, size = _remove(folder, [*unneeded, *beside], grace_s, dry_run)
+    return Swept(names, size, sum(one.pin is not None for one in known.values()))
+
+
+def sweep_tokens(folder: Path, live: Set[str], grace_s: float, dry_run: bool = False) -> Swept:
+    """Remove tokenised sets, each in a folder named by its id, that no table names; the arguments are those of `sweep`.
+
+    A training that finds none makes its own again.
+    """
+    unneeded = [path for path in folder.glob("*") if path.name.partition(".")[0] not in live | {"jobs"}]
+    return Swept(*_remove(folder, unneeded, grace_s, dry_run), 0)
+
+
+def _remove(folder: Path, unneeded: Iterable[Path], grace_s: float, dry_run: bool) -> tuple[tuple[str, ...], int]:
+    """Remove what was not written to for so long; return the names below the folder, and the bytes."""
     cutoff = time.time() - grace_s
-    removed = [path for path in (*unneeded, *beside) if _last_write(path) <= cutoff]
-    sizes = sum(_size(path) for path in removed)
+    removed = [path for path in unneeded if _last_write(path) <= cutoff]
+    size = sum(_size(path) for path in removed)
     for path in removed if not dry_run else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    names = tuple(sorted(path.relative_to(folder).as_posix() for path in removed))
-    return Swept(names, sizes, sum(one.pin is not None for one in known.values()))
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in removed)), size
 
 
 def _is_needed(path: Path, known: dict[Path, Shelved]) -> bool:

@@ -35,6 +35,7 @@ from codeio_assets.core.tables.training import (
     HeldOutAnswer,
     HeldOutScore,
     TokenAuditEntry,
+    TokenisedStage,
     TrainingLogEntry,
 )
 
@@ -320,6 +321,7 @@ TABLES: dict[str, type[Table]] = {
     "instruction_data_rejections": _rejections("instruction_data"),
     "training_sets": TrainingSample,
     "training_sets_rejections": _rejections("training_sets"),
+    "tokenised_sets": TokenisedStage,
     "sft_stage1_checkpoint": Checkpoint,
     "sft_stage1_training_log": TrainingLogEntry,
     "sft_stage1_token_audit": TokenAuditEntry,

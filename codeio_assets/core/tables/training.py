@@ -67,6 +67,17 @@ class TokenAuditEntry(Table):
     epochs_implied: float = pa.Field(ge=0, description="how often a row is seen on average")
 
 
+class TokenisedStage(TokenAuditEntry):
+    """One row per stage of a recipe: its rows as tokens, and what they come to, before a GPU is asked for."""
+
+    set_id: str = pa.Field(**ID, description="folder below var/tokens: sha256 over rows, tokenizer and layout")
+    data_sha256: str = pa.Field(**ID, description="of the rows in the order of their ids")
+    tokenizer_sha256: str = pa.Field(**ID, description="of the tokenizer and its chat template")
+    rows_with_control_tokens: int = pa.Field(ge=0, description="a text spells one of the tokenizer's special tokens")
+    validation_sequences: int = pa.Field(ge=0, description="held-out rows, for the loss before and after")
+    size_bytes: int = pa.Field(ge=0, description="of the folder")
+
+
 class HeldOutScore(Table):
     """One row per (recipe, model, subject): accuracy and loss on the held-out side, with 95% confidence intervals."""
 

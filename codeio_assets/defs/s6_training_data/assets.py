@@ -2,9 +2,11 @@
 
 import dagster as dg
 
-from codeio_assets.graph.steps import INSTRUCTION_DATA, TRAINING_SETS, spec
+from codeio_assets.graph.steps import INSTRUCTION_DATA, TOKENISED_SETS, TRAINING_SETS, spec
 from codeio_assets.resources.engines import ProjectResource
+from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
+from codeio_assets.running.tokenising import tokenise_recipe
 from codeio_assets.steps.instruction_data import collect_conversations
 from codeio_assets.steps.training_sets import Assembly, assemble, pin_name
 
@@ -35,3 +37,14 @@ def training_sets(context: dg.AssetExecutionContext, project: ProjectResource) -
             uses.mixes, uses.parameters, step.warehouse, step.snapshot, uses.sql.__getitem__, step.reads
         )
         return step.publish(assemble(assembly))
+
+
+@dg.asset(**spec(TOKENISED_SETS), retry_policy=INFRASTRUCTURE)
+def tokenised_sets(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """One row per stage of a recipe: its rows as tokens, made once and off the GPU, and their audit.
+
+    The tokens are memory-mapped Arrow below `var/tokens`, in a folder named after rows, tokenizer, template and
+    layout, which recipes that need the same share; the trainer opens it and starts. Source: CodeI/O, sec. 3.1.
+    """
+    with begin(context, TOKENISED_SETS, project) as step:
+        return step.publish(tokenise_recipe(step))

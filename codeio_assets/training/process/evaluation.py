@@ -241,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = EvaluationJob.read(options.job)
         output = job.output
-        from codeio_assets.training.process.progress import reporting  # takes torch along
+        from codeio_assets.training.reporting import reporting
 
         with reporting() as report:
             run_evaluation(job, lambda line: report({"kind": "note", "text": line}))

@@ -17,6 +17,7 @@ from datasets import Dataset, concatenate_datasets
 from codeio_assets.core.settings.recipes import Recipe, StageRecipe
 from codeio_assets.training.contract import TrainingJob
 from codeio_assets.training.flops import Work
+from codeio_assets.training.reporting import Report
 from codeio_assets.training.tokenised.audit import TokenAudit, audit
 from codeio_assets.training.tokenised.chat import ChatTokenizer
 from codeio_assets.training.tokenised.making import layout_of, make_set
@@ -92,17 +93,21 @@ def _dataset(tokens: TokenisedSet, split: str) -> Dataset:
     return concatenate_datasets([Dataset.from_file(file) for file in tokens.files(split)])
 
 
-def tokens_of(job: TrainingJob, recipe: Recipe, words: ChatTokenizer, state: PartialState, work: Path) -> TokenisedSet:
+def tokens_of(
+    job: TrainingJob, recipe: Recipe, words: ChatTokenizer, state: PartialState, work: Path, report: Report
+) -> TokenisedSet:
     """Return the tokenised set of a job: the one that it names, or one made now by the first process.
 
-    Raises:
-        TrainingError: the set was made for another stage or tokenizer.
+    One that was made for another stage or tokenizer, as where stage 1 changed the tokenizer, is made again, and said.
     """
-    layout = layout_of(recipe, job.stage)
-    folder = Path(job.tokens) if job.tokens else work / "tokens"
+    if job.tokens:
+        given = open_set(Path(job.tokens))
+        differing = given.differing(layout_of(recipe, job.stage), tokenizer_sha256(words.tokenizer))
+        if not differing:
+            return given
+        if state.is_main_process:
+            report({"kind": "note", "text": f"tokenised again: {job.tokens} differs in {', '.join(differing)}"})
     with state.main_process_first():
-        if state.is_main_process and not job.tokens:
-            make_set(job, recipe, words, folder)
-    opened = open_set(folder)
-    opened.require(layout, tokenizer_sha256(words.tokenizer))
-    return opened
+        if state.is_main_process:
+            make_set(job, recipe, words, work / "tokens")
+    return open_set(work / "tokens")

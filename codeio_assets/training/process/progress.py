@@ -1,52 +1,22 @@
 """What a running job tells: one message per step and evaluation, and marks that a saved state is complete.
 
-What lives here: the trainer callback, and where messages go (Dagster Pipes, or lines on standard output).
-What does not: what Dagster makes of them (`defs`).
+What lives here: the trainer callback. What does not: where messages go (`training.reporting`).
 """
 
 import math
-import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dagster_pipes
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.checkpoint import COMPLETE_FILE
-from codeio_assets.training.contract import TrainingError, sentence
+from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.flops import Work, mfu
-
-Report = Callable[[dict[str, Json]], None]
-"""Takes a message: `kind` is memory, audit, step, evaluation, note or result; the rest are its numbers."""
-
-
-@contextmanager
-def reporting() -> Generator[Report]:
-    """Give a place for messages: Dagster, when it launched this process through Pipes, else standard output.
-
-    Of several processes, only the first one speaks.
-    """
-    if int(os.environ.get("RANK", "0")):
-        yield lambda _: None
-        return
-    if not dagster_pipes.PipesEnvVarParamsLoader().is_dagster_pipes_process():
-        yield _print_message
-        return
-    pipes: dagster_pipes.PipesContext
-    with dagster_pipes.open_dagster_pipes() as pipes:  # pyright: ignore[reportUnknownMemberType]
-        yield pipes.report_custom_message
-
-
-def _print_message(message: dict[str, Json]) -> None:
-    sys.stdout.write(sentence(message) + "\n")
-    sys.stdout.flush()
+from codeio_assets.training.reporting import Report
 
 
 def peak_memory_bytes() -> int:

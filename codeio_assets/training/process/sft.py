@@ -86,8 +86,8 @@ def run(job: TrainingJob) -> None:
     for name, value in training_environment().items():
         os.environ.setdefault(name, value)
     # torch and TRL take seconds to import: a bad job file should not
-    from codeio_assets.training.process.progress import reporting
     from codeio_assets.training.process.trainer import run_job
+    from codeio_assets.training.reporting import reporting
 
     with reporting() as report:
         try:

@@ -44,10 +44,11 @@ from codeio_assets.training.process.preflight import (
     room_for_more,
     shard_count,
 )
-from codeio_assets.training.process.progress import Progress, Report, peak_memory_bytes
+from codeio_assets.training.process.progress import Progress, peak_memory_bytes
 from codeio_assets.training.process.readying import kernel_of, make_ready, matrix_weights
 from codeio_assets.training.process.trl_settings import adapters, trainer_settings
 from codeio_assets.training.process.verification import first_words
+from codeio_assets.training.reporting import Report
 from codeio_assets.training.tokenised.chat import ChatTokenizer, load_chat_tokenizer
 from codeio_assets.training.tokenised.samples import data_sha256
 from codeio_assets.training.tokenised.sets import open_set
@@ -101,7 +102,7 @@ def run_job(job: TrainingJob, report: Report) -> TrainingResult:
     with plan.state.main_process_first():
         resume = checkpoint.prepare_work(plan.work, plan.key)
     words = load_words(plan)
-    data = prepare_data(plan, words)
+    data = prepare_data(plan, words, report)
     data.audit.require_trainable(plan.stage.untrainable_rows)
     data.audit.require_within(plan.recipe.limits)
     loaded = load(plan, words, data, report)
@@ -149,9 +150,9 @@ def load_words(plan: Plan) -> ChatTokenizer:
     return load_chat_tokenizer(source, recipe.revision)
 
 
-def prepare_data(plan: Plan, words: ChatTokenizer) -> Data:
+def prepare_data(plan: Plan, words: ChatTokenizer, report: Report) -> Data:
     """Open what the job trains on."""
-    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work)
+    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work, report)
     return open_data(tokens, plan.stage, plan.state.num_processes)
 
 

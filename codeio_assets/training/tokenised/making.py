@@ -22,7 +22,7 @@ MOST_PROCESSES = 32
 def layout_of(recipe: Recipe, number: int) -> Layout:
     """Return what a stage of a recipe wants of its set."""
     stage = recipe.stage(number)
-    return Layout(stage.max_length, stage.packing, recipe.system_messages == "fold")
+    return Layout(stage.max_length, stage.packing, recipe.system_messages == "fold", stage.validation_rows)
 
 
 def make_set(
@@ -41,7 +41,7 @@ def make_set(
     return build_set(
         {
             TRAIN: _samples(job, TRAIN, digest, layout.fold),
-            VALIDATION: _first(_samples(job, VALIDATION, digest, layout.fold), recipe.stage(job.stage).validation_rows),
+            VALIDATION: _first(_samples(job, VALIDATION, digest, layout.fold), layout.validation_rows),
         },
         words=words,
         layout=layout,
@@ -58,7 +58,7 @@ def _samples(job: TrainingJob, split: str, digest: Any, fold: bool) -> Iterator[
             yield sample_of(row, fold=fold)
 
 
-def _first(samples: Iterator[Sample], count: int) -> Iterator[Sample]:
+def _first(samples: Iterator[Sample], count: int | None) -> Iterator[Sample]:
     """Yield the first ones, and read the rest, whose identity counts too."""
     yield from islice(samples, count)
     for _ in samples:

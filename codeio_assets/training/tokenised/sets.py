@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -35,7 +36,7 @@ from codeio_assets.training.tokenised.samples import Sample
 
 MANIFEST_FILE = "manifest.json"
 COUNTS_FILE = "counts.npz"
-SET_VERSION = 1
+SET_VERSION = 2
 BATCH_ROWS = 1_000
 SHARD_TOKENS = 1 << 27
 """Tokens per file: 1 GiB of ids and labels."""
@@ -46,11 +47,19 @@ TRAIN, VALIDATION = "train", "validation"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What besides rows and tokenizer decides a set; `fold` tells that system text stands in the user's message."""
+    """What besides rows and tokenizer decides a set.
+
+    Attributes:
+        max_length: Tokens that a row is cut to.
+        packing: Whether rows share sequences.
+        fold: Whether system text stands in the user's message.
+        validation_rows: How many held-out rows there are at most; None for all.
+    """
 
     max_length: int
     packing: bool
     fold: bool = False
+    validation_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +90,10 @@ class TokenisedSet:
         """Return the Arrow files of a split, in order."""
         return [str(self.folder / name) for name in self.manifest["files"][split]]
 
-    def require(self, layout: Layout, tokenizer: str) -> None:
-        """Refuse a set that was made for another stage or another tokenizer.
-
-        Raises:
-            TrainingError: says what differs.
-        """
+    def differing(self, layout: Layout, tokenizer: str) -> list[str]:
+        """Return in what the set differs from the one that a stage with this tokenizer wants."""
         wanted: dict[str, Json] = {**asdict(layout), "tokenizer": tokenizer}
-        differing = [name for name, value in wanted.items() if self.manifest[name] != value]
-        if differing:
-            raise TrainingError(
-                f"{self.folder} was tokenised for another stage: it differs in {', '.join(differing)}. Tokenise again."
-            )
+        return [name for name, value in wanted.items() if self.manifest[name] != value]
 
 
 def open_set(folder: Path) -> TokenisedSet:
@@ -104,15 +105,16 @@ def open_set(folder: Path) -> TokenisedSet:
     try:
         manifest: dict[str, Json] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         version = manifest["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with np.load(folder / COUNTS_FILE) as arrays:
+            columns = {name: arrays[name] for name in arrays}
+        gone = [name for names in manifest["files"].values() for name in names if not (folder / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise TrainingError(f"{folder} is not a tokenised set: {error}") from error
+    if gone:
+        raise TrainingError(f"{folder} is not a tokenised set: {gone[0]} is not there")
     if version != SET_VERSION:
         raise TrainingError(f"{folder} is a tokenised set of version {version}, not {SET_VERSION}. Tokenise again.")
-    with np.load(folder / COUNTS_FILE) as arrays:
-        counts = RowCounts(
-            **{name: arrays[name] for name in arrays}, untrainable_ids=tuple(manifest["untrainable_ids"])
-        )
-    return TokenisedSet(folder, manifest, counts)
+    return TokenisedSet(folder, manifest, RowCounts(**columns, untrainable_ids=tuple(manifest["untrainable_ids"])))
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

@@ -159,14 +159,25 @@ def test_a_set_appears_whole_or_not_at_all(words, tmp_path: Path) -> None:
         open_set(tmp_path / "set")
 
 
-def test_a_set_of_another_stage_or_tokenizer_is_refused(words, tmp_path: Path) -> None:
+def test_a_set_knows_in_what_it_differs_from_what_a_stage_wants(words, tmp_path: Path) -> None:
     tokens = build(samples(4), words, tmp_path / "set", Layout(80, packing=False))
     mine = tokenizer_sha256(words.tokenizer)
-    tokens.require(Layout(80, packing=False), mine)
-    with pytest.raises(TrainingError, match="differs in max_length, packing"):
-        tokens.require(Layout(81, packing=True), mine)
-    with pytest.raises(TrainingError, match="differs in tokenizer"):
-        tokens.require(Layout(80, packing=False), "other")
+    assert tokens.differing(Layout(80, packing=False), mine) == []
+    assert tokens.differing(Layout(81, packing=True), mine) == ["max_length", "packing"]
+    assert tokens.differing(Layout(80, packing=False, validation_rows=3), "other") == ["validation_rows", "tokenizer"]
+
+
+def test_a_set_of_another_stage_is_tokenised_again_and_that_is_said(words, make_job, tmp_path: Path) -> None:
+    from codeio_assets.training.process.trainer import run_job
+
+    other = build(samples(4), words, tmp_path / "set", Layout(80, packing=False))
+    told: list[dict] = []
+    job = make_job(max_steps=2)
+    alone = run_job(job, lambda _: None)
+    made = run_job(replace(job, tokens=str(other.folder), output_dir=str(tmp_path / "given")), told.append)
+    assert made.audit == alone.audit
+    (note,) = [message["text"] for message in told if "tokenised again" in str(message.get("text"))]
+    assert "differs in max_length" in note
 
 
 def test_the_trainer_starts_from_a_set_made_before(words, make_job, tmp_path: Path) -> None:
