@@ -93,6 +93,7 @@ def test_scarce_things_have_pools() -> None:
         "io_pairs": "sandbox",
         "execution_traces": "sandbox",
         "pass_rates": "chat_server",
+        "tokenised_sets": "tokenise",
         "cot_grounding": "sandbox",
         "predictions": "chat_server",
         "verdicts": "sandbox",
