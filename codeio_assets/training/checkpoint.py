@@ -112,9 +112,8 @@ def check_parent(job: TrainingJob, recipe: Recipe) -> str | None:
         raise TrainingError(f"stage 2 of {recipe.name} starts from its stage 1: give the checkpoint as parent.")
     parent = Path(job.parent)
     manifest = read_manifest(parent)
-    made_by = Recipe.model_validate(manifest["recipe"])
     expected = {"stage": 1, **_lineage(recipe)}
-    found = {"stage": manifest["stage"], **_lineage(made_by)}
+    found = {"stage": manifest["stage"], **_lineage(_recipe_of(manifest))}
     differing = [name for name, value in expected.items() if found[name] != value]
     if differing:
         raise TrainingError(
@@ -125,6 +124,15 @@ def check_parent(job: TrainingJob, recipe: Recipe) -> str | None:
     if damaged:
         raise TrainingError(f"{parent} is damaged: {', '.join(damaged)}. Train stage 1 of this recipe again.")
     return str(manifest["checkpoint_sha256"])
+
+
+def _recipe_of(manifest: dict[str, Json]) -> Recipe:
+    """Return the recipe that made a checkpoint, also one of release 0.1.0, whose stages had a field more."""
+    stages = {
+        number: {name: value for name, value in stage.items() if name != "liger_kernel"}
+        for number, stage in manifest["recipe"]["stages"].items()
+    }
+    return Recipe.model_validate({**manifest["recipe"], "stages": stages})
 
 
 def _lineage(recipe: Recipe) -> dict[str, Json]:
