@@ -66,30 +66,30 @@ def _funnel_bars(rows: list[Row], xaxis: str, yaxis: str, colour: str) -> Trace:
 
 
 def rejections(rows: list[Row]) -> Figure | None:
-    """One bar per stage and reason, summed over sources, in flow order; a colour per stage."""
+    """One bar per step and reason, summed over sources, in flow order; a colour per step."""
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
-        key = (row["stage"], row["reason"])
+        key = (row["step"], row["reason"])
         counts[key] = counts.get(key, 0) + row["rows"]
     if not counts:
         return None
     shown = sorted(counts, key=lambda key: (-counts[key], key))[:MAX_BARS]
-    stages = list(dict.fromkeys(stage for stage, _ in counts))
-    shown.sort(key=lambda key: (stages.index(key[0]), -counts[key], key[1]))
+    steps = list(dict.fromkeys(step for step, _ in counts))
+    shown.sort(key=lambda key: (steps.index(key[0]), -counts[key], key[1]))
     data: list[Trace] = []
-    for index, stage in enumerate(stages):
-        places = [place for place, key in enumerate(shown) if key[0] == stage]
+    for index, step in enumerate(steps):
+        places = [place for place, key in enumerate(shown) if key[0] == step]
         values = [counts[shown[place]] for place in places]
         if places:
             texts = [f"{value:,}" for value in values]
-            data.append(bars(values, places, texts, label(stage), CYCLE[index % len(CYCLE)]))
+            data.append(bars(values, places, texts, label(step), CYCLE[index % len(CYCLE)]))
     layout = base_layout(
         xaxis=axis(visible=False, range=[0, 1.2 * max(counts.values())]),
         yaxis=bars_axis([label(reason) for _, reason in shown]),
         barmode="overlay",
     )
-    alt = listed(f"{stage}: {reason} {counts[stage, reason]:,}" for stage, reason in shown)
-    return Figure(data, layout, BAR_HEIGHT * len(shown) + 110, f"Rejections by stage and reason. {alt}.")
+    alt = listed(f"{step}: {reason} {counts[step, reason]:,}" for step, reason in shown)
+    return Figure(data, layout, BAR_HEIGHT * len(shown) + 110, f"Rejections by step and reason. {alt}.")
 
 
 def verdict_flow(rows: list[Row]) -> Figure | None:

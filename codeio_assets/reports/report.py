@@ -50,7 +50,7 @@ def _written(table: str, path: Path, results: Mapping[str, QueryResult], shard: 
 def _explained(rejections: QueryResult) -> QueryResult:
     """Return the rejections with what each reason means."""
     rows = [
-        {**row, "meaning": REASONS[f"{row['stage']}_rejections"].get(row["reason"], "not registered")}
+        {**row, "meaning": REASONS[f"{row['step']}_rejections"].get(row["reason"], "not registered")}
         for row in rejections.rows
     ]
     return replace(rejections, columns=[*rejections.columns, "meaning"], rows=rows)

@@ -1,7 +1,7 @@
--- What each stage dropped and why: one row per stage, source and reason code.
--- The share is that of all items the stage was given from the source; what it kept and what it dropped add up to them.
+-- What each step dropped and why: one row per step, source and reason code.
+-- The share is that of all items the step was given from the source; what it kept and what it dropped add up to them.
 with rejected as (
-    select 'raw_code_files' as stage, * from raw_code_files_rejections
+    select 'raw_code_files' as step, * from raw_code_files_rejections
     union all
     select 'eligible_code_files', * from eligible_code_files_rejections
     union all
@@ -17,7 +17,7 @@ with rejected as (
 ),
 
 kept as (
-    select 'raw_code_files' as stage, source, count(*) as n from raw_code_files group by source
+    select 'raw_code_files' as step, source, count(*) as n from raw_code_files group by source
     union all
     select 'eligible_code_files', source, count(*) from eligible_code_files group by source
     union all
@@ -33,9 +33,9 @@ kept as (
 ),
 
 given as (
-    select stage, source, cast(sum(n) as bigint) as n
-    from (select * from kept union all select stage, source, count(*) from rejected group by stage, source)
-    group by stage, source
+    select step, source, cast(sum(n) as bigint) as n
+    from (select * from kept union all select step, source, count(*) from rejected group by step, source)
+    group by step, source
 ),
 
 flow as (
@@ -44,18 +44,18 @@ flow as (
         values
         ('raw_code_files', 1), ('eligible_code_files', 2), ('unified_functions', 3), ('io_pairs', 4),
         ('prediction_tasks', 5), ('instruction_data', 6), ('training_sets', 7)
-    ) as listed (stage, place)
+    ) as listed (step, place)
 )
 
 select
-    rejected.stage,
+    rejected.step,
     rejected.source,
     rejected.reason,
     count(*) as rows,
     any_value(given.n) as items_in,
     round(count(*) / any_value(given.n), 4) as share
 from rejected
-inner join given on rejected.stage = given.stage and rejected.source = given.source
-inner join flow on rejected.stage = flow.stage
-group by flow.place, rejected.stage, rejected.source, rejected.reason
+inner join given on rejected.step = given.step and rejected.source = given.source
+inner join flow on rejected.step = flow.step
+group by flow.place, rejected.step, rejected.source, rejected.reason
 order by flow.place, rows desc, rejected.source, rejected.reason

@@ -144,7 +144,7 @@ class BatchSettings(Part):
 
 
 class Chat(Part):
-    """The language model and how each stage calls it.
+    """The language model and how it is called.
 
     `base_url: recorded` replays the journal named below; `base_url: vllm` starts servers for the time of a run.
     """

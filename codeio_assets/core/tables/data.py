@@ -29,7 +29,7 @@ from codeio_assets.core.tables.reinforcement import (
     StepQuestion,
 )
 from codeio_assets.core.tables.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
-from codeio_assets.core.tables.status import StageStatus
+from codeio_assets.core.tables.status import StepStatus
 from codeio_assets.core.tables.training import (
     Checkpoint,
     HeldOutAnswer,
@@ -339,7 +339,7 @@ TABLES: dict[str, type[Table]] = {
     "shard_reports": FunnelStep,
     "published_data_audit": PublishedPair,
     "quality_report": FunnelStep,
-    "status": StageStatus,
+    "status": StepStatus,
     "marks": Mark,
     "model_usage": ModelUsage,
     "verdict_history": VerdictHistory,

@@ -8,7 +8,7 @@ import pandera.polars as pa
 from codeio_assets.core.tables.schema import Table
 
 
-class StageStatus(Table):
+class StepStatus(Table):
     """One row per asset: how many of its partitions are made, failed and expected, and its rows."""
 
     position: int = pa.Field(ge=1, unique=True)
