@@ -10,11 +10,11 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from codeio_assets.core.method.assembly import Parameters
+from codeio_assets.core.method.assembly import Parameters, Withheld
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
-from codeio_assets.core.settings.benchmarks import BenchmarkSettings
+from codeio_assets.core.settings.benchmarks import BenchmarkSource
 from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.settings.project import (
     ExecutionLimits,
@@ -136,11 +136,15 @@ class Collected:
 
 @dataclass(frozen=True)
 class Assembled:
-    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself."""
+    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself.
+
+    `withheld` are the questions of benchmarks that may not stand in a sample.
+    """
 
     parameters: Parameters
     mixes: Mapping[str, Mapping[str, float]]
     sql: Mapping[str, str]
+    withheld: Withheld | None
 
 
 @dataclass(frozen=True)
@@ -185,20 +189,41 @@ class Audited:
 
 @dataclass(frozen=True)
 class Benchmarked:
-    """Which questions are asked: the settings, the files they come from by content, and versions of the prompts."""
+    """What decides a benchmark's questions: where they are, by content or revision, and the version of the prompt.
 
-    settings: BenchmarkSettings
+    `source` is None in the folder of all benchmarks; of a dataset on the hub `files` is empty, its revision says it.
+    """
+
+    source: BenchmarkSource | None
     files: str
-    prompts: Mapping[str, int]
+    prompt_version: int
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Who is asked the questions of benchmarks, and how."""
+    """Who is asked which questions of benchmarks, and how: `benchmarks` is None for all that are there."""
 
-    settings: BenchmarkSettings
+    benchmarks: tuple[str, ...] | None
+    limit: int | None
+    max_new_tokens: int
+    max_length: int
+    generation: str
     base_model: str
     revision: str | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the table of results compares.
+
+    `baselines`: for each recipe that trains on CodeI/O data, the one of the same base model that trains on instruction
+    data alone, if there is one. `last`: the model that a recipe ends with. `reported`: where the paper has a recipe,
+    with its average there.
+    """
+
+    baselines: Mapping[str, str | None]
+    last: Mapping[str, str]
+    reported: Mapping[str, Mapping[str, float | str]]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ One truth for the graph, the body, the fingerprints and the README's table: a bo
 and is given the record that `uses` returns. What does not live here: the bodies (`defs`), the records (`graph.uses`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -13,15 +13,16 @@ import dagster as dg
 from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph import uses
-from codeio_assets.graph.partitions import ALL_SHARDS, code_shards, recipes
+from codeio_assets.graph.partitions import ALL, UNPARTITIONED, benchmarks, code_shards, recipes
 from codeio_assets.project import Project
+from codeio_assets.steps.benchmark_questions import names_of
 
 OWNER = "team:codeio"
 FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 """Up to the verdicts, when the automation sensor is on. `eager` alone ignores checks that failed in earlier runs
 (dagster 1.13). Nothing that needs a GPU starts by itself."""
 
-Per = Literal["shard", "recipe", "project"]
+Per = Literal["shard", "recipe", "benchmark", "project"]
 Used = TypeVar("Used", covariant=True)
 
 
@@ -36,8 +37,8 @@ class Step(Generic[Used]):
         section: of the paper.
         kinds: shown in the UI.
         uses: returns the record of what besides the tables decides a partition.
-        reads: the tables that the body may read: a shard's own partition; of a recipe its own and all shards' and the
-            project's; of the project everything. What a shard cannot see is empty for it.
+        reads: the tables that the body may read: a shard's own partition; of a recipe its own and all shards', all
+            benchmarks' and the project's; of the project everything. What a shard cannot see is empty for it.
         also_writes: further tables of the commit.
         assets: further assets that the step makes, one of `also_writes` each.
         code_version: raised when the body gives other rows for the same input.
@@ -79,7 +80,7 @@ class Step(Generic[Used]):
     @property
     def partitions_def(self) -> dg.PartitionsDefinition[str] | None:
         """The asset's partitions."""
-        return {"shard": code_shards, "recipe": recipes, "project": None}[self.per]
+        return {"shard": code_shards, "recipe": recipes, "benchmark": benchmarks, "project": None}[self.per]
 
 
 def _kinds(*names: str) -> frozenset[str]:
@@ -170,12 +171,32 @@ HELD_OUT_SCORES = Step(
     ),
     pool="gpu", also_writes=("held_out_answers",),
 )  # fmt: skip
+BENCHMARK_QUESTIONS = Step(
+    "benchmark_questions", "s8_benchmarks", "benchmark", "3.1", _kinds("python", "parquet"), uses.benchmarked
+)
+BENCHMARK_ANSWERS = Step(
+    "benchmark_answers", "s8_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
+    reads=("benchmark_questions", "sft_stage1_checkpoint", "sft_stage2_checkpoint"), pool="gpu",
+)  # fmt: skip
+BENCHMARK_LEAKAGE = Step(
+    "benchmark_leakage", "s8_benchmarks", "recipe", "4", _kinds("python", "parquet"), uses.searched,
+    reads=("benchmark_questions", "training_sets"),
+)  # fmt: skip
+BENCHMARK_SCORES = Step(
+    "benchmark_scores", "s8_benchmarks", "recipe", "3.1", _kinds("bubblewrap", "parquet"), uses.marked,
+    reads=("benchmark_questions", "benchmark_answers", "benchmark_leakage"), pool="sandbox",
+    also_writes=("benchmark_verdicts",),
+)  # fmt: skip
+RESULTS = Step(
+    "results", "s8_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
+    reads=("benchmark_scores", "benchmark_verdicts", "benchmark_leakage"),
+)  # fmt: skip
 COT_FLAWS = Step(
-    "cot_flaws", "s8_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
+    "cot_flaws", "s9_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
     reads=("unified_functions", "predictions", "revised_predictions"),
 )  # fmt: skip
 COT_GROUNDING = Step(
-    "cot_grounding", "s8_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
+    "cot_grounding", "s9_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
     reads=(
         "unified_functions", "prediction_tasks", "execution_traces", "predictions", "verdicts", "revised_predictions",
         "revised_verdicts",
@@ -183,7 +204,7 @@ COT_GROUNDING = Step(
     pool="sandbox",
 )  # fmt: skip
 PUBLISHED_DATA_AUDIT = Step(
-    "published_data_audit", "s8_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
+    "published_data_audit", "s9_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
     pool="sandbox",
 )  # fmt: skip
 REPORTED = (
@@ -193,58 +214,51 @@ REPORTED = (
     "revised_predictions", "revised_verdicts", "cot_flaws", "cot_grounding", "pass_rates", "instruction_data",
     "instruction_data_rejections",
     "training_sets", "training_sets_rejections", "sft_stage1_checkpoint", "sft_stage1_training_log",
-    "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "published_data_audit", *RUN_TABLES,
+    "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "results", "published_data_audit",
+    *RUN_TABLES,
 )  # fmt: skip
 """What the queries of `sql/reports` name; a test holds it."""
 SHARD_REPORTS = Step(
-    "shard_reports", "s8_reports", "shard", "4", _kinds("duckdb", "plotly"), uses.reported,
+    "shard_reports", "s9_reports", "shard", "4", _kinds("duckdb", "plotly"), uses.reported,
     reads=REPORTED,
 )  # fmt: skip
 QUALITY_REPORT = Step(
-    "quality_report", "s8_reports", "project", "4", _kinds("duckdb", "plotly"), uses.reported, reads=REPORTED
+    "quality_report", "s9_reports", "project", "4", _kinds("duckdb", "plotly"), uses.reported, reads=REPORTED
 )
 STATUS = Step(
-    "status", "s8_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
+    "status", "s9_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
 )
-
-BENCHMARK_QUESTIONS = Step(
-    "benchmark_questions", "s9_benchmarks", "project", "3.1", _kinds("python", "parquet"), uses.benchmarked
-)
-BENCHMARK_ANSWERS = Step(
-    "benchmark_answers", "s9_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
-    reads=("benchmark_questions", "sft_stage1_checkpoint", "sft_stage2_checkpoint"), pool="gpu",
-)  # fmt: skip
-BENCHMARK_LEAKAGE = Step(
-    "benchmark_leakage", "s9_benchmarks", "recipe", "4", _kinds("python", "parquet"), uses.searched,
-    reads=("benchmark_questions", "training_sets"),
-)  # fmt: skip
-BENCHMARK_SCORES = Step(
-    "benchmark_scores", "s9_benchmarks", "recipe", "3.1", _kinds("bubblewrap", "parquet"), uses.marked,
-    reads=("benchmark_questions", "benchmark_answers", "benchmark_leakage"), pool="sandbox",
-    also_writes=("benchmark_verdicts",),
-)  # fmt: skip
-RESULTS = Step(
-    "results", "s9_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
-    reads=("benchmark_scores", "benchmark_verdicts"),
-)  # fmt: skip
 
 STEPS: dict[str, Step[object]] = {
     step.asset: step
     for step in (
         RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, EXECUTION_TRACES,
         PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
-        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING,
-        PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES,
         BENCHMARK_QUESTIONS, BENCHMARK_ANSWERS, BENCHMARK_LEAKAGE, BENCHMARK_SCORES, RESULTS,
+        COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""
-BENCHMARKED = tuple(step.asset for step in STEPS.values() if step.group == "s9_benchmarks" and step.per == "recipe")
+BENCHMARKED = tuple(step.asset for step in STEPS.values() if step.group == "s8_benchmarks" and step.per == "recipe")
 """What is made of a recipe on the benchmarks."""
 WRITERS: dict[str, Step[object]] = {table: step for step in STEPS.values() for table in step.writes}
 """Table -> the step that commits it."""
 MAKERS: dict[str, Step[object]] = {asset: step for step in STEPS.values() for asset in step.makes}
 """Asset -> the step that makes it."""
+
+
+def partitions_of(per: Per, project: Project) -> Sequence[str]:
+    """Return the partitions that there are to be, of the project as it stands.
+
+    Raises:
+        SettingsError: a file of the project cannot be read.
+    """
+    if per == "shard":
+        return project.shards.keys()
+    if per == "benchmark":
+        return names_of(project.benchmarks, project.root)
+    return project.recipe_names() if per == "recipe" else [UNPARTITIONED]
 
 
 def dependencies(step: Step[object]) -> list[dg.AssetDep]:
@@ -263,7 +277,7 @@ def _ancestors(asset: str) -> set[str]:
 
 
 def _mapping(step: Step[object], upstream: Step[object]) -> dg.PartitionMapping | None:
-    return None if upstream.per in ("project", step.per) else ALL_SHARDS
+    return None if upstream.per in ("project", step.per) else ALL
 
 
 def spec(step: Step[object]) -> dict[str, Any]:
