@@ -13,26 +13,28 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"sandbox", "llm", "store", "training"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
+    "lifecycle": set(),
     "sandbox": {"core"},
-    "llm": {"core"},
+    "llm": {"core", "lifecycle"},
     "store": {"core"},
     "training": {"core"},
     "sources": {"core", "store"},
     "benchmarks": {"core"},
     "evaluation": {"core", "benchmarks", "sandbox", "llm"},
     "steps": {"core", "sandbox", "llm", "sources", "store", "benchmarks", "evaluation"},
-    "batch": {"core", "sandbox", "steps", "benchmarks", "evaluation"},
+    "batch": {"core", "lifecycle", "sandbox", "steps", "benchmarks", "evaluation"},
     "rewards": {"core", "sandbox", "steps"},
     "project": {"core", "llm", "sources"},
     "products": {"core", "project", "llm", "sandbox", "store", "steps", "rewards"},
-    "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
+    "browse": {"core", "lifecycle", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},
     "graph": {"core", "project", "steps", "store", "sandbox", "training", "benchmarks"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
-    "running": {"core", "evaluation", "project", "sources", "steps", "graph", "resources", *ENGINES},
-    "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
+    "running": {"core", "lifecycle", "evaluation", "project", "sources", "steps", "graph", "resources", *ENGINES},
+    "checks": {"core", "lifecycle", "project", "steps", "graph", "running", "resources", *ENGINES},
     "operating": {
         "core",
+        "lifecycle",
         "project",
         "sources",
         "steps",
@@ -50,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "definitions": {"defs"},
     "cli": {
         *("core", "project", "sources", "steps", "rewards", "products", "browse", "operating", "batch", *ENGINES),
-        *("benchmarks", "evaluation"),
+        *("lifecycle", "benchmarks", "evaluation"),
     },
 }
 """Part of the package -> the parts that it may import, besides itself."""

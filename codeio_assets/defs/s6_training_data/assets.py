@@ -31,6 +31,7 @@ def training_sets(context: dg.AssetExecutionContext, project: ProjectResource) -
     `training_sets_rejections`. The versions that were read are pinned. Source: CodeI/O, sec. 2.4, tables 1-4.
     """
     with begin(context, TRAINING_SETS, project) as step:
+        step.warehouse.require_whole(step.snapshot)
         step.warehouse.pin(pin_name(step.partition, step.snapshot), step.snapshot)
         uses = step.uses
         assembly = Assembly(

@@ -13,7 +13,6 @@ from codeio_assets.graph.steps import (
 )
 from codeio_assets.resources.engines import ProjectResource
 from codeio_assets.running.benchmarking import ask_benchmarks
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.sandbox import open_sandbox
 from codeio_assets.sandbox.pool import default_workers
@@ -34,7 +33,7 @@ def benchmark_questions(context: dg.AssetExecutionContext, project: ProjectResou
         return step.publish(load_questions(step.uses.settings, step.project.root / step.uses.settings.folder))
 
 
-@dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"})
 def benchmark_answers(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One row per (recipe, model, question): what base model, stage 1 and stage 2 answer, greedily.
 
@@ -56,7 +55,7 @@ def benchmark_leakage(context: dg.AssetExecutionContext, project: ProjectResourc
         return step.publish(find_leaks(step.partition, step.read("benchmark_questions"), samples, settings))
 
 
-@dg.asset(**spec(BENCHMARK_SCORES), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(BENCHMARK_SCORES))
 def benchmark_scores(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One row per (recipe, model, benchmark): the benchmark's own figure in percent, with its 95% interval.
 
