@@ -150,6 +150,10 @@ def writing(path: Path) -> Generator["Writer"]:
             yield Writer(file)
         part.chmod(0o666 & ~_file_mask())
         part.replace(path)
+    except KeyboardInterrupt as stopped:
+        if not hasattr(stopped, "__notes__"):
+            stopped.add_note("output files are as they were before")
+        raise
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from codeio_assets.cli.commands import MODULES
-from codeio_assets.cli.storage_faults import storage_fault
+from codeio_assets.cli.storage_faults import chain, storage_fault
 from codeio_assets.lifecycle.signals import signals
 
 
@@ -43,7 +43,10 @@ def run(command: Callable[[], Any]) -> None:
     signals.listen()
     try:
         command()
-    except KeyboardInterrupt as stopped:
+    except (KeyboardInterrupt, SystemExit) as ended:  # typer makes a silent exit of an interruption
+        stopped = next((error for error in chain(ended) if isinstance(error, KeyboardInterrupt)), None)
+        if stopped is None:
+            raise
         print("; ".join(["codeio: stopped", *getattr(stopped, "__notes__", ())]), file=sys.stderr)
         raise SystemExit(signals.exit_code()) from None
     except Exception as error:

@@ -309,7 +309,7 @@ class Warehouse:
         return snapshot
 
     def damage(self, asset: str, partition: str = layout.UNPARTITIONED) -> list[str]:
-        """Return one line for each file of a partition's last commit that is not what was written, or for its manifest."""
+        """Return one line for each file of a partition's last commit that is not as written, or for its manifest."""
         try:
             manifest = self.standing.latest(asset, partition)
         except StoreError as error:

@@ -46,7 +46,12 @@ class SlowProject:
     root: Path
     home: Path
     server: StubServer
-    environment: dict[str, str]
+    own: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_"))}
+        return inherited | self.own
 
     def start(self, *command: str, before: str = "", **more: Any) -> "subprocess.Popen[str]":
         """Start a command of ours in a session of its own; `before` is Python that is run first."""
@@ -58,7 +63,9 @@ class SlowProject:
 
 
 @contextmanager
-def slow_project(folder: Path, files: int, delay_s: float, concurrency: int = 2) -> Iterator[SlowProject]:
+def slow_project(
+    folder: Path, files: int, delay_s: float, concurrency: int = 2, shard_size: int = 100
+) -> Iterator[SlowProject]:
     """Make a project of some files, each of which a slow model is asked about."""
     root, home = folder / "project", folder / "home"
     root.mkdir()
@@ -66,7 +73,7 @@ def slow_project(folder: Path, files: int, delay_s: float, concurrency: int = 2)
         shutil.copytree(INSTALLED_ROOT / name, root / name)
     shutil.copyfile(INSTALLED_ROOT / "dagster.yaml", root / "dagster.yaml")
     (root / "codeio.yaml").write_text(SETTINGS.format(concurrency=concurrency))
-    source = "{kind: directory, path: code, filters: {min_chars: 0}}"
+    source = f"{{kind: directory, path: code, shard_size: {shard_size}, filters: {{min_chars: 0}}}}"
     (root / "sources.yaml").write_text(f"sources:\n  mine: {source}\n")
     (root / "code").mkdir()
     for number in range(files):
@@ -80,8 +87,7 @@ def slow_project(folder: Path, files: int, delay_s: float, concurrency: int = 2)
             "CODEIO_MODEL": "stub-model",
             "CODEIO_API_KEY": "none",
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_"))}
-        yield SlowProject(root, home, server, inherited | own)
+        yield SlowProject(root, home, server, own)
 
 
 def wait_until(holds: Callable[[], Any], patience_s: float = 240.0) -> None:
