@@ -8,7 +8,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from codeio_assets_tests.lifecycle.projects import SlowProject, all_gone, below, end, numbers, slow_project, wait_until
+from codeio_assets_tests.lifecycle.projects import (
+    SlowProject,
+    all_gone,
+    below,
+    end,
+    numbers,
+    runs_among,
+    slow_project,
+    wait_until,
+)
 
 pytestmark = pytest.mark.timeout(900)
 FILES = 16
@@ -80,7 +89,7 @@ def test_codeio_dev_takes_dagster_along(again: bool, tmp_path: Path) -> None:
     """A second Ctrl-C does not wait, and still nothing is left."""
     with slow_project(tmp_path, 2, delay_s=1.0) as project:
         running = project.start("dev", "--port", str(free_port()))
-        wait_until(lambda: any("api grpc" in " ".join(each.cmdline()) for each in below(running.pid)))
+        wait_until(lambda: runs_among(below(running.pid), "api grpc"))
         started = below(running.pid)
         running.send_signal(signal.SIGINT)
         if again:

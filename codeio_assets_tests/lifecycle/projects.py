@@ -1,5 +1,6 @@
 """A project of a few files whose model answers slowly, and real commands over it that can be stopped."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -102,15 +103,29 @@ def below(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
+def runs_among(processes: list[psutil.Process], words: str) -> bool:
+    """Tell whether one of some processes has words in its command line."""
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
+            if words in " ".join(each.cmdline()):
+                return True
+    return False
+
+
 def all_gone(processes: list[psutil.Process], patience_s: float = 40.0) -> bool:
     """Tell whether processes end soon; zombies have."""
     deadline = time.monotonic() + patience_s
-    while left := [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]:
+    while any(map(_is_alive, processes)):
         if time.monotonic() > deadline:
-            print([one.cmdline() for one in left])
             return False
         time.sleep(0.1)
     return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def end(process: "subprocess.Popen[str]", how: signal.Signals) -> tuple[int, str, str]:
