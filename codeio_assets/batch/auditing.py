@@ -38,18 +38,17 @@ class Audit:
 
 def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out: Writer) -> Audit:
     """Write one line per pair that does not reproduce, and return the counts."""
-    progress = ProgressLine("functions")
-    audited = Audit()
-    numbered = enumerate(functions)
-    for chunk in chunks(numbered, CHUNK):
-        cases = [Case(number, line.refcode, line.funcname, line.ios) for number, line in chunk]
-        examine(cases, sandbox)
-        for case in cases:
-            audited.add(case.results())
-            for index, cause in sorted(case.causes.items()):
-                out.write(function=case.number, pair=index, cause=cause, **_shown(case, index))
-        progress.advance(len(chunk))
-    progress.finish()
+    with ProgressLine("functions") as progress:
+        audited = Audit()
+        numbered = enumerate(functions)
+        for chunk in chunks(numbered, CHUNK):
+            cases = [Case(number, line.refcode, line.funcname, line.ios) for number, line in chunk]
+            examine(cases, sandbox)
+            for case in cases:
+                audited.add(case.results())
+                for index, cause in sorted(case.causes.items()):
+                    out.write(function=case.number, pair=index, cause=cause, **_shown(case, index))
+            progress.advance(len(chunk))
     return audited
 
 

@@ -56,22 +56,21 @@ def judge_predictions(
         BadInput: a prediction in the direction `input` names a function that is not there.
         InfrastructureError: the machine, not an answer, was at fault.
     """
-    progress = ProgressLine("predictions")
-    statuses: Counter[str] = Counter()
-    for chunk in chunks(predictions, CHUNK):
-        judgements = judge_claims([_claim(line, functions) for line in chunk], sandbox, rule)
-        for line, judgement in zip(chunk, judgements, strict=True):
-            statuses[judgement.status] += 1
-            out.write(
-                id=line.id,
-                status=judgement.status,
-                predicted=value_of(judgement.predicted_json),
-                executed_output=value_of(judgement.executed_output_json),
-                feedback=judgement.feedback,
-                rule_version=judgement.rule_version,
-            )
-        progress.advance(len(chunk))
-    progress.finish()
+    with ProgressLine("predictions") as progress:
+        statuses: Counter[str] = Counter()
+        for chunk in chunks(predictions, CHUNK):
+            judgements = judge_claims([_claim(line, functions) for line in chunk], sandbox, rule)
+            for line, judgement in zip(chunk, judgements, strict=True):
+                statuses[judgement.status] += 1
+                out.write(
+                    id=line.id,
+                    status=judgement.status,
+                    predicted=value_of(judgement.predicted_json),
+                    executed_output=value_of(judgement.executed_output_json),
+                    feedback=judgement.feedback,
+                    rule_version=judgement.rule_version,
+                )
+            progress.advance(len(chunk))
     return statuses
 
 
@@ -88,12 +87,11 @@ def _claim(line: PredictionLine, functions: Mapping[str | int, FunctionLine]) ->
 
 def extract_answers(responses: Iterable[ResponseTextLine], key: str, out: Writer) -> Counter[str]:
     """Write `{"id", "found", "value"}` per response: the last answer object that has the key; count the found."""
-    progress = ProgressLine("responses")
-    results: Counter[str] = Counter()
-    for line in responses:
-        answer = extract_answer(line.response, key)
-        results["found" if answer.found else "not found"] += 1
-        out.write(id=line.id, found=answer.found, value=answer.value)
-        progress.advance()
-    progress.finish()
+    with ProgressLine("responses") as progress:
+        results: Counter[str] = Counter()
+        for line in responses:
+            answer = extract_answer(line.response, key)
+            results["found" if answer.found else "not found"] += 1
+            out.write(id=line.id, found=answer.found, value=answer.value)
+            progress.advance()
     return results

@@ -23,9 +23,8 @@ def find_leaks(
 ) -> Counter[str]:
     """Stream texts past the questions' n-grams, write a line per question; return counts for people."""
     index = LeakageIndex(((line.id, line.text) for line in questions), n, rule)
-    progress = ProgressLine("texts")
-    index.add(_told(texts, progress))
-    progress.finish()
+    with ProgressLine("texts") as progress:
+        index.add(_told(texts, progress))
     leaks = list(index.leaks())
     for leak in leaks:
         out.write(**fields_of(leak))

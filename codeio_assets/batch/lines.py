@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.decoding import Undecodable, decode_json, within_bounds
+from codeio_assets.lifecycle.heartbeat import Heartbeat
 
 _Item = TypeVar("_Item")
 _Line = TypeVar("_Line", bound="Line")
@@ -149,6 +150,10 @@ def writing(path: Path) -> Generator["Writer"]:
             yield Writer(file)
         part.chmod(0o666 & ~_file_mask())
         part.replace(path)
+    except KeyboardInterrupt as stopped:
+        if not hasattr(stopped, "__notes__"):
+            stopped.add_note("output files are as they were before")
+        raise
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     finally:
@@ -191,32 +196,26 @@ def chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 class ProgressLine:
-    """A line on standard error that is rewritten, where standard error is a terminal; nothing elsewhere."""
+    """How far a command is, on standard error: in place on a terminal, elsewhere a line every half a minute."""
 
     def __init__(self, what: str) -> None:
-        self.done = 0
+        self._done = 0
         self._what = what
-        self._shown = 0.0
         self._started = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
+        self._beat = Heartbeat(what, sys.stderr)
+
+    def __enter__(self) -> Self:
+        self._beat.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._beat.__exit__(*error)
 
     def advance(self, count: int = 1) -> None:
-        """Count items, and show the state twice a second."""
-        self.done += count
-        now = time.monotonic()
-        if self._is_terminal and now - self._shown > 0.5:
-            self._shown = now
-            self._show("\r")
-
-    def finish(self) -> None:
-        """Show the final state."""
-        if self._is_terminal:
-            self._show("\n")
-
-    def _show(self, end: str) -> None:
-        rate = self.done / max(time.monotonic() - self._started, 1e-9)
-        sys.stderr.write(f"\r{self.done:,} {self._what}, {rate:,.1f}/s{end}")
-        sys.stderr.flush()
+        """Count items."""
+        self._done += count
+        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        self._beat.tell(f"{self._done:,} done, {rate:,.1f}/s")
 
 
 def value_of(text: str | None) -> Any:

@@ -27,19 +27,18 @@ class ProgramLine(Line):
 
 def run_programs(programs: Iterable[ProgramLine], sandbox: Sandbox, out: Writer) -> Counter[str]:
     """Run every program, write `{"id", "outcomes": [...]}` per program, in order; return calls by status."""
-    progress = ProgressLine("programs")
-    statuses: Counter[str] = Counter()
-    for chunk in chunks(programs, CHUNK):
-        with Held() as held:
-            for number, first, outcomes in _run(chunk, sandbox):
-                held.put((number, first), ", ".join(json.dumps(outcome_fields(outcome)) for outcome in outcomes))
-                statuses.update(outcome.status for outcome in outcomes)
-                statuses["retried"] += sum(outcome.attempts > 1 for outcome in outcomes)
-            for number, program in enumerate(chunk):
-                texts = (held.read((number, first)) for first in _firsts(program))
-                out.write_list({"id": program.id}, "outcomes", texts)
-        progress.advance(len(chunk))
-    progress.finish()
+    with ProgressLine("programs") as progress:
+        statuses: Counter[str] = Counter()
+        for chunk in chunks(programs, CHUNK):
+            with Held() as held:
+                for number, first, outcomes in _run(chunk, sandbox):
+                    held.put((number, first), ", ".join(json.dumps(outcome_fields(outcome)) for outcome in outcomes))
+                    statuses.update(outcome.status for outcome in outcomes)
+                    statuses["retried"] += sum(outcome.attempts > 1 for outcome in outcomes)
+                for number, program in enumerate(chunk):
+                    texts = (held.read((number, first)) for first in _firsts(program))
+                    out.write_list({"id": program.id}, "outcomes", texts)
+            progress.advance(len(chunk))
     return +statuses
 
 

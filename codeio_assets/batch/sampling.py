@@ -41,30 +41,29 @@ def sample_responses(
     responses: Iterable[ResponseLine], sandbox: Sandbox, settings: Sampling, pairs: int, out: Outputs
 ) -> Counter[str]:
     """Sample every response; each ends as a line of functions or of rejections. Returns rejections by reason."""
-    progress = ProgressLine("responses")
-    reasons: Counter[str] = Counter()
-    for chunk in chunks(responses, CHUNK):
-        parsed = [(line, parse_response(line.response)) for line in chunk]
-        candidates = {
-            number: Candidate(str(number), "", function.reference_code, function.input_generator)
-            for number, (_, function) in enumerate(parsed)
-            if isinstance(function, ParsedFunction)
-        }
-        tally = Tally()
-        draw_and_execute(list(candidates.values()), sandbox, settings, tally, together=True)
-        confirm([candidate for candidate in candidates.values() if candidate.outputs], sandbox, tally)
-        for number, (line, function) in enumerate(parsed):
-            if isinstance(function, ParsedFunction):
-                problem = problem_of(candidates[number], settings)
-            else:
-                problem = (function.reason, function.detail)
-            if problem:
-                reasons[problem[0]] += 1
-                out.rejections.write(id=line.id, reason=problem[0], detail=problem[1])
-            elif isinstance(function, ParsedFunction):
-                _write(line.id, function, candidates[number], pairs, out)
-        progress.advance(len(chunk))
-    progress.finish()
+    with ProgressLine("responses") as progress:
+        reasons: Counter[str] = Counter()
+        for chunk in chunks(responses, CHUNK):
+            parsed = [(line, parse_response(line.response)) for line in chunk]
+            candidates = {
+                number: Candidate(str(number), "", function.reference_code, function.input_generator)
+                for number, (_, function) in enumerate(parsed)
+                if isinstance(function, ParsedFunction)
+            }
+            tally = Tally()
+            draw_and_execute(list(candidates.values()), sandbox, settings, tally, together=True)
+            confirm([candidate for candidate in candidates.values() if candidate.outputs], sandbox, tally)
+            for number, (line, function) in enumerate(parsed):
+                if isinstance(function, ParsedFunction):
+                    problem = problem_of(candidates[number], settings)
+                else:
+                    problem = (function.reason, function.detail)
+                if problem:
+                    reasons[problem[0]] += 1
+                    out.rejections.write(id=line.id, reason=problem[0], detail=problem[1])
+                elif isinstance(function, ParsedFunction):
+                    _write(line.id, function, candidates[number], pairs, out)
+            progress.advance(len(chunk))
     return reasons
 
 

@@ -87,17 +87,16 @@ def score_lines(
         BadInput: a line lacks a field that names its question, or the data is missing.
     """
     known = known_questions(benchmark, data)
-    progress = ProgressLine("responses")
-    statuses: Counter[str] = Counter()
-    scored: list[Scored] = []
-    held: deque[tuple[ResponseLine, Question | None]] = deque()
-    for verdict in scorer.score(_responses(lines, benchmark, known, held)):
-        line, question = held.popleft()
-        statuses[verdict.status] += 1
-        scored.append(Scored(question.group if question else "", verdict))
-        out.write(**_output(line, benchmark, verdict))
-        progress.advance()
-    progress.finish()
+    with ProgressLine("responses") as progress:
+        statuses: Counter[str] = Counter()
+        scored: list[Scored] = []
+        held: deque[tuple[ResponseLine, Question | None]] = deque()
+        for verdict in scorer.score(_responses(lines, benchmark, known, held)):
+            line, question = held.popleft()
+            statuses[verdict.status] += 1
+            scored.append(Scored(question.group if question else "", verdict))
+            out.write(**_output(line, benchmark, verdict))
+            progress.advance()
     return Summary(benchmark.figure(scored), statuses)
 
 

@@ -40,14 +40,32 @@ def free_socket(port: int) -> socket.socket:
 
 
 def serve(library: Library, listening: socket.socket, say: Callable[[str], None]) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted.
+
+    Raises:
+        KeyboardInterrupt: it was.
+    """
     port = listening.getsockname()[1]
     config = uvicorn.Config(build_app(library), log_level="warning", access_log=False, server_header=False)
-    server = uvicorn.Server(config)
+    server = _Server(config)
     with following(library.index):
         say(f"http://{HOST}:{port}  (marks as {library.person}; stop with Ctrl-C)")
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+        server.run(sockets=[listening])
+    if server.was_stopped:
+        raise KeyboardInterrupt
+
+
+class _Server(uvicorn.Server):
+    """Keeps the signal that ended it: uvicorn sends it once more at its end, which would count as a second Ctrl-C."""
+
+    was_stopped = False
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        with super().capture_signals():
+            yield
+            self.was_stopped = bool(self._captured_signals)
+            self._captured_signals.clear()
 
 
 @contextlib.contextmanager

@@ -68,7 +68,10 @@ def standing_of(step: Step[object], partition: str, project: Project, warehouse:
     used, upstream = step.uses(project, partition), inputs_of(step, partition, project, warehouse).upstream()
     if last.fingerprint != fingerprint(step, partition, used, upstream):
         return Standing("stale", _what_changed(last, as_json(used), upstream, step.code_version))
-    return _checked(last, step, partition, project, warehouse.standing.findings(last))
+    standing = _checked(last, step, partition, project, warehouse.standing.findings(last))
+    if standing.state == "failed" and (damaged := warehouse.damage(step.asset, partition)):
+        return Standing("stale", damaged[0])
+    return standing
 
 
 def _checked(

@@ -20,7 +20,7 @@ from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.inputs import Inputs, inputs_of_check
-from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
+from codeio_assets.running.retries import ending_well
 from codeio_assets.sandbox import Sandbox
 from codeio_assets.store import Finding, Manifest, Warehouse
 
@@ -97,7 +97,7 @@ def check_of(rule: Rule, required: Callable[[Step[object]], Iterable[str]]) -> d
     def put(
         context: dg.AssetCheckExecutionContext, project: ProjectResource, sandbox: SandboxResource | None = None
     ) -> dg.AssetCheckResult:
-        with failing_at_once():
+        with ending_well(context, tried_again=rule.executes):
             checking = _begin(rule, partition_of(context), project.get(), sandbox)
             result = rule.find(checking)
             _conclude(checking, result, required(rule.step), context.run.run_id)
@@ -105,7 +105,7 @@ def check_of(rule: Rule, required: Callable[[Step[object]], Iterable[str]]) -> d
 
     if rule.executes:
 
-        @dg.asset_check(**arguments, retry_policy=INFRASTRUCTURE, pool="sandbox")
+        @dg.asset_check(**arguments, pool="sandbox")
         def executing(
             context: dg.AssetCheckExecutionContext, project: ProjectResource, sandbox: SandboxResource
         ) -> dg.AssetCheckResult:

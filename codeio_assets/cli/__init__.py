@@ -1,6 +1,7 @@
 """The command line: thin verbs over the engines and the graph. `codeio --help` lists them.
 
-Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do), 130 stopped.
+Exit codes: 0 done, 1 something failed, 2 bad usage or bad input (one line says what, where, what to do), 130
+stopped by Ctrl-C, 143 by SIGTERM.
 What does not live here: the commands (one module per group), which there are (`commands`).
 """
 

@@ -3,7 +3,6 @@
 What does not live here: the commands (`making`, `reading`, `data`, ...).
 """
 
-import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -12,7 +11,8 @@ from typing import Any
 import typer
 
 from codeio_assets.cli.commands import MODULES
-from codeio_assets.cli.storage_faults import storage_fault
+from codeio_assets.cli.storage_faults import chain, storage_fault
+from codeio_assets.lifecycle.signals import signals
 
 
 def with_modules(*modules: str) -> typer.Typer:
@@ -36,13 +36,19 @@ def complete() -> typer.Typer:
 
 
 def run(command: Callable[[], Any]) -> None:
-    """Run a command; expected failures are one line and exit code 2."""
-    _hear_interrupts()
+    """Run a command; expected failures are one line and exit code 2, an interruption one line and 130 or 143.
+
+    Who knows what an interruption leaves behind adds it to the exception as a note.
+    """
+    signals.listen()
     try:
         command()
-    except KeyboardInterrupt:
-        print("codeio: stopped; what was made stays, and the same command goes on from there", file=sys.stderr)
-        raise SystemExit(130) from None
+    except (KeyboardInterrupt, SystemExit) as ended:  # typer makes a silent exit of an interruption
+        stopped = next((error for error in chain(ended) if isinstance(error, KeyboardInterrupt)), None)
+        if stopped is None:
+            raise
+        print("; ".join(["codeio: stopped", *getattr(stopped, "__notes__", ())]), file=sys.stderr)
+        raise SystemExit(signals.exit_code()) from None
     except Exception as error:
         failed, expected = expected_failures()
         if isinstance(error, failed):
@@ -57,15 +63,6 @@ def run(command: Callable[[], Any]) -> None:
             raise
         print(f"codeio: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _hear_interrupts() -> None:
-    """Take SIGINT even where a background shell had it ignored.
-
-    Each run of dagster 1.13 gives SIGTERM whatever SIGINT has, so that only a kill could stop the command after it.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:

@@ -1,8 +1,6 @@
 """The command that serves: Dagster's UI and the browser together, on this machine alone."""
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,11 +8,10 @@ from typing import Annotated
 
 import typer
 
+from codeio_assets.lifecycle.guarded import guarded
 from codeio_assets.project import INSTALLED_ROOT, Project
 
 app = typer.Typer()
-STOP_S = 20.0
-"""How long Dagster may take to end its processes."""
 
 
 @app.command()
@@ -56,22 +53,5 @@ def environment_of(project: Project, port: int) -> dict[str, str]:
 def dagster(project: Project, port: int) -> Generator[None]:
     """Run Dagster's webserver and daemon for the time of the block; all their processes end with it."""
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(
-        command, cwd=INSTALLED_ROOT, env=os.environ | environment_of(project, port), start_new_session=True
-    )
-    try:
+    with guarded(command, os.environ | environment_of(project, port), INSTALLED_ROOT):
         yield
-    finally:
-        _stop(process)
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and its children: asked first, then told."""
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            os.killpg(process.pid, how)
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                continue
-        return

@@ -20,7 +20,7 @@ READ_ONLY_ADVICE = "make the place writable for you, or set CODEIO_HOME to one t
 
 def storage_fault(error: BaseException) -> str | None:
     """Return one line about the disk that an error is about, None when it is about something else."""
-    for one in _chain(error):
+    for one in chain(error):
         words = " ".join(str(one).split())
         number, where = None, ""
         if isinstance(one, OSError):
@@ -35,7 +35,8 @@ def storage_fault(error: BaseException) -> str | None:
     return None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what was behind it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

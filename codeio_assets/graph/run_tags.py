@@ -6,6 +6,8 @@ What does not live here: the partition, which dagster makes a tag of by itself.
 from codeio_assets.project import Project
 
 PARTITION_TAG = "dagster/partition"
+PROCESS_TAG = ".dagster/codeio_process"
+"""The process of the command that executes a run by itself; of the prefix that the UI hides."""
 
 
 def run_tags(project: Project, partition: str | None) -> dict[str, str]:

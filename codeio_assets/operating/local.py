@@ -22,6 +22,7 @@ from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
 from codeio_assets.graph.run_tags import PARTITION_TAG
 from codeio_assets.graph.steps import BENCHMARK_ANSWERS, BENCHMARKED, STEPS, Per, Step, partitions_of
+from codeio_assets.lifecycle.signals import signals
 from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
@@ -34,6 +35,9 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log keeps everything; the terminal shows a line per step."""
 
 NOT_GOOD = {"stale": "out of date", "unchecked": "not checked to the end", "failed": "refused by a check"}
+
+INTERRUPT = "INTERRUPT"
+"""The source of an error in dagster's events when a step was interrupted."""
 
 Say = Callable[[str], None]
 
@@ -192,13 +196,33 @@ def _execute(
     tag = {PARTITION_TAG: partition} if not assets and step.per != "project" else {}
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
-        return chosen.execute_in_process(
+        result = chosen.execute_in_process(
             instance=instance,
             partition_key=key,
             run_config=QUIET | ({"ops": {step.asset: {"config": dict(config)}}} if config else {}),
             raise_on_error=False,
             tags=process_tags() | tag,
         )
+    _refuse_interruption(result)
+    return result
+
+
+def _refuse_interruption(result: dg.ExecuteInProcessResult) -> None:
+    """Raise what dagster keeps to itself: that the run was interrupted, or that a signal came between its steps.
+
+    Raises:
+        KeyboardInterrupt: with what the interrupted step leaves behind as notes.
+    """
+    steps = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    interrupted = [data.error for data in steps if data.error_source.name == INTERRUPT]
+    if not interrupted and not signals.came():
+        return
+    stopped = KeyboardInterrupt()
+    for error in interrupted:
+        for note in error.message.strip().splitlines()[1:] if error else ():
+            stopped.add_note(note)
+    stopped.add_note("what was made stays, and the same command goes on from there")
+    raise stopped
 
 
 def _refuse_failure(result: dg.ExecuteInProcessResult, step: Step[object], partition: str) -> None:

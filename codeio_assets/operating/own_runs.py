@@ -10,8 +10,8 @@ import socket
 import dagster as dg
 import psutil
 
-PROCESS_TAG = ".dagster/codeio_process"
-"""Of the prefix that the UI hides."""
+from codeio_assets.graph.run_tags import PROCESS_TAG
+
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 

@@ -88,11 +88,12 @@ def write_tasks(
     """Write `data/<side>.parquet` to a folder, audit it, and return the facts of its card.
 
     Raises:
-        StoreError: there are no tasks, or a known answer does not earn 1.
+        StoreError: there are no tasks, a file is damaged, or a known answer does not earn 1.
     """
     snapshot = warehouse.snapshot(ASSETS)
     if not snapshot.by_table().get("prediction_tasks"):
         raise StoreError("prediction_tasks is missing: materialise it first.")
+    warehouse.require_whole(snapshot)
     with choosing(warehouse, snapshot, query, export.parameters()) as rows:
         if not rows.counts():
             raise StoreError(f"no task is left: {_reasons(rows)}. Take a wider recipe, side or range of pass rates.")

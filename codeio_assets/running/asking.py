@@ -48,7 +48,7 @@ def asking(step: Begun[Any], chat_server: ChatServerResource) -> Generator[Askin
     context = step.context
     run = context.run.root_run_id or context.run.run_id
     with chat_server.open(step.project, run, context.log.info) as session:
-        open_step = Asking(MeteredClient(session.client, report_progress(context, step.step.asset)))
+        open_step = Asking(MeteredClient(session.client, report_progress(context, step.step.asset, step.tell)))
         try:
             yield open_step
         finally:

@@ -194,7 +194,7 @@ def _by_process(step: Step, questions: pl.DataFrame, models: list[EvaluatedModel
         Failure.clear(jobs[0].output)
         command = [sys.executable, "-m", "codeio_assets.training.process.evaluation", *paths]
         environment = training_environment(step.project.settings.training.devices)
-        run_process(step.context, command, environment, jobs[0].output)
+        run_process(step.context, command, environment, jobs[0].output, step.tell)
     for name, stem in stems.items():
         yield from ({**found, "model": name} for found in read_findings(stem.with_suffix(".jsonl")))
 

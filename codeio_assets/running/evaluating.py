@@ -109,7 +109,8 @@ def _findings(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -> l
     asked.select("item_id", "prompt_json", "completion", "ask", "measure").write_parquet(job.rows_file)
     Failure.clear(job.output)
     command = [sys.executable, "-m", "codeio_assets.training.process.evaluation", str(path)]
-    run_process(step.context, command, training_environment(project.settings.training.devices), job.output)
+    environment = training_environment(project.settings.training.devices)
+    run_process(step.context, command, environment, job.output, step.tell)
     return read_findings(Path(job.output))
 
 

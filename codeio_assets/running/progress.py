@@ -1,20 +1,18 @@
-"""Progress of a running step: in its log, as observations of its asset, and on a terminal.
+"""How far a step is that asks a model: in words, and as observations of its asset.
 
-What does not live here: counting (`llm.live.running`, `steps.io_pairs.Tally`).
+What does not live here: counting (`llm.live.running`), where and how often words are told (`lifecycle.heartbeat`).
 """
 
-import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
 
 import dagster as dg
 
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
+from codeio_assets.lifecycle.heartbeat import duration
 from codeio_assets.llm.contract import Progress
 
-LOG_EVERY_S = 10.0
 OBSERVE_EVERY_S = 60.0
 """An observation stays in Dagster's storage for good: a run of a day makes 1,440 of them."""
 
@@ -30,7 +28,7 @@ def progress_line(progress: Progress) -> str:
     if progress.cost:
         parts.append(f"cost {progress.cost:,.4f}")
     if progress.left and progress.eta_s is not None:
-        parts.append(f"{_duration(progress.eta_s)} to go")
+        parts.append(f"{duration(progress.eta_s)} to go")
     return ", ".join(parts)
 
 
@@ -56,42 +54,23 @@ def observation_metadata(progress: Progress) -> dict[str, dg.MetadataValue]:
 
 
 def report_progress(
-    context: dg.AssetExecutionContext, asset: str, terminal: TextIO | None = None
+    context: dg.AssetExecutionContext, asset: str, tell: Callable[[str], None]
 ) -> Callable[[Progress], None]:
     """Return a callback that tells the state of a batch.
 
-    To the log every ten seconds and at its end, as an observation of the asset every minute, to a terminal always.
+    Its end goes to the log at once; every minute makes an observation of the asset.
     """
-    shown = terminal or sys.stderr
-    log_is_due, observation_is_due = Every(LOG_EVERY_S), Every(OBSERVE_EVERY_S)
-
-    def observe(progress: Progress) -> None:
-        metadata = observation_metadata(progress)
-        context.log_event(dg.AssetObservation(asset, partition=partition_of(context), metadata=metadata))
+    observation_is_due = Every(OBSERVE_EVERY_S)
 
     def report(progress: Progress) -> None:
-        ended = progress.left == 0
-        if shown.isatty():
-            shown.write(f"\r\033[K{'' if ended else progress_line(progress)}")
-            shown.flush()
-        if log_is_due() or ended:
+        tell(progress_line(progress))
+        if progress.left == 0:
             context.log.info(progress_line(progress))
-        if not ended and progress.sent and observation_is_due():
-            observe(progress)
+        elif progress.sent and observation_is_due():
+            metadata = observation_metadata(progress)
+            context.log_event(dg.AssetObservation(asset, partition=partition_of(context), metadata=metadata))
 
     return report
-
-
-def log_execution(context: dg.AssetExecutionContext) -> Callable[[str], None]:
-    """Return a callback that writes a line to the log of the step, at most every ten seconds."""
-    is_due = Every(LOG_EVERY_S)
-    is_due()  # a step that is over sooner needs no progress
-
-    def say(line: str) -> None:
-        if is_due():
-            context.log.info(line)
-
-    return say
 
 
 class Every:
@@ -108,9 +87,3 @@ class Every:
             return False
         self._last = now
         return True
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

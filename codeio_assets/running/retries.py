@@ -1,4 +1,9 @@
-"""Retries: faults of the machine are tried again; what a person must mend fails at once; faults of data never raise."""
+"""How a step ends early, by what ended it.
+
+Faults of the machine are tried again; what a person must mend fails at once; a step that is told to stop ends its run
+as canceled and is never tried again; faults of data never raise. Steps have no retry policy of dagster's: one takes an
+interrupt (cancel in the UI, Ctrl-C, SIGTERM) for a fault.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,7 +21,10 @@ from codeio_assets.steps.held_out_scores import HeldOutError
 from codeio_assets.store import CommitRefusedError
 from codeio_assets.training.contract import TrainingError
 
-INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+MAX_RETRIES = 2
+DELAY_S = 2.0
+"""Before the first retry; twice as long before the second."""
+INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 FINAL = (
     BadBenchmarkData,
@@ -35,9 +43,35 @@ FINAL = (
 
 
 @contextmanager
-def failing_at_once() -> Generator[None]:
-    """Turn errors that no retry can mend into a failure without retries."""
+def ending_well(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, *, tried_again: bool
+) -> Generator[None]:
+    """End a step as its error asks for.
+
+    Args:
+        context: of the step.
+        tried_again: whether it takes what can fail by itself: a server, the sandbox, a GPU.
+    """
     try:
         yield
     except FINAL as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except INTERRUPTS:
+        end_as_canceled(context)
+        raise
+    except (dg.RetryRequested, dg.DagsterError):
+        raise
+    except Exception as error:
+        if not tried_again or (isinstance(error, dg.Failure) and not error.allow_retries):
+            raise
+        raise dg.RetryRequested(MAX_RETRIES, DELAY_S * 2**context.retry_number) from error
+
+
+def end_as_canceled(context: dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> None:
+    """Have a run that is interrupted end as canceled, also where a signal came and nobody asked dagster.
+
+    Else dagster takes it for a worker that died, and its daemon starts it again.
+    """
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status != dg.DagsterRunStatus.CANCELING:
+        context.instance.report_run_canceling(run, "The process was told to stop.")

@@ -6,6 +6,7 @@ fingerprint over both; the body gets these, and `publish` uses nothing else. Wha
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ from codeio_assets.core.values.canonical import Json
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
 from codeio_assets.graph.records import as_json
+from codeio_assets.graph.run_tags import PROCESS_TAG
 from codeio_assets.graph.steps import Step, Used
+from codeio_assets.lifecycle.heartbeat import Heartbeat
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource
 from codeio_assets.running.inputs import Inputs, fingerprint, flat, inputs_of, refuse_missing
 from codeio_assets.running.publishing import first_things_first, materialization_metadata
-from codeio_assets.running.retries import failing_at_once
+from codeio_assets.running.retries import ending_well
 from codeio_assets.steps.result import StepResult
 from codeio_assets.store import Manifest, Warehouse
 
@@ -57,12 +60,17 @@ class Begun(Inputs, Generic[Used]):
     fingerprint: str
     replaces: Manifest | None
     context: dg.AssetExecutionContext
+    beat: Heartbeat
     watch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def made_from(self) -> dict[str, Json]:
         """What decides the result besides the tables, leaf by leaf, so that a change can be told in words."""
         return flat(as_json(self.uses)) | {"code": self.step.code_version}
+
+    def tell(self, state: str) -> None:
+        """Say how far the step is; people hear it when it is time."""
+        self.beat.tell(state)
 
     @property
     def workers(self) -> int | None:
@@ -142,15 +150,19 @@ def begin(
     project: ProjectResource,
     narrowed: Callable[[Used], Used] = lambda used: used,
 ) -> Generator[Begun[Used]]:
-    """Fix what a step is given, for the time of its body. Errors that no retry can mend end it at once.
+    """Fix what a step is given, for the time of its body, and tell that it lives; end it as its error asks for.
 
     `narrowed` changes what decides, for this run: what is made is signed with that, and out of date beside the whole.
 
     Raises:
         dagster.Failure: an input has no good version, a file of the project is wrong, or there is no isolation.
+        dagster.RetryRequested: a step that takes a server, the sandbox or a GPU failed in a way that may pass.
     """
-    with failing_at_once():
-        here, partition = project.get(), partition_of(context)
+    partition = partition_of(context)
+    shown = sys.stderr if PROCESS_TAG in context.run.tags else None  # other runs are looked at in the UI
+    beat = Heartbeat(f"{step.asset}[{partition}]", shown, context.log.info)
+    with ending_well(context, tried_again=step.pool is not None), beat:
+        here = project.get()
         warehouse = Warehouse(here.warehouse)
         used = narrowed(step.uses(here, partition))
         refuse_missing(step, partition, here, warehouse)
@@ -167,4 +179,5 @@ def begin(
             fingerprint(step, partition, used, given.upstream()),
             warehouse.standing.latest(step.asset, partition),
             context,
+            beat,
         )

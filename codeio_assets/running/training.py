@@ -5,7 +5,8 @@ What does not live here: training itself (`training.process.sft`, which also run
 """
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Trained
+from codeio_assets.lifecycle.guarded import guarded
 from codeio_assets.running.plots import line_plot
+from codeio_assets.running.retries import INTERRUPTS
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training_progress import Message, StreamingReader, observe_training
 from codeio_assets.steps.result import StepResult
@@ -26,8 +29,6 @@ from codeio_assets.training.launching import build_command, training_environment
 
 TABLES = ("checkpoint", "training_log", "token_audit")
 LOGGED = ("learning_rate", "grad_norm", "tokens_per_s", "memory_bytes")
-EXIT_CODE_ERROR = "DagsterPipesExecutionError"
-"""What Pipes raises for an exit code; dagster 1.13 does not export the class."""
 DEAD = (
     "the process ended without a word ({error}): it was killed from outside, most often by the kernel for "
     "want of memory, or a worker of it died. {last} Its own output is in the step's compute log. Materialised again it "
@@ -50,25 +51,41 @@ def train_stage(step: Begun[Trained], stage: int) -> tuple[StepResult, dict[str,
     settings = project.settings.training
     command = build_command(recipe.launch, path, tuple(settings.launch_options))
     Failure.clear(job.output_dir)
-    run_process(step.context, command, training_environment(settings.devices), job.output_dir)
+    run_process(step.context, command, training_environment(settings.devices), job.output_dir, step.tell)
     result = TrainingResult.read(Path(job.output_dir))
     return _stage_result(result, job), _extra(result)
 
 
-def run_process(context: dg.AssetExecutionContext, command: list[str], env: dict[str, str], output_dir: str) -> None:
-    """Run a training process, telling Dagster what it says.
+def run_process(
+    context: dg.AssetExecutionContext,
+    command: list[str],
+    env: Mapping[str, str],
+    output_dir: str,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run a training process, telling what it says. It ends with this one, however this one ends, and all it started.
 
     Raises:
         dagster.Failure: it failed, with the reason that it left beside `output_dir`, or died without one.
     """
     last: list[Message] = []
-    pipes = dg.PipesSubprocessClient(message_reader=StreamingReader(_remembering(observe_training(context), last)))
-    try:
-        pipes.run(context=context, command=command, env=env)
-    except Exception as error:
-        if type(error).__name__ != EXIT_CODE_ERROR:
+    reader = StreamingReader(_remembering(observe_training(context, tell), last))
+    with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), reader) as session:
+        variables = {**os.environ, **env, **session.get_bootstrap_env_vars()}
+        try:
+            with guarded(command, variables) as process:
+                code = process.wait()
+        except INTERRUPTS as stopped:
+            stopped.add_note(_where(last))
             raise
-        raise failure_of(str(error), output_dir, last) from None
+    if code:
+        raise failure_of(f"exit code {code}", output_dir, last)
+
+
+def _where(last: list[Message]) -> str:
+    if not last:
+        return "training had made no step"
+    return f"training was at step {last[0]['step']} of {last[0]['max_steps']}, its last complete checkpoint is kept"
 
 
 def failure_of(error: str, output_dir: str, last: list[Message]) -> dg.Failure:

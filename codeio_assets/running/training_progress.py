@@ -12,7 +12,8 @@ from dagster_pipes import PipesMessage, PipesParams
 
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
-from codeio_assets.running.progress import LOG_EVERY_S, OBSERVE_EVERY_S, Every
+from codeio_assets.lifecycle.heartbeat import duration
+from codeio_assets.running.progress import OBSERVE_EVERY_S, Every
 from codeio_assets.training.contract import sentence
 
 Message = Mapping[str, Any]
@@ -49,27 +50,38 @@ class _Tap:
             self._receive(cast("dict[str, Any]", message["params"])["payload"])
 
 
-def observe_training(context: dg.AssetExecutionContext) -> Callable[[Message], None]:
+def observe_training(context: dg.AssetExecutionContext, tell: Callable[[str], None]) -> Callable[[Message], None]:
     """Return what to do with the messages of a training process.
 
-    Steps go to the log every ten seconds and become an observation every minute, and so do the first and the last;
-    everything else goes to the log.
+    Steps are told when it is time and become an observation every minute, and so does the last; everything else goes to
+    the log at once.
     """
-    log_is_due, observation_is_due = Every(LOG_EVERY_S), Every(OBSERVE_EVERY_S)
+    observation_is_due = Every(OBSERVE_EVERY_S)
     asset = context.asset_key
 
     def receive(message: Message) -> None:
+        tell(line_of(message))
         if message["kind"] != "step":
             context.log.info(sentence(message))
             return
-        ended = message["step"] == message["max_steps"]
-        if log_is_due() or ended:
-            context.log.info(sentence(message))
-        if observation_is_due() or ended:
-            metadata = observation_metadata(message)
-            context.log_event(dg.AssetObservation(asset, partition=partition_of(context), metadata=metadata))
+        if message["step"] == message["max_steps"]:
+            context.log.info(line_of(message))
+        elif not observation_is_due():
+            return
+        metadata = observation_metadata(message)
+        context.log_event(dg.AssetObservation(asset, partition=partition_of(context), metadata=metadata))
 
     return receive
+
+
+def line_of(message: Message) -> str:
+    """Return a message in one line for people: of a step how far training is, its loss, speed, and the time left."""
+    if message["kind"] != "step":
+        return sentence(message)
+    return (
+        f"step {message['step']:,}/{message['max_steps']:,}, loss {message['loss']:.4f}, "
+        f"{message['tokens_per_s']:,.0f} tokens/s, {duration(message['eta_s'])} to go"
+    )
 
 
 def observation_metadata(message: Message) -> dict[str, dg.MetadataValue]:

@@ -309,9 +309,9 @@ class Warehouse:
         return snapshot
 
     def damage(self, asset: str, partition: str = layout.UNPARTITIONED) -> list[str]:
-        """Return one line for each file of an asset's partition that is not what was committed, or for its manifest."""
+        """Return one line for each file of a partition's last commit that is not as written, or for its manifest."""
         try:
-            manifest = self._manifests.get(asset, partition)
+            manifest = self.standing.latest(asset, partition)
         except StoreError as error:
             return [str(error)]
         return [str(problem) for problem in self._verifier.problems(manifest.tables.values() if manifest else ())]

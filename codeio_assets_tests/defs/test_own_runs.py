@@ -9,7 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from codeio_assets.operating.own_runs import PROCESS_TAG, fail_dead_runs
+from codeio_assets.graph.run_tags import PROCESS_TAG
+from codeio_assets.operating.own_runs import fail_dead_runs
 
 SCRIPT = """
 import sys, time

@@ -1,6 +1,7 @@
 """The folder that trainers open: TRL's columns, verl's columns, and what the audit lets through."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from codeio_assets.rewards import RewardJudge, trl_reward, verl
 from codeio_assets.sandbox import SandboxUnavailable
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets_tests.steps.answered_tasks import PHRASES, RIGHT, WRONG, Task, fill, recipe, row
+from codeio_assets_tests.store.test_damage import flip_a_bit
 
 SQL = Project.find().sql
 SPLIT = Split(validation_ratio=0.3, test_ratio=0.1)
@@ -196,6 +198,18 @@ def test_an_answer_that_is_not_right_stops_the_export(judge: RewardJudge, tmp_pa
     with pytest.raises(StoreError, match="is wrong, so that nothing was exported"):
         export_rl(warehouse, EVERYTHING, SQL, judge, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["warehouse"]
+
+
+def test_a_flipped_bit_stops_the_export(judge: RewardJudge, tmp_path: Path) -> None:
+    warehouse = true_pairs(fill(tmp_path / "warehouse", [Task(1)]))
+    (shard,) = warehouse.partitions("unified_functions")
+    manifest = warehouse.manifest("unified_functions", shard)
+    assert manifest is not None
+    file = warehouse.root / manifest.tables["unified_functions"].file
+    flip_a_bit(file, random.Random(0))
+    with pytest.raises(StoreError, match=f"{file} is damaged"):
+        export_rl(warehouse, EVERYTHING, SQL, judge, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_export_is_told(judge: RewardJudge, tmp_path: Path) -> None:

@@ -1,19 +1,12 @@
-import io
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from codeio_assets.llm import Progress
-from codeio_assets.running import progress as told
-from codeio_assets.running.progress import log_execution, observation_metadata, progress_line, report_progress
+from codeio_assets.running.progress import observation_metadata, progress_line, report_progress
 
 HALF = Progress(total=100, done=50, replayed=10, failed=2, completion_tokens=4_000, elapsed_s=80.0, cost=0.5)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 class Context:
@@ -61,28 +54,14 @@ def test_an_observation_has_the_numbers() -> None:
     assert "codeio/eta_s" not in observation_metadata(Progress(2, 0, 0, 0, 0, 0.0))
 
 
-def test_log_and_observations_are_rate_limited_and_the_terminal_is_not() -> None:
-    context, terminal = Context(), Terminal()
-    report = report_progress(context, "predictions", terminal)  # type: ignore[arg-type]
+def test_observations_are_rate_limited_and_the_end_is_logged() -> None:
+    context, told = Context(), list[str]()
+    report = report_progress(context, "predictions", told.append)  # type: ignore[arg-type]
     for done in range(1, 100):
         report(Progress(100, done, 0, 0, done, 1.0))
-    assert (len(context.lines), len(context.events)) == (1, 1)
+    assert (len(told), len(context.lines), len(context.events)) == (99, 0, 1)
     (event,) = context.events
     assert isinstance(event, dg.AssetObservation)
     assert (event.asset_key.to_user_string(), event.partition) == ("predictions", "s-0001")
     report(Progress(100, 100, 0, 0, 100, 1.0))
-    assert context.lines[-1].startswith("100/100"), "the end is always told"
-    assert terminal.getvalue().count("\r") == 100
-    assert terminal.getvalue().endswith("\r\033[K"), "nothing is left on the line"
-
-
-def test_execution_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(told.time, "monotonic", lambda: now)
-    context: Any = Context()
-    say = log_execution(context)
-    say("at once")
-    now = 111.0
-    say("after eleven seconds")
-    say("and another")
-    assert context.lines == ["after eleven seconds"]
+    assert context.lines == ["100/100 requests (0 from the journal), 0 left, 0 failed, 100 tokens/s"]

@@ -1,5 +1,6 @@
 """A step is given what it declares, is signed with what it was given, and nothing else decides its result."""
 
+import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,19 +14,20 @@ import yaml
 from pydantic import BaseModel
 
 from codeio_assets.checks.registry import rules, standing_of
-from codeio_assets.core.errors import NotReadyError, UndeclaredReadError
+from codeio_assets.core.errors import MaterialisationFailed, NotReadyError, UndeclaredReadError
 from codeio_assets.core.settings.project import SettingsError, load_settings, load_sources
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.core.tables.data import TABLES, frame
 from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import RAW_CODE_FILES, REPORTED, STEPS, TRAINING_SETS
-from codeio_assets.operating.local import register_shards
+from codeio_assets.operating.local import _check_again, bring_up_to_date, register_shards
 from codeio_assets.operating.retiring import concerned, drop_shards, drop_source, take_down
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.running.inputs import inputs_of, refuse_missing, tables_in
 from codeio_assets.store import CommitRefusedError, Finding, Warehouse
 from codeio_assets_tests.reports import tiny
 from codeio_assets_tests.running.given import given
+from codeio_assets_tests.store.test_damage import flip_a_bit
 
 SOURCES = "sources:\n  mine:\n    kind: directory\n    path: code\n    shard_size: 2\n    filters: {min_chars: 0}\n"
 SHARD = "mine-0000"
@@ -285,6 +287,46 @@ def test_checks_that_did_not_run_to_their_end_leave_a_commit_waiting(
     assert (standing.state, standing.why) == ("unchecked", "not checked yet: schema_matches")
     with pytest.raises(NotReadyError, match=r"raw_code_files\[mine-0000\] is not good, its checks did not run"):
         refuse_missing(STEPS["file_labels"], SHARD, project, warehouse)
+
+
+def test_an_interrupted_run_ends_as_canceled(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeio_assets.defs.s1_raw_code.assets.ingest_shard", _interrupted)
+    result = execute("raw_code_files")
+    with dg.DagsterInstance.get() as instance:
+        assert [run.status.value for run in instance.get_runs()] == ["CANCELED"]
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_a_flipped_bit_is_seen_by_the_check_and_made_anew(project: Project) -> None:
+    assert execute("raw_code_files").success
+    warehouse = Warehouse(project.warehouse)
+    made = warehouse.manifest("raw_code_files", SHARD)
+    assert made is not None
+    file = warehouse.root / made.tables["raw_code_files"].file
+    flip_a_bit(file, random.Random(0))
+    said: list[str] = []
+    with pytest.raises(MaterialisationFailed, match="schema_matches"):
+        _check_again(RAW_CODE_FILES, SHARD, project, said.append)
+    finding = warehouse.standing.findings(made)["schema_matches"]
+    assert (finding.passed, finding.told.startswith(f"The file {file} is damaged")) == (False, True)
+    standing = standing_of(RAW_CODE_FILES, SHARD, project, Warehouse(project.warehouse))
+    assert (standing.state, standing.why) == ("stale", finding.told)
+    assert bring_up_to_date(project, "shard", SHARD, said.append, only=("raw_code_files",)) == 1
+    assert Warehouse(project.warehouse).verify().problems == ()
+    assert standing_of(RAW_CODE_FILES, SHARD, project, Warehouse(project.warehouse)).state == "good"
+
+
+def test_no_training_set_is_made_of_a_damaged_file(project: Project) -> None:
+    assert execute("instruction_data", None).success
+    warehouse = Warehouse(project.warehouse)
+    made = warehouse.manifest("instruction_data", "all")
+    assert made is not None
+    file = warehouse.root / made.tables["instruction_data"].file
+    flip_a_bit(file, random.Random(0))
+    result = execute("training_sets", "demo")
+    assert f"The file {file} is damaged" in failure_of(result)
+    assert warehouse.standing.latest("training_sets", "demo") is None
+    assert warehouse.pins() == {}
 
 
 def _interrupted(*_: Any) -> None:

@@ -13,7 +13,7 @@ from codeio_assets.graph.gpu import gpu_tags
 from codeio_assets.project import Project
 from codeio_assets.running.plots import Interval, interval_plot, line_plot
 from codeio_assets.running.training import failure_of
-from codeio_assets.running.training_progress import observation_metadata
+from codeio_assets.running.training_progress import line_of, observation_metadata
 from codeio_assets.training.contract import Failure
 
 STEP = {
@@ -48,6 +48,13 @@ def test_plots_stay_inside_their_image(values: list[float]) -> None:
 def test_the_text_of_an_interval_plot_tells_the_numbers() -> None:
     value = str(interval_plot([Interval("input", "base", 0.25, 0.1, 0.4)], "share correct").value)
     assert "share correct: base input 0.250 (0.100 to 0.400)" in value
+
+
+def test_a_step_is_told_in_words() -> None:
+    assert (
+        line_of({**STEP, "step": 1_200, "max_steps": 9_000}) == "step 1,200/9,000, loss 1.5000, 90 tokens/s, 12 s to go"
+    )
+    assert line_of({"kind": "note", "text": "base: 3 of 9 answered"}) == "base: 3 of 9 answered"
 
 
 def test_a_step_becomes_an_observation_of_its_numbers() -> None:

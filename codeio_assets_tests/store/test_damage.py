@@ -53,6 +53,13 @@ def test_every_bit_flip_is_seen_and_named(warehouse: Warehouse) -> None:
     assert warehouse.require_whole(snapshot) is snapshot
 
 
+def test_damage_looks_at_the_last_commit_good_or_not(warehouse: Warehouse) -> None:
+    waiting = warehouse.write(ASSET, ONE, commit(7), awaits_checks=True)
+    flip_a_bit(warehouse.root / waiting.tables[ASSET].file, random.Random(2))
+    (said,) = warehouse.damage(ASSET, ONE)
+    assert waiting.tables[ASSET].file in said
+
+
 def test_verify_reads_what_is_live_and_what_is_pinned(warehouse: Warehouse) -> None:
     before = warehouse.manifest(ASSET, ONE)
     assert before

@@ -5,7 +5,6 @@ import dagster as dg
 from codeio_assets.graph.steps import ELIGIBLE_CODE_FILES, FILE_LABELS, RAW_CODE_FILES, spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import asking
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.eligible_code_files import select_eligible
 from codeio_assets.steps.file_labels import label_files, no_labels
@@ -24,7 +23,7 @@ def raw_code_files(context: dg.AssetExecutionContext, project: ProjectResource) 
         return step.publish(ingest_shard(shard, step.uses.reading, step.project.root, step.uses.taken_down))
 
 
-@dg.asset(**spec(FILE_LABELS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(FILE_LABELS))
 def file_labels(
     context: dg.AssetExecutionContext,
     project: ProjectResource,

@@ -5,12 +5,11 @@ import dagster as dg
 from codeio_assets.graph.steps import UNIFIED_FUNCTIONS, spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.unified_functions import Transformer, retry_failed_files, transform_files
 
 
-@dg.asset(**spec(UNIFIED_FUNCTIONS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(UNIFIED_FUNCTIONS))
 def unified_functions(
     context: dg.AssetExecutionContext,
     config: AskingConfig,

@@ -5,8 +5,6 @@ import dagster as dg
 from codeio_assets.graph.steps import EXECUTION_TRACES, IO_PAIRS, spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.history import record_costs
-from codeio_assets.running.progress import log_execution
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.execution_traces import no_traces, trace_pairs
@@ -14,7 +12,7 @@ from codeio_assets.steps.io_pairs import sample_pairs
 from codeio_assets.steps.step_questions import with_questions
 
 
-@dg.asset(**spec(IO_PAIRS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(IO_PAIRS))
 def io_pairs(
     context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:
@@ -27,13 +25,13 @@ def io_pairs(
     with begin(context, IO_PAIRS, project) as step:
         functions, uses = step.read("unified_functions"), step.uses
         with sandbox.open(uses.limits, step.workers) as box:
-            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, Tally(log_execution(context)))
+            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, Tally(step.tell))
         published = step.publish(result)
         record_costs(step, result.info["slowest_functions"])
         return published
 
 
-@dg.asset(**spec(EXECUTION_TRACES), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(EXECUTION_TRACES))
 def execution_traces(
     context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:
@@ -48,5 +46,5 @@ def execution_traces(
         if uses is None:
             return step.publish(with_questions(no_traces(), functions, pairs, None, 0))
         with sandbox.open(uses.limits, step.workers) as box:
-            result = trace_pairs(functions, pairs, box, uses.bounds, Tally(log_execution(context)))
+            result = trace_pairs(functions, pairs, box, uses.bounds, Tally(step.tell))
         return step.publish(with_questions(result, functions, pairs, uses.prompt, uses.questions_per_kind))

@@ -7,8 +7,6 @@ from codeio_assets.graph.steps import PASS_RATES, PREDICTION_TASKS, PREDICTIONS,
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
 from codeio_assets.running.history import record_verdicts
-from codeio_assets.running.progress import log_execution
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.pass_rates import Asked, no_rates, sample_answers
@@ -31,7 +29,7 @@ def prediction_tasks(context: dg.AssetExecutionContext, project: ProjectResource
         return step.publish(build_prediction_tasks(functions, pairs, prompts))
 
 
-@dg.asset(**spec(PREDICTIONS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(PREDICTIONS))
 def predictions(
     context: dg.AssetExecutionContext,
     config: AskingConfig,
@@ -52,7 +50,7 @@ def predictions(
         return step.publish(result, asked.metadata)
 
 
-@dg.asset(**spec(PASS_RATES), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(PASS_RATES))
 def pass_rates(
     context: dg.AssetExecutionContext,
     project: ProjectResource,
@@ -68,14 +66,14 @@ def pass_rates(
         uses = step.uses
         if uses is None:
             return step.publish(no_rates())
-        tally = Tally(log_execution(context))
+        tally = Tally(step.tell)
         with sandbox.open(uses.judged.limits, step.workers) as box, asking(step, chat_server) as asked:
             call, rule = uses.model.call, uses.judged.rule
             result = sample_answers(step.frames(Asked), asked.client, call, uses.samples, box, rule, tally)
         return step.publish(result, asked.metadata)
 
 
-@dg.asset(**spec(VERDICTS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(VERDICTS))
 def verdicts(
     context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:
@@ -87,7 +85,7 @@ def verdicts(
     """
     with begin(context, VERDICTS, project) as step:
         with sandbox.open(step.uses.limits, step.workers) as box:
-            result = judge(step.frames(Evidence), box, step.uses.rule, tally=Tally(log_execution(context)))
+            result = judge(step.frames(Evidence), box, step.uses.rule, tally=Tally(step.tell))
         published = step.publish(result)
         record_verdicts(step, result)
         return published

@@ -9,8 +9,6 @@ import polars as pl
 from codeio_assets.graph.steps import REVISED_PREDICTIONS, multi_spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
-from codeio_assets.running.progress import log_execution
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.result import StepResult
@@ -36,7 +34,6 @@ Source: CodeI/O, sec. 2.4."""
     name="revision",
     partitions_def=REVISED_PREDICTIONS.partitions_def,
     pool=REVISED_PREDICTIONS.pool,
-    retry_policy=INFRASTRUCTURE,
 )
 def revision(
     context: dg.AssetExecutionContext,
@@ -48,7 +45,7 @@ def revision(
     """Ask again with feedback, judge, and go on until all is right or the turns are used up."""
     with begin(context, REVISED_PREDICTIONS, project) as step:
         model, judged, evidence = step.uses.model, step.uses.judged, step.frames(Evidence)
-        tally = Tally(log_execution(context))
+        tally = Tally(step.tell)
         previous = step.previous("revised_predictions") if config.only_failed else None
         with sandbox.open(judged.limits, step.workers) as box, asking(step, chat_server) as asked:
 

@@ -5,12 +5,11 @@ import dagster as dg
 from codeio_assets.graph.steps import HELD_OUT_SCORES, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, spec
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.evaluating import evaluate_recipe
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.running.training import train_stage
 
 
-@dg.asset(**spec(SFT_STAGE1_CHECKPOINT), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(SFT_STAGE1_CHECKPOINT), op_tags={"codeio/gpu": "true"})
 def sft_stage1_checkpoint(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One checkpoint per recipe: the base model after stage 1 (CodeI/O or CodeI/O++ data).
 
@@ -23,7 +22,7 @@ def sft_stage1_checkpoint(context: dg.AssetExecutionContext, project: ProjectRes
         return step.publish(*train_stage(step, 1))
 
 
-@dg.asset(**spec(SFT_STAGE2_CHECKPOINT), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(SFT_STAGE2_CHECKPOINT), op_tags={"codeio/gpu": "true"})
 def sft_stage2_checkpoint(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One checkpoint per recipe: the stage-1 checkpoint after stage 2 (instruction tuning).
 
@@ -33,7 +32,7 @@ def sft_stage2_checkpoint(context: dg.AssetExecutionContext, project: ProjectRes
         return step.publish(*train_stage(step, 2))
 
 
-@dg.asset(**spec(HELD_OUT_SCORES), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(HELD_OUT_SCORES), op_tags={"codeio/gpu": "true"})
 def held_out_scores(
     context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:

@@ -17,7 +17,6 @@ from codeio_assets.graph.steps import (
 )
 from codeio_assets.resources.engines import ProjectResource
 from codeio_assets.running.benchmarking import ask_benchmarks, preview_of, write_cards
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.sandbox import open_sandbox
 from codeio_assets.sandbox.pool import default_workers
@@ -55,7 +54,7 @@ class AnswersConfig(dg.Config):
         return replace(asked, benchmarks=names, limit=self.limit or asked.limit)
 
 
-@dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"})
 def benchmark_answers(
     context: dg.AssetExecutionContext, config: AnswersConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -81,7 +80,7 @@ def benchmark_leakage(context: dg.AssetExecutionContext, project: ProjectResourc
         return step.publish(result, preview_of(result, "benchmark_leakage"))
 
 
-@dg.asset(**spec(BENCHMARK_SCORES), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(BENCHMARK_SCORES))
 def benchmark_scores(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One row per (recipe, model, benchmark): the benchmark's own figure in percent, with its 95% interval.
 

@@ -19,7 +19,6 @@ from codeio_assets.products.status import as_result, to_markdown
 from codeio_assets.reports import Reported, build_report, build_shard_report
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.publishing import audit_metadata, report_links
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.sources.published import published_path, read_published
 from codeio_assets.steps.cot_flaws import Responses, review_cots
@@ -38,7 +37,7 @@ def cot_flaws(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
         return step.publish(review_cots(step.frames(Responses), step.uses))
 
 
-@dg.asset(**spec(COT_GROUNDING), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(COT_GROUNDING))
 def cot_grounding(
     context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:
@@ -77,7 +76,7 @@ class AuditConfig(dg.Config):
     )
 
 
-@dg.asset(**spec(PUBLISHED_DATA_AUDIT), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(PUBLISHED_DATA_AUDIT))
 def published_data_audit(
     context: dg.AssetExecutionContext, config: AuditConfig, project: ProjectResource, sandbox: SandboxResource
 ) -> dg.MaterializeResult:

@@ -139,7 +139,15 @@ class OpenAIChatClient:
             self._meter.start()
             allow_connections(sum(config.concurrency for config in self._endpoints))
             known = next((request for key, request in by_key.items() if key in replayed), None)
-            run_to_end(lambda report: batch.run(lambda: self._fleet(known), report), on_progress)
+            try:
+                run_to_end(lambda report: batch.run(lambda: self._fleet(known), report), on_progress)
+            except Exception:
+                raise
+            except BaseException as interrupt:
+                last = batch.progress()
+                kept = last.done - last.failed
+                interrupt.add_note(f"{kept:,} answers kept, {last.total - kept:,} to ask")
+                raise
         answers = replayed | batch.answers
         return [answers[request.key] for request in requests]
 

@@ -1,7 +1,7 @@
 """vLLM servers of our own, for the time of a run: started, waited for, watched, restarted, stopped.
 
 What lives here: the command, the environment, and the life of one server (`VllmServer`) and of several replicas
-(`vllm_servers`). A guard process ends a server with all it started when this process ends in whatever way (`guard`).
+(`vllm_servers`). A guard (`lifecycle`) ends a server with all it started when this process ends in whatever way.
 What does not: asking the server (`live.client`), reading its metrics page (`metrics`).
 """
 
@@ -23,11 +23,11 @@ from pathlib import Path
 import psutil
 
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.lifecycle.guard import GRACE_S, end_all
+from codeio_assets.lifecycle.guarded import GUARD
 from codeio_assets.llm.contract import ChatServerError
-from codeio_assets.llm.vllm.guard import GRACE_S, end_all
 from codeio_assets.llm.vllm.metrics import Reading, read_metrics, summary
 
-GUARD = Path(__file__).with_name("guard.py")
 TOKEN = "CODEIO_VLLM_TOKEN"
 PASSED_ON = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "CUDA_HOME",

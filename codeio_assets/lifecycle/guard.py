@@ -1,9 +1,9 @@
-"""A process that runs a server and ends it, with everything the server started, when whoever asked for it is gone.
+"""A process that runs a command and ends it, with everything that started, when whoever asked for it is gone.
 
 Started as a script: `python -I guard.py COMMAND...` with a pipe as standard input, which the asker keeps open. The
-kernel closes that pipe however the asker ends, kill -9 included. Orphans of the server are handed to this process
-(PR_SET_CHILD_SUBREAPER), so that engine processes of a server that crashed are found and ended too.
-What does not live here: what is run, and whether it is healthy (`server`). Imports only what is quick to load.
+kernel closes that pipe however the asker ends, kill -9 included. Orphans of the command are handed to this process
+(PR_SET_CHILD_SUBREAPER), so that workers of a server or a training that crashed are found and ended too.
+What does not live here: what is run (`guarded`, `llm.vllm.server`, ...). Imports only what is quick to load.
 """
 
 import contextlib
@@ -45,34 +45,35 @@ def _leave(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _wait(server: subprocess.Popen[bytes], asker: int) -> None:
-    """Return when the server has ended or the asker is gone or says so by closing the pipe."""
-    while server.poll() is None and os.getppid() == asker:
+def _wait(command: subprocess.Popen[bytes], asker: int) -> None:
+    """Return when the command has ended or the asker is gone or says so by closing the pipe."""
+    while command.poll() is None and os.getppid() == asker:
         readable, _, _ = select.select([sys.stdin], [], [], LOOK_EVERY_S)
         if readable and not os.read(sys.stdin.fileno(), 4096):
             return
 
 
 def main(command: list[str]) -> int:
-    """Run a command to its end, or to that of the asker; return its exit code."""
+    """Run a command to its end, or to that of the asker; return its exit code, as a shell does."""
     asker = os.getppid()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the asker decides
-    server = subprocess.Popen(
+    running = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
     )
     try:
-        _wait(server, asker)
+        _wait(running, asker)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         deadline = time.monotonic() + 3 * GRACE_S
         while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
             end_all(left)
-    return server.wait()
+    code = running.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":
