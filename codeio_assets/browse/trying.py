@@ -12,7 +12,7 @@ from codeio_assets.browse.items import Item, held_against
 from codeio_assets.core.settings.project import Judging, SandboxSettings
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.comparison import Rule, equal_values
-from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
+from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, find_interpreter, open_sandbox
 from codeio_assets.steps.executing import REFERENCE, Claim, execute, judge_claims
 
 LONGEST_INPUT = 100_000
@@ -86,7 +86,7 @@ class Trial:
         if self._pool is None:
             one = self._settings
             limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
-            self._pool = open_sandbox(limits, workers=1, isolation=one.isolation)
+            self._pool = open_sandbox(limits, 1, one.isolation, find_interpreter(one.python))
         return self._pool
 
 

@@ -18,11 +18,12 @@ WIDEST_CELL = 60
 
 @app.command()
 def browse(
-    port: Annotated[int, typer.Option(help="on 127.0.0.1; 0 takes any that is free")] = 3001,
+    port: Annotated[int, typer.Option(help="0 takes any that is free")] = 3001,
     person: Annotated[str | None, typer.Option(help="who marks; default CODEIO_PERSON, or the login name")] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="`var` of another project, to compare its answers with ours")
     ] = None,
+    host: Annotated[str, typer.Option(help="address to listen on; see docs/how_to/serve_to_others.md")] = "127.0.0.1",
 ) -> None:
     """Open the browser: read, search, compare, mark and try every sample, on 127.0.0.1."""
     from codeio_assets.browse.library import Library
@@ -30,7 +31,7 @@ def browse(
     from codeio_assets.products.marks import person_named
 
     project = Project.find()
-    listening = free_socket(port)
+    listening = free_socket(port, host)
     library = Library.open(project, person_named(person), _beside(beside or []))
     try:
         serve(library, listening, _say)
