@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from codeio_assets.core.values.decoding import printable
 from codeio_assets.project import Project
 from codeio_assets.store import StoreError, Warehouse
 
@@ -91,7 +92,7 @@ def rejections(
         typer.echo(f"          {remedy(row['reason'])}")
         for item in row["examples"][: limit if reason else 1]:
             detail = " ".join(item["detail"].split())
-            typer.echo(f"          {item['id'][:16]}  {item['part']}  {detail[:160]}")
+            typer.echo(printable(f"          {item['id'][:16]}  {item['part']}  {detail[:160]}"))
 
 
 @app.command()
@@ -118,10 +119,10 @@ def sql(
         raise StoreError(f"the query failed: {error}") from error
     if as_json:
         for row in rows[:limit]:
-            typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
+            typer.echo(printable(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)))
     else:
         for line in _table(names, rows[:limit]):
-            typer.echo(line)
+            typer.echo(printable(line))
     if len(rows) > limit:
         print(f"the first {limit:,} rows; --limit shows more", file=sys.stderr)
 
@@ -185,7 +186,7 @@ def mark(
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 def _say(text: str) -> None:

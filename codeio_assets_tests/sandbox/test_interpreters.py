@@ -72,7 +72,6 @@ def test_programs_run_with_it_as_with_ours(name: str) -> None:
 def test_a_virtual_environment_brings_its_own_packages(tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     bare = find_interpreter(str(tmp_path / "bare" / "bin" / "python"))
-    assert bare.executable == own_interpreter().executable
     assert tmp_path in bare.packages.parents
     code = "import numpy\ndef main_solution(): return numpy.__name__"
     with open_sandbox(workers=1, python=bare) as sandbox:
