@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "CODEIO_VLLM_MODEL": "weights for `base_url: vllm` where codeio.yaml names none",
     "CODEIO_ALERT_WEBHOOK": "address that failed runs and failed checks are posted to as JSON; nothing when not set",
     "CODEIO_BROWSER_URL": "where the browser is, for links in the UI and reports; default: http://127.0.0.1:3001",
+    "CODEIO_ALLOWED_HOSTS": "hosts that `codeio dev` and `codeio browse` answer to besides this machine's, by commas",
     "CODEIO_REWARD_WORKERS": "workers of the judge that a training process shares; default: one per core",
     "HF_TOKEN": "token for `codeio export --push-to` and for private data sets of the hub",
 }

@@ -4,6 +4,7 @@ What does not live here: the application (`app`).
 """
 
 import contextlib
+import errno
 import socket
 import sys
 import threading
@@ -23,18 +24,22 @@ WAIT_S = 3.0
 """Between looks at the manifests; longer where a look takes long."""
 
 
-def free_socket(port: int) -> socket.socket:
+def free_socket(port: int, host: str = HOST) -> socket.socket:
     """Return a socket that listens on a port of this machine; 0 takes any that is free.
 
     Raises:
-        StoreError: the port is taken.
+        StoreError: the port is taken, or the address is none of this machine.
     """
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
+        listening.bind((host, port))
     except OSError as error:
         listening.close()
+        if error.errno != errno.EADDRINUSE:
+            raise StoreError(
+                f"Cannot listen on {host}:{port} ({error.strerror or error}): give another --host."
+            ) from None
         raise StoreError(f"Port {port} is taken: stop what listens there, or give another with --port.") from error
     return listening
 
@@ -45,11 +50,11 @@ def serve(library: Library, listening: socket.socket, say: Callable[[str], None]
     Raises:
         KeyboardInterrupt: it was.
     """
-    port = listening.getsockname()[1]
+    host, port = listening.getsockname()
     config = uvicorn.Config(build_app(library), log_level="warning", access_log=False, server_header=False)
     server = _Server(config)
     with following(library.index):
-        say(f"http://{HOST}:{port}  (marks as {library.person}; stop with Ctrl-C)")
+        say(f"http://{host}:{port}  (marks as {library.person}; stop with Ctrl-C)")
         server.run(sockets=[listening])
     if server.was_stopped:
         raise KeyboardInterrupt

@@ -12,7 +12,8 @@ from codeio_assets.browse.items import Item, held_against
 from codeio_assets.core.settings.project import Judging, SandboxSettings
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.core.values.comparison import Rule, equal_values
-from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
+from codeio_assets.core.values.decoding import Undecodable, decode_json
+from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, find_interpreter, open_sandbox
 from codeio_assets.steps.executing import REFERENCE, Claim, execute, judge_claims
 
 LONGEST_INPUT = 100_000
@@ -86,7 +87,7 @@ class Trial:
         if self._pool is None:
             one = self._settings
             limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
-            self._pool = open_sandbox(limits, workers=1, isolation=one.isolation)
+            self._pool = open_sandbox(limits, 1, one.isolation, find_interpreter(one.python))
         return self._pool
 
 
@@ -95,8 +96,8 @@ def _object(typed: str) -> str | Result:
     if len(typed) > LONGEST_INPUT:
         return Result("execute", "no_answer", f"more than {LONGEST_INPUT:,} characters", [])
     try:
-        value = json.loads(typed)
-    except ValueError as error:
+        value = decode_json(typed)
+    except Undecodable as error:
         return Result("execute", "no_answer", f"no JSON: {error}", [])
     if not isinstance(value, dict):
         return Result("execute", "no_answer", 'an input is an object of arguments, such as {"a": 1}', [])

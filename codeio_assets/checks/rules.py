@@ -16,7 +16,7 @@ from codeio_assets.core.values.canonical import content_id
 from codeio_assets.graph.partitions import partition_of
 from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import MAKERS, Step
-from codeio_assets.graph.uses import nothing
+from codeio_assets.graph.uses import executed, nothing
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
 from codeio_assets.running.inputs import Inputs, inputs_of_check
@@ -79,8 +79,7 @@ class Checking(Inputs):
     def box(self) -> Generator[Sandbox]:
         """Open the sandbox for a rule that executes."""
         assert self.sandbox is not None, f"{self.rule.name} does not say that it executes"
-        settings = self.project.settings.sandbox
-        with self.sandbox.open(settings.limits, settings.workers) as box:
+        with self.sandbox.open(executed(self.project), self.project.settings.sandbox.workers) as box:
             yield box
 
 

@@ -52,17 +52,24 @@ def run(command: Callable[[], Any]) -> None:
     except Exception as error:
         failed, expected = expected_failures()
         if isinstance(error, failed):
-            print(f"codeio: {error}", file=sys.stderr)
+            _complain(error)
             raise SystemExit(1) from None
         if isinstance(error, expected):
             text = error.args[0] if isinstance(error, KeyError) and error.args else error
-            print(f"codeio: {text}", file=sys.stderr)
+            _complain(text)
             raise SystemExit(2) from None
         line = None if isinstance(error, BrokenPipeError) else storage_fault(error)
         if line is None:
             raise
-        print(f"codeio: {line}", file=sys.stderr)
+        _complain(line)
         raise SystemExit(2) from None
+
+
+def _complain(what: object) -> None:
+    """Say what went wrong; the words may quote a stranger, whom no terminal shall obey."""
+    from codeio_assets.core.values.decoding import printable
+
+    print(printable(f"codeio: {what}"), file=sys.stderr)
 
 
 def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:

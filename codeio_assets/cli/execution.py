@@ -11,7 +11,7 @@ import typer
 from codeio_assets.batch import auditing, judging, running, sampling
 from codeio_assets.batch.lines import BadInput, read_identified, read_lines, writing
 from codeio_assets.core.settings.project import Sampling
-from codeio_assets.sandbox import Limits, Sandbox, guarantees, open_sandbox
+from codeio_assets.sandbox import Limits, Sandbox, find_interpreter, guarantees, open_sandbox
 from codeio_assets.sandbox.pool import default_workers
 
 app = typer.Typer()
@@ -21,11 +21,15 @@ Workers = Annotated[int | None, typer.Option(min=1, help="one per core when not 
 CpuSeconds = Annotated[float, typer.Option(min=0.01, help="CPU time per call")]
 WallSeconds = Annotated[float, typer.Option(min=0.1, help="wall time per call, the backstop against sleeping")]
 Memory = Annotated[int, typer.Option("--memory-mib", min=64, help="memory per call")]
+Python = Annotated[str | None, typer.Option(help="what runs the programs: a path, or a name such as python3.12")]
 STANDARD = Path("-")
 
 
-def _sandbox(workers: int | None, cpu_s: float = 5.0, wall_s: float = 30.0, memory_mib: int = 512) -> Sandbox:
-    return open_sandbox(Limits(cpu_s=cpu_s, wall_s=wall_s, memory_mib=memory_mib), workers=workers)
+def _sandbox(
+    workers: int | None, python: str | None, cpu_s: float = 5.0, wall_s: float = 30.0, memory_mib: int = 512
+) -> Sandbox:
+    limits = Limits(cpu_s=cpu_s, wall_s=wall_s, memory_mib=memory_mib)
+    return open_sandbox(limits, workers=workers, python=find_interpreter(python))
 
 
 @app.command()
@@ -36,9 +40,10 @@ def run(
     cpu_seconds: CpuSeconds = 5.0,
     wall_seconds: WallSeconds = 30.0,
     memory: Memory = 512,
+    python: Python = None,
 ) -> None:
     """Run programs that nobody trusts: one typed outcome per call, in the order of the input."""
-    sandbox = _sandbox(workers, cpu_seconds, wall_seconds, memory)
+    sandbox = _sandbox(workers, python, cpu_seconds, wall_seconds, memory)
     try:
         with writing(out) as lines:
             statuses = running.run_programs(read_lines(programs, running.ProgramLine), sandbox, lines)
@@ -54,9 +59,10 @@ def sample(
     pairs: Annotated[int, typer.Option(min=1, max=10, help="pairs per function at most")] = 10,
     draws: Annotated[int, typer.Option(min=1, help="generator calls per function at most")] = 1_000,
     workers: Workers = None,
+    python: Python = None,
 ) -> None:
     """Turn transform responses into functions and reproducible pairs; the rest becomes rejections with a reason."""
-    sandbox = _sandbox(workers)
+    sandbox = _sandbox(workers, python)
     settings = Sampling.model_validate({"draws": draws, "min_pairs": min(2, pairs)})
     try:
         with (
@@ -79,9 +85,10 @@ def judge(
     out: Out = STANDARD,
     rule: Annotated[Literal["default", "paper"], typer.Option(help="rule of comparison")] = "default",
     workers: Workers = None,
+    python: Python = None,
 ) -> None:
     """Judge predictions of either direction by execution, without any model."""
-    sandbox = _sandbox(workers)
+    sandbox = _sandbox(workers, python)
     try:
         with writing(out) as lines:
             known = read_identified(functions, judging.FunctionLine)
@@ -111,9 +118,10 @@ def audit(
     out: Out = STANDARD,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="the summary as JSON and not as a table")] = False,
+    python: Python = None,
 ) -> None:
     """Execute recorded pairs again and tell which do not reproduce, and why."""
-    sandbox = _sandbox(workers)
+    sandbox = _sandbox(workers, python)
     try:
         with writing(out) as lines:
             audited = auditing.audit_functions(read_lines(functions, auditing.RecordedFunction), sandbox, lines)

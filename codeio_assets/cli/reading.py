@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from codeio_assets.core.values.decoding import printable
 from codeio_assets.project import Project
 from codeio_assets.store import StoreError, Warehouse
 
@@ -18,11 +19,12 @@ WIDEST_CELL = 60
 
 @app.command()
 def browse(
-    port: Annotated[int, typer.Option(help="on 127.0.0.1; 0 takes any that is free")] = 3001,
+    port: Annotated[int, typer.Option(help="0 takes any that is free")] = 3001,
     person: Annotated[str | None, typer.Option(help="who marks; default CODEIO_PERSON, or the login name")] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="`var` of another project, to compare its answers with ours")
     ] = None,
+    host: Annotated[str, typer.Option(help="address to listen on; see docs/how_to/serve_to_others.md")] = "127.0.0.1",
 ) -> None:
     """Open the browser: read, search, compare, mark and try every sample, on 127.0.0.1."""
     from codeio_assets.browse.library import Library
@@ -30,7 +32,7 @@ def browse(
     from codeio_assets.products.marks import person_named
 
     project = Project.find()
-    listening = free_socket(port)
+    listening = free_socket(port, host)
     library = Library.open(project, person_named(person), _beside(beside or []))
     try:
         serve(library, listening, _say)
@@ -90,7 +92,7 @@ def rejections(
         typer.echo(f"          {remedy(row['reason'])}")
         for item in row["examples"][: limit if reason else 1]:
             detail = " ".join(item["detail"].split())
-            typer.echo(f"          {item['id'][:16]}  {item['part']}  {detail[:160]}")
+            typer.echo(printable(f"          {item['id'][:16]}  {item['part']}  {detail[:160]}"))
 
 
 @app.command()
@@ -117,10 +119,10 @@ def sql(
         raise StoreError(f"the query failed: {error}") from error
     if as_json:
         for row in rows[:limit]:
-            typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
+            typer.echo(printable(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False)))
     else:
         for line in _table(names, rows[:limit]):
-            typer.echo(line)
+            typer.echo(printable(line))
     if len(rows) > limit:
         print(f"the first {limit:,} rows; --limit shows more", file=sys.stderr)
 
@@ -184,7 +186,7 @@ def mark(
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 def _say(text: str) -> None:

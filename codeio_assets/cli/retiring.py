@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from codeio_assets.core.values.decoding import printable
 from codeio_assets.project import Project
 
 shards_app = typer.Typer(help="Shards: register, list, drop.")
@@ -93,6 +94,6 @@ def takedown(
             retiring.take_down(project, each, why)
         for hit in hits:
             done = "would take" if dry_run else "taken"
-            typer.echo(f"{done} down: {hit.path} in {hit.shard}, file {hit.file_id[:12]}")
+            typer.echo(printable(f"{done} down: {hit.path} in {hit.shard}, file {hit.file_id[:12]}"))
         typer.echo(f"  in the training sets and checkpoints of: {', '.join(recipes) or 'none'}")
         typer.echo(f"  make again: {', '.join(dict.fromkeys(hit.shard for hit in hits))}, then these recipes")

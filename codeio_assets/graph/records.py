@@ -27,6 +27,7 @@ from codeio_assets.core.settings.project import (
 from codeio_assets.core.settings.recipes import Evaluation, StageRecipe
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.comparison import Rule
+from codeio_assets.sandbox.interpreters import Interpreter
 from codeio_assets.sandbox.tracing import TraceBounds
 
 Prompts = Mapping[str, Prompt]
@@ -54,11 +55,19 @@ class Walked:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """Within which limits programs run, and which Python runs them; its version counts, not where it lies."""
+
+    limits: ExecutionLimits
+    python: Interpreter
+
+
+@dataclass(frozen=True)
 class Judged:
-    """How answers are judged: the rule, and the limits of executing a predicted input."""
+    """How answers are judged: the rule, and how a predicted input is executed."""
 
     rule: Rule
-    limits: ExecutionLimits
+    executed: Executed
     rule_version: str
     feedback: str = FEEDBACK_VERSION
 
@@ -78,23 +87,23 @@ class Labelled:
     filters: Filters
     model: str
     prompts: Prompts
-    limits: ExecutionLimits
+    executed: Executed
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """Who rewrites files into functions, and within which limits these must run."""
+    """Who rewrites files into functions, and how these must run."""
 
     model: Model
-    limits: ExecutionLimits
+    executed: Executed
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """How pairs of a shard are sampled, within which limits, and how many a function may have."""
+    """How pairs of a shard are sampled and executed, and how many a function may have."""
 
     sampling: Sampling
-    limits: ExecutionLimits
+    executed: Executed
     pairs_per_function: int
 
 
@@ -103,10 +112,17 @@ class Traced:
     """How calls are followed and where traces are cut, and what is asked about their steps."""
 
     bounds: TraceBounds
-    limits: ExecutionLimits
-    python: str
+    executed: Executed
     prompt: Prompt
     questions_per_kind: int
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What is left out of raw files, and which Python must be able to run the others."""
+
+    filters: Filters
+    python: Interpreter
 
 
 @dataclass(frozen=True)
@@ -181,10 +197,10 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Audited:
-    """The audited file, by content, and the limits of executing its pairs."""
+    """The audited file, by content, and how its pairs are executed."""
 
     file: str | None
-    limits: ExecutionLimits
+    executed: Executed
 
 
 @dataclass(frozen=True)
@@ -228,20 +244,23 @@ class Compared:
 
 @dataclass(frozen=True)
 class Marked:
-    """Which versions of the benchmarks' scorers judge, and what training began from."""
+    """Which versions of the benchmarks' scorers judge, what runs programs for them, and what training began from."""
 
     scorers: Mapping[str, int]
     base_model: str
+    python: Interpreter
 
 
 def as_json(value: object) -> Json:
-    """Return a record as JSON, for hashing: prompts by their hash, everything else by its fields.
+    """Return a record as JSON, for hashing: prompts by their hash, Python by its version, all else by its fields.
 
     Raises:
         TypeError: the record holds something that has no one form.
     """
     if isinstance(value, Prompt):
         return value.sha256
+    if isinstance(value, Interpreter):
+        return value.minor
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

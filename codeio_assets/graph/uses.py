@@ -12,9 +12,8 @@ from codeio_assets.core.method.assembly import Withheld, recipe_parameters
 from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.project import (
-    ExecutionLimits,
-    Filters,
     Reading,
+    SettingsError,
     Source,
 )
 from codeio_assets.core.settings.quality import CotRules
@@ -30,6 +29,8 @@ from codeio_assets.graph.records import (
     Collected,
     Compared,
     Evaluated,
+    Executed,
+    Filtered,
     Ingested,
     Judged,
     Labelled,
@@ -46,9 +47,10 @@ from codeio_assets.graph.records import (
     Walked,
 )
 from codeio_assets.project import Project
+from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.sandbox.interpreters import find_interpreter
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.benchmark_questions import content_of, local_place
-from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
 from codeio_assets.store import Warehouse
@@ -76,12 +78,12 @@ def labelled(project: Project, shard: str) -> Labelled | None:
     if not filters.ask_a_model:
         return None
     prompts = {name: project.prompt(name) for name in LABEL_PROMPTS}
-    return Labelled(filters, project.settings.chat.model, prompts, _limits(project))
+    return Labelled(filters, project.settings.chat.model, prompts, executed(project))
 
 
-def filtered(project: Project, shard: str) -> Filters:
-    """Return the filters of a shard's source."""
-    return _source(project, shard).filters
+def filtered(project: Project, shard: str) -> Filtered:
+    """Return the filters of a shard's source, and what is to run the files that pass."""
+    return Filtered(_source(project, shard).filters, executed(project).python)
 
 
 def transformed(project: Project, _shard: str) -> Transformed:
@@ -89,12 +91,12 @@ def transformed(project: Project, _shard: str) -> Transformed:
     chat = project.settings.chat
     prompts = _prompts(project, "transform", "transform_repair")
     model = Model(chat.model, chat.transform, prompts, attempts=chat.transform_attempts, form=_form(chat))
-    return Transformed(model, _limits(project))
+    return Transformed(model, executed(project))
 
 
 def sampled(project: Project, shard: str) -> Sampled:
     """Return how pairs are sampled."""
-    return Sampled(project.settings.sampling, _limits(project), _source(project, shard).pairs_per_function)
+    return Sampled(project.settings.sampling, executed(project), _source(project, shard).pairs_per_function)
 
 
 def prompted(project: Project, _shard: str) -> Prompts:
@@ -108,7 +110,7 @@ def traced(project: Project, _shard: str) -> Traced | None:
     if not traces.enabled:
         return None
     bounds = TraceBounds(traces.max_events, traces.max_bytes)
-    return Traced(bounds, _limits(project), PYTHON, project.prompt("step_question"), traces.questions_per_kind)
+    return Traced(bounds, executed(project), project.prompt("step_question"), traces.questions_per_kind)
 
 
 def rated(project: Project, shard: str) -> Rated | None:
@@ -130,7 +132,7 @@ def predicted(project: Project, _shard: str) -> Model | Walked:
 def judged(project: Project, _partition: str) -> Judged:
     """Return how answers are judged."""
     rule = project.settings.judging.rule
-    return Judged(rule, _limits(project), rule_version(rule))
+    return Judged(rule, executed(project), rule_version(rule))
 
 
 def revised(project: Project, shard: str) -> Revised:
@@ -221,7 +223,7 @@ def asked(project: Project, name: str) -> Asked:
 def marked(project: Project, name: str) -> Marked:
     """Return by which scorers answers are judged."""
     scorers = {name: benchmark.scorer_version for name, benchmark in BENCHMARKS.items()}
-    return Marked(scorers, project.recipe(name).base_model)
+    return Marked(scorers, project.recipe(name).base_model, executed(project).python)
 
 
 def searched(project: Project, _name: str) -> Leakage:
@@ -267,7 +269,7 @@ def audited(project: Project, _partition: str) -> Audited:
     setting = project.settings.quality.published
     path = project.root / setting if setting else None
     content = path.read_bytes() if path is not None and path.is_file() else None
-    return Audited(None if content is None else sha256_hex(content), _limits(project))
+    return Audited(None if content is None else sha256_hex(content), executed(project))
 
 
 def _trained(project: Project, name: str, stage: int) -> Trained:
@@ -284,8 +286,17 @@ def _form(chat: Chat) -> Mapping[str, object]:
     return chat.form.model_dump(mode="json", exclude_defaults=True, include={"extra_body", "system_role"})
 
 
-def _limits(project: Project) -> ExecutionLimits:
-    return project.settings.sandbox.limits
+def executed(project: Project) -> Executed:
+    """Return how programs run.
+
+    Raises:
+        SettingsError: the Python that codeio.yaml names cannot run them.
+    """
+    settings = project.settings.sandbox
+    try:
+        return Executed(settings.limits, find_interpreter(settings.python))
+    except SandboxUnavailable as error:
+        raise SettingsError(f"codeio.yaml: {error}") from None
 
 
 def _prompts(project: Project, *names: str) -> Prompts:

@@ -20,7 +20,7 @@ from codeio_assets.core.values.canonical import content_id, sha256_hex
 from codeio_assets.llm.contract import ChatClient
 from codeio_assets.llm.session import open_session
 from codeio_assets.project import Project
-from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
+from codeio_assets.sandbox import Limits, Sandbox, find_interpreter, open_sandbox
 from codeio_assets.steps.io_pairs import sample_pairs
 from codeio_assets.steps.prediction_tasks import build_prediction_tasks
 from codeio_assets.steps.predictions import predict
@@ -57,7 +57,7 @@ def try_file(project: Project, file: Path, asked: Asked) -> Iterator[str]:
     limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
     with (
         open_session(chat, project.chat_folders, "try") as session,
-        open_sandbox(limits, workers=one.workers, isolation=one.isolation) as sandbox,
+        open_sandbox(limits, one.workers, one.isolation, find_interpreter(one.python)) as sandbox,
     ):
         yield from _Trial(project, chat, asked, session.client, sandbox).lines(_raw(file))
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 
 import dagster as dg
 
-from codeio_assets.core.settings.project import ExecutionLimits, SettingsError
+from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.settings.recipes import RecipeError
+from codeio_assets.graph.records import Executed
 from codeio_assets.graph.run_tags import PARTITION_TAG, run_tags
 from codeio_assets.llm.session import ChatSession, open_session
 from codeio_assets.project import Project
@@ -47,8 +48,8 @@ class SandboxResource(dg.ConfigurableResource):
     """Workers that run untrusted code."""
 
     @contextmanager
-    def open(self, settings: ExecutionLimits, workers: int | None = None) -> Generator[Sandbox]:
+    def open(self, how: Executed, workers: int | None = None) -> Generator[Sandbox]:
         """Start workers for the time of a step; None starts one per core."""
-        limits = Limits(cpu_s=settings.cpu_s, wall_s=settings.wall_s, memory_mib=settings.memory_mib)
-        with open_sandbox(limits, workers=workers, isolation=settings.isolation) as sandbox:
+        limits = Limits(cpu_s=how.limits.cpu_s, wall_s=how.limits.wall_s, memory_mib=how.limits.memory_mib)
+        with open_sandbox(limits, workers, how.limits.isolation, how.python) as sandbox:
             yield sandbox

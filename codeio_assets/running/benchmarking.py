@@ -26,7 +26,7 @@ from codeio_assets.evaluation.results import Table
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Asked
 from codeio_assets.llm.session import open_session
-from codeio_assets.running.evaluating import evaluated_models, server_settings
+from codeio_assets.running.evaluating import control_tokens_of, evaluated_models, server_settings
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training import run_process
 from codeio_assets.steps.benchmark_scores import question_of
@@ -36,6 +36,7 @@ from codeio_assets.steps.unified_functions import request
 from codeio_assets.store.blobs import write_atomically
 from codeio_assets.training.contract import CARD_FILE, Failure, TrainingError, read_manifest
 from codeio_assets.training.launching import training_environment
+from codeio_assets.training.plain_text import made_plain
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings
 
 Step = Begun[Asked]
@@ -237,7 +238,8 @@ def _by_servers(step: Step, questions: pl.DataFrame, models: list[EvaluatedModel
     items = questions.to_dicts()
     for model in models:
         chat = server_settings(project, model)
-        requests = [request(chat.model, [("user", row["prompt"])], call) for row in items]
+        control = control_tokens_of(chat, model)
+        requests = [request(chat.model, [("user", made_plain(row["prompt"], control))], call) for row in items]
         with open_session(chat, project.chat_folders, context.run.run_id[:8], context.log.info) as session:
             responses = session.client.complete(requests)
         for row, response in zip(items, responses, strict=True):

@@ -5,6 +5,7 @@ What does not live here: choosing and judging (`steps.held_out_scores`), generat
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,7 +31,9 @@ from codeio_assets.steps.unified_functions import request
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure, checkpoint_folder
 from codeio_assets.training.launching import training_environment
+from codeio_assets.training.plain_text import control_tokens, plain_messages
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings, rows_id
+from codeio_assets.training.tokenised.chat import load_tokenizer
 
 Step = Begun[Evaluated]
 
@@ -121,7 +124,8 @@ def _ask_servers(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -
     items = rows.sort("item_id").to_dicts()
     for model in models:
         chat = server_settings(project, model)
-        requests = [request(chat.model, _messages(row), call) for row in items]
+        control = control_tokens_of(chat, model)
+        requests = [request(chat.model, _messages(row, control), call) for row in items]
         with open_session(chat, project.chat_folders, context.run.run_id[:8], context.log.info) as session:
             responses = session.client.complete(requests)
         for row, response in zip(items, responses, strict=True):
@@ -151,8 +155,15 @@ def server_settings(project: Project, model: EvaluatedModel) -> Chat:
     return chat.model_copy(update=update)
 
 
-def _messages(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(message["role"], message["content"]) for message in json.loads(row["prompt_json"])]
+def control_tokens_of(chat: Chat, model: EvaluatedModel) -> re.Pattern[str] | None:
+    """Return what the server of `server_settings` would take for control tokens, also where a text only spells them."""
+    source = str(chat.vllm.model_path)
+    return control_tokens(load_tokenizer(source, {} if Path(source).is_dir() else {"revision": model.revision}))
+
+
+def _messages(row: Mapping[str, Any], control: re.Pattern[str] | None) -> list[tuple[str, str]]:
+    messages = plain_messages(json.loads(row["prompt_json"]), control)
+    return [(message["role"], message["content"]) for message in messages]
 
 
 def score_plots(scores: pl.DataFrame) -> dict[str, dg.MetadataValue]:

@@ -61,11 +61,13 @@ from codeio_assets.sandbox.contract import (
     SandboxUnavailable,
     Variant,
 )
+from codeio_assets.sandbox.interpreters import Interpreter, find_interpreter
 from codeio_assets.sandbox.pool import WorkerPool, default_workers
 from codeio_assets.sandbox.workers import IsolationName, WorkerKey
 
 __all__ = [
     "STATUSES",
+    "Interpreter",
     "Job",
     "Limits",
     "Outcome",
@@ -74,12 +76,16 @@ __all__ = [
     "SandboxUnavailable",
     "Variant",
     "WorkerPool",
+    "find_interpreter",
     "open_sandbox",
 ]
 
 
 def open_sandbox(
-    limits: Limits | None = None, workers: int | None = None, isolation: IsolationName = "bubblewrap"
+    limits: Limits | None = None,
+    workers: int | None = None,
+    isolation: IsolationName = "bubblewrap",
+    python: Interpreter | None = None,
 ) -> WorkerPool:
     """Open a sandbox, to be closed after use (it is a context manager).
 
@@ -87,11 +93,12 @@ def open_sandbox(
         limits: what one call may use; the defaults of `Limits` if None.
         workers: how many calls run at the same time; one per core if None.
         isolation: "none" runs programs with nothing between them and this machine.
+        python: what runs the programs, with which packages (`find_interpreter`); ours if None.
 
     Raises:
         SandboxUnavailable: the isolation cannot be had on this machine; the message says what to do.
     """
-    pool = WorkerPool(limits or Limits(), workers or default_workers(), isolation)
+    pool = WorkerPool(limits or Limits(), workers or default_workers(), isolation, python)
     try:
         pool.warm(WorkerKey("light", 0))
     except BaseException:

@@ -9,18 +9,19 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.sandbox.interpreters import Interpreter
 from codeio_assets.sandbox.places import HERE, Place
 from codeio_assets.sandbox.preloading import PACKAGES
 
 INSIDE = "/sandbox/inside"
 PYTHON = "/sandbox/python"
 SITE_PACKAGES = "/sandbox/site-packages"
+SYSTEM = Path("/usr")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 PROBE_S = 30
 ROOT_ENTRIES = frozenset({"usr", "lib", "lib32", "lib64", "libx32", "dev", "tmp", "sandbox", "work"})
@@ -34,11 +35,6 @@ _ALL_USERS = 0xFFFF_FFFF
 _FIRST_USER, _PROCESSES, _WORKERS = 2_000_000_000, 100_000, 1_000
 """Numbers far from those that people and services have."""
 _users = count()
-
-
-def interpreter() -> Path:
-    """Return the interpreter behind the virtual environment we run in."""
-    return Path(sys.executable).resolve()
 
 
 def find_bubblewrap() -> str:
@@ -55,36 +51,39 @@ def find_bubblewrap() -> str:
     return path
 
 
-def runtime_mounts() -> list[tuple[Path, str]]:
+def runtime_mounts(python: Interpreter) -> list[tuple[Path, str]]:
     """Return what of the host is visible inside, all read-only: source and place."""
     mounts = [
         (path, str(path)) for name in ("lib", "lib32", "lib64", "libx32") if (path := Path("/usr", name)).is_dir()
     ]
     mounts += [(path, str(path)) for path in (Path("/usr/share/zoneinfo"),) if path.is_dir()]
-    mounts += _python_mounts()
+    mounts += _python_mounts(python)
     mounts.append((Path(__file__).with_name("inside"), INSIDE))
-    site_packages = Path(sysconfig.get_path("purelib"))
-    mounts += [(path, f"{SITE_PACKAGES}/{name}") for name in PACKAGES if (path := site_packages / name).exists()]
+    mounts += [(path, f"{SITE_PACKAGES}/{name}") for name in PACKAGES if (path := python.packages / name).exists()]
     return mounts
 
 
-def _python_mounts() -> list[tuple[Path, str]]:
-    prefix, executable, library = Path(sys.base_prefix), interpreter(), Path(sysconfig.get_path("stdlib"))
-    if prefix == Path("/usr"):  # its library lies in /usr/lib
-        return [(executable, str(executable))]
-    mounts = [(executable, inside_interpreter()), (library, f"{PYTHON}/{library.relative_to(prefix)}")]
-    return mounts + [(path, f"{PYTHON}/lib/{path.name}") for path in sorted((prefix / "lib").glob("libpython*.so*"))]
+def _python_mounts(python: Interpreter) -> list[tuple[Path, str]]:
+    if python.prefix == SYSTEM:  # its library lies in /usr/lib
+        return [(python.executable, str(python.executable))]
+    library = python.library.relative_to(python.prefix)
+    shared = sorted((python.prefix / "lib").glob("libpython*.so*"))
+    return [
+        (python.executable, inside_interpreter(python)),
+        (python.library, f"{PYTHON}/{library}"),
+        *((path, f"{PYTHON}/lib/{path.name}") for path in shared),
+    ]
 
 
-def inside_interpreter() -> str:
+def inside_interpreter(python: Interpreter) -> str:
     """Return where the interpreter lies inside: a system Python at its own place, any other at a neutral one."""
-    executable = interpreter()
-    return str(executable) if sys.base_prefix == "/usr" else f"{PYTHON}/bin/{executable.name}"
+    return str(python.executable) if python.prefix == SYSTEM else f"{PYTHON}/bin/{python.executable.name}"
 
 
 def command(
     bwrap: str,
     place: Place,
+    python: Interpreter,
     *,
     scratch_bytes: int,
     hash_seed: int,
@@ -99,7 +98,7 @@ def command(
     """
     line = [bwrap, *_identity(place, host_user), "--hostname", place.host_name, "--unshare-cgroup-try"]
     line += ["--die-with-parent", "--new-session", "--as-pid-1", "--seccomp", str(filter_descriptor)]
-    mounts = runtime_mounts()
+    mounts = runtime_mounts(python)
     for folder in sorted({str(each) for _, inside in mounts for each in Path(inside).parents} - {"/"}):
         line += ["--perms", "0755", "--dir", folder]
     for source, inside in mounts:
@@ -170,9 +169,9 @@ def _links() -> list[str]:
     return line
 
 
-def explain_failure(bwrap: str, complaint: str) -> SandboxUnavailable:
+def explain_failure(bwrap: str, python: Interpreter, complaint: str) -> SandboxUnavailable:
     """Return the error that says why no worker came up, and what to install or set."""
-    unreadable = next((path for path, _ in runtime_mounts() if not os.access(path, os.R_OK)), None)
+    unreadable = next((path for path, _ in runtime_mounts(python) if not os.access(path, os.R_OK)), None)
     if unreadable is not None:
         return SandboxUnavailable(
             f"{unreadable} is needed inside the sandbox and user {os.getuid()} cannot read it; use a Python that this "
@@ -187,7 +186,8 @@ def explain_failure(bwrap: str, complaint: str) -> SandboxUnavailable:
 def namespace_trouble(bwrap: str, settings: Path = Path("/proc/sys")) -> str | None:
     """Try an empty sandbox; return None if that works, else the cause and the remedy."""
     namespaces = [f"--unshare-{name}" for name in _NAMESPACES]
-    line = [bwrap, *namespaces, "--uid", str(HERE.user), "--ro-bind", "/", "/", "--", interpreter(), "-S", "-c", "pass"]
+    line = [bwrap, *namespaces, "--uid", str(HERE.user), "--ro-bind", "/", "/", "--"]
+    line += [os.path.realpath(sys.executable), "-S", "-c", "pass"]
     trial = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S, env={}, check=False)
     if trial.returncode == 0:
         return None

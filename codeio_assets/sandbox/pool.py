@@ -18,6 +18,7 @@ from typing import Any, Self, cast
 
 from codeio_assets.sandbox import cgroups
 from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
+from codeio_assets.sandbox.interpreters import Interpreter, own_interpreter
 from codeio_assets.sandbox.outcomes import judge
 from codeio_assets.sandbox.preloading import worker_kind
 from codeio_assets.sandbox.protocol import Request, WorkerDied, pack_request
@@ -41,8 +42,11 @@ _NAMES = {"bubblewrap": "bubblewrap+seccomp", "none": "none"}
 class WorkerPool:
     """The sandbox: at most `workers` leaves run at the same time, in workers that are started when first needed."""
 
-    def __init__(self, limits: Limits, workers: int, isolation: IsolationName) -> None:
+    def __init__(
+        self, limits: Limits, workers: int, isolation: IsolationName, python: Interpreter | None = None
+    ) -> None:
         self._limits, self._workers = limits, workers
+        self._python = python or own_interpreter()
         self._isolation: IsolationName = isolation
         self._slots = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
@@ -222,7 +226,7 @@ class WorkerPool:
                 worker = self._idle.pop(places[-1])[1]
                 self._busy.add(worker)
                 return worker
-        worker = start_worker(self._isolation, key, self._limits, self._launch, self._groups)
+        worker = start_worker(self._isolation, key, self._limits, self._python, self._launch, self._groups)
         with self._lock:
             if not self._closed:
                 self._busy.add(worker)

@@ -17,6 +17,8 @@ from codeio_assets.sandbox.contract import Job, Limits
 from codeio_assets.sandbox.inside import wire
 
 MEBIBYTE = 1 << 20
+MARSHAL = 4
+"""The version that every Python reads which may run programs."""
 STALL_S = 60.0
 """A zygote that says nothing for this long is taken for dead; a healthy one speaks every second."""
 FRAME_ROOM_BYTES = 1 << 13
@@ -101,7 +103,7 @@ def pack_request(
         clock_s=job.variant.clock_s,
         clock_leap_s=job.variant.clock_leap_s,
     )
-    body = marshal.dumps(tuple(task))
+    body = marshal.dumps(tuple(task), MARSHAL)
     stream_bytes = task.total_bytes + len(calls) * FRAME_ROOM_BYTES + BYTECODE_ROOM_BYTES
     data = wire.REQUEST.pack(len(body), stream_bytes) + body
     sets_clock = job.variant.clock_s is not None

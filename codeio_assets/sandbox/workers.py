@@ -9,7 +9,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sysconfig
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import IO, Literal
 
 from codeio_assets.sandbox import bubblewrap, cgroups, seccomp
 from codeio_assets.sandbox.contract import Limits, SandboxUnavailable
+from codeio_assets.sandbox.interpreters import Interpreter
 from codeio_assets.sandbox.places import ELSEWHERE, HERE, Place
 from codeio_assets.sandbox.preloading import preloads
 from codeio_assets.sandbox.protocol import MEBIBYTE, Channel, Ending, Request, WorkerDied
@@ -142,8 +142,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class _Walls:
-    """What is around an isolated worker; nothing of it is there without isolation."""
+    """What is around an isolated worker; nothing but the interpreter is there without isolation."""
 
+    python: Interpreter
     bwrap: str = ""
     syscall_filter: int | None = None
     user: int | None = None
@@ -158,6 +159,7 @@ class _Walls:
         bubblewrapped = bubblewrap.command(
             self.bwrap,
             key.place,
+            self.python,
             scratch_bytes=limits.scratch_mib * MEBIBYTE,
             hash_seed=key.hash_seed,
             filter_descriptor=self.syscall_filter,
@@ -169,7 +171,12 @@ class _Walls:
 
 
 def start_worker(
-    isolation: IsolationName, key: WorkerKey, limits: Limits, launch: Launch, groups: Path | None = None
+    isolation: IsolationName,
+    key: WorkerKey,
+    limits: Limits,
+    python: Interpreter,
+    launch: Launch,
+    groups: Path | None = None,
 ) -> Worker:
     """Start a worker and wait until it is ready, in a control group of its own if there is a place for `groups`.
 
@@ -177,19 +184,19 @@ def start_worker(
         SandboxUnavailable: it does not become ready; the message says what to do.
     """
     if isolation == "none":
-        return _start(key, limits, launch, _Walls())
+        return _start(key, limits, launch, _Walls(python))
     bwrap = bubblewrap.find_bubblewrap()
     try:
-        return _start(key, limits, launch, _build_walls(bwrap, limits, groups))
+        return _start(key, limits, launch, _build_walls(bwrap, limits, python, groups))
     except WorkerDied as death:
-        raise bubblewrap.explain_failure(bwrap, str(death)) from None
+        raise bubblewrap.explain_failure(bwrap, python, str(death)) from None
 
 
-def _build_walls(bwrap: str, limits: Limits, groups: Path | None) -> _Walls:
+def _build_walls(bwrap: str, limits: Limits, python: Interpreter, groups: Path | None) -> _Walls:
     user = bubblewrap.host_user()
     told, telling = os.pipe() if user is not None else (None, None)
     group = cgroups.make(groups, limits) if groups is not None else None
-    return _Walls(bwrap, _in_memory(seccomp.zygote_filter()), user, told, telling, group)
+    return _Walls(python, bwrap, _in_memory(seccomp.zygote_filter()), user, told, telling, group)
 
 
 def _start(key: WorkerKey, limits: Limits, launch: Launch, walls: _Walls) -> Worker:
@@ -198,7 +205,7 @@ def _start(key: WorkerKey, limits: Limits, launch: Launch, walls: _Walls) -> Wor
     replies, theirs_too = os.pipe()
     passed = [each for each in (theirs, theirs_too, walls.syscall_filter, walls.telling) if each is not None]
     scratch = None if isolated else Path(tempfile.mkdtemp(prefix="codeio-scratch-"))
-    line = walls.around(_python_line(key, limits, theirs, theirs_too, walls.user, isolated=isolated), key, limits)
+    line = walls.around(_python_line(key, limits, theirs, theirs_too, walls), key, limits)
     complaints = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
     environment = {} if isolated else bubblewrap.environment(key.place, key.hash_seed)
     try:
@@ -242,10 +249,8 @@ def _process_told_of(told: int) -> int | None:
     return None
 
 
-def _python_line(
-    key: WorkerKey, limits: Limits, commands: int, replies: int, user: int | None, *, isolated: bool
-) -> list[str]:
-    place = key.place
+def _python_line(key: WorkerKey, limits: Limits, commands: int, replies: int, walls: _Walls) -> list[str]:
+    place, isolated = key.place, walls.syscall_filter is not None
     settings = {
         "elsewhere": key.elsewhere,
         "number": key.hash_seed,
@@ -253,7 +258,7 @@ def _python_line(
         "zone": place.zone,
         "user": place.user,
         "scratch": place.scratch,
-        "become": user,
+        "become": walls.user,
         "preload": preloads(key.kind),
         "leaf_filter": seccomp.leaf_filter().hex() if isolated else "",
         "cpu_s": limits.cpu_s,
@@ -263,10 +268,10 @@ def _python_line(
         "processes": limits.processes,
     }
     inside = bubblewrap.INSIDE if isolated else str(Path(__file__).with_name("inside"))
-    site_packages = bubblewrap.SITE_PACKAGES if isolated else sysconfig.get_path("purelib")
+    site_packages = bubblewrap.SITE_PACKAGES if isolated else str(walls.python.packages)
     start = f"{inside}/start.py"
     arguments = [site_packages, str(commands), str(replies), json.dumps(settings)]
-    python = bubblewrap.inside_interpreter() if isolated else str(bubblewrap.interpreter())
+    python = bubblewrap.inside_interpreter(walls.python) if isolated else str(walls.python.executable)
     return [python, *_PYTHON_FLAGS, start, *arguments]
 
 

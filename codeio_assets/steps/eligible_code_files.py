@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.method.raw_code import reject_file
+from codeio_assets.core.method.raw_code import OWN_VERSION, reject_file
 from codeio_assets.core.settings.project import Filters
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import canonical_json
@@ -19,8 +19,10 @@ from codeio_assets.steps.result import Row, StepResult, account, rejection
 Problem = tuple[str, str] | None
 
 
-def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, filters: Filters) -> StepResult:
-    """Keep the files that can become functions, as the source's filters say.
+def select_eligible(
+    raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, filters: Filters, python: str = OWN_VERSION
+) -> StepResult:
+    """Keep the files that can become functions, as the source's filters say, with the Python that runs programs.
 
     Rejections: the reasons of `core.method.raw_code.reject_file`; `license_not_allowed`, `license_unknown`;
     `duplicate_content` and `near_duplicate` of an earlier item of any shard; `no_category`, `category_left_out`;
@@ -31,7 +33,7 @@ def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard,
     rows: list[Row] = []
     rejections: list[Row] = []
     for row in raw_files.to_dicts():
-        problem = _own_problem(row, items.get(row["file_id"]), filters)
+        problem = _own_problem(row, items.get(row["file_id"]), filters, python)
         problem = problem or _label_problem(label_of.get(row["file_id"]), filters)
         if problem:
             rejections.append(rejection(row["file_id"], row["source"], problem[0], f"{row['path']}: {problem[1]}"))
@@ -41,11 +43,11 @@ def select_eligible(raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard,
     return account("eligible_code_files", rows, rejections, items_in=len(raw_files), side_tables=side)
 
 
-def passing_files(raw_files: pl.DataFrame, shard: Shard, filters: Filters) -> Iterator[Row]:
+def passing_files(raw_files: pl.DataFrame, shard: Shard, filters: Filters, python: str = OWN_VERSION) -> Iterator[Row]:
     """Yield the files that pass all rules that need no model."""
     items = _items_by_id(shard)
     for row in raw_files.to_dicts():
-        if _own_problem(row, items.get(row["file_id"]), filters) is None:
+        if _own_problem(row, items.get(row["file_id"]), filters, python) is None:
             yield row
 
 
@@ -53,8 +55,8 @@ def _items_by_id(shard: Shard) -> dict[str, ShardItem]:
     return {file_id(shard.source, item): item for item in reversed(shard.items)}  # the first decides
 
 
-def _own_problem(row: Mapping[str, Any], item: ShardItem | None, filters: Filters) -> Problem:
-    problem = reject_file(row["content"], filters) or _license_problem(row["license"], filters)
+def _own_problem(row: Mapping[str, Any], item: ShardItem | None, filters: Filters, python: str) -> Problem:
+    problem = reject_file(row["content"], filters, python) or _license_problem(row["license"], filters)
     if problem or item is None:
         return problem
     if filters.exact_duplicates and item.duplicate_of:

@@ -3,7 +3,6 @@
 What does not live here: following calls (`sandbox.tracing`), reading traces (`core.method.traces`).
 """
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,17 +15,18 @@ from codeio_assets.sandbox.tracing import TraceBounds, trace_job
 from codeio_assets.steps.executing import REFERENCE, Tally, execute
 from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
 
 def trace_pairs(
     functions: pl.DataFrame,
     pairs: pl.DataFrame,
     sandbox: Sandbox,
+    python: str,
     bounds: TraceBounds | None = None,
     tally: Tally | None = None,
 ) -> StepResult:
     """Follow every pair's call under the reference variant; the same pairs give the same bytes.
+
+    `python` is the version that runs in the sandbox, such as 3.11.
 
     Rejections (by pair): `trace_<status>` where the call did not end in a value within its limits, `trace_malformed`,
     `trace_differs` where it gave another output than the pair has.
@@ -48,7 +48,7 @@ def trace_pairs(
     tally.begin("following calls", len(by_function))
     for job, outcomes in execute(jobs, sandbox, tally):
         for pair, outcome in zip(by_function[job.job_id], outcomes, strict=True):
-            made = _trace_row(pair, outcome)
+            made = _trace_row(pair, outcome, python)
             (rejections if "reason" in made else rows).append(made)
     info: dict[str, Any] = tally.as_info(sandbox) | {"events": sum(row["events"] for row in rows)}
     info["complete_traces"] = sum(row["is_complete"] for row in rows)
@@ -61,7 +61,7 @@ def no_traces() -> StepResult:
     return account("execution_traces", [], [], items_in=0)
 
 
-def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
+def _trace_row(pair: Mapping[str, Any], outcome: Outcome, python: str) -> Row:
     trace = _checked(pair, outcome)
     if not isinstance(trace, Trace):
         return rejection(pair["pair_id"], pair["source"], *trace)
@@ -69,7 +69,7 @@ def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
     return {
         "trace_id": content_id(pair_id=pair["pair_id"], trace_json=text),
         **{name: pair[name] for name in ("pair_id", "function_id", "source")},
-        "python": PYTHON,
+        "python": python,
         "events": len(trace.events),
         "is_complete": trace.is_complete,
         "trace_json": text,

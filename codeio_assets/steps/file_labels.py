@@ -14,6 +14,7 @@ import polars as pl
 from codeio_assets.core.method.completion import complete_code
 from codeio_assets.core.method.io_pairs import Draws
 from codeio_assets.core.method.labels import OpenFunction, open_function, program_of, read_category, read_function
+from codeio_assets.core.method.raw_code import OWN_VERSION
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import CategoryFilter, DifficultyFilter, Filters, ModelCall, Sampling
 from codeio_assets.core.values.comparison import equal_values
@@ -50,6 +51,7 @@ def label_files(
     client: ChatClient,
     sandbox: Sandbox,
     prompts: Mapping[str, Prompt],
+    python: str = OWN_VERSION,
 ) -> StepResult:
     """Label the files of a shard: one row per file that was asked about.
 
@@ -58,7 +60,7 @@ def label_files(
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
     """
-    files = [_File(row) for row in passing_files(raw_files, shard, filters)]
+    files = [_File(row) for row in passing_files(raw_files, shard, filters, python)]
     tally = Tally()
     if filters.categories:
         _ask_categories(files, filters.categories, client, prompts["label_category"])

@@ -20,6 +20,11 @@ def control_tokens(tokenizer: Any) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, spelled))) if spelled else None
 
 
+def spelled(text: str, control: re.Pattern[str] | None) -> int:
+    """Return how many control tokens a text spells."""
+    return 0 if control is None else sum(1 for _ in control.finditer(text))
+
+
 def made_plain(text: str, control: re.Pattern[str] | None) -> str:
     """Return a text in which no control token is spelled any more; the same object where none was."""
     if control is None:

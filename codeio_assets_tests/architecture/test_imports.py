@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sources",
         "steps",
         "products",
+        "browse",
         "graph",
         "running",
         "checks",

@@ -140,6 +140,14 @@ class TestShow:
         told = say("show", tables["beta-0001"]["unified_functions"][0]["function_id"])
         assert "\x1b" not in told
         assert "⟦U+001B⟧[2Jgone" in told
+        for row in tables["beta-0001"]["eligible_code_files_rejections"]:
+            row["detail"] = "\x1b]0;owned\x07 \x9b31m \u202e"
+        tiny.write(warehouse, {"beta-0001": tables["beta-0001"]})
+        query = "select query, detail from unified_functions, eligible_code_files_rejections"
+        for command in (("rejections", "too_short", "--shard", "beta-0001"), ("sql", query), ("sql", "--json", query)):
+            told = say(*command)
+            assert "owned" in told
+            assert not set(told) & set("\x1b\x07\x9b\u202e")
 
 
 def test_rejections_are_counted_with_reason_and_remedy(warehouse: Warehouse) -> None:

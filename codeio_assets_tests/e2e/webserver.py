@@ -1,4 +1,4 @@
-"""A real `dagster dev` for tests: its own home and port, GraphQL, and everything stopped at the end."""
+"""A real, guarded `dagster dev` for tests: its own home and port, GraphQL, and everything stopped at the end."""
 
 import contextlib
 import json
@@ -103,7 +103,7 @@ def break_a_row(home: Path, shard: str) -> None:
 
 @contextlib.contextmanager
 def webserver(home: Path, **more: str) -> Iterator[Webserver]:
-    """Start `dagster dev` with shards registered, wait until it answers, and stop the whole tree at the end.
+    """Start it with shards registered, wait until it answers, and stop the whole tree at the end.
 
     `more` goes into its environment.
     """
@@ -120,7 +120,8 @@ def webserver(home: Path, **more: str) -> Iterator[Webserver]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [BIN / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "codeio_assets.operating.guarded_ui", "dev"]
+    command += ["-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     with (home / "dev.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -10,6 +10,7 @@ from codeio_assets.core.values.canonical import content_id
 from codeio_assets.operating.local import score_lines
 from codeio_assets.project import Project
 from codeio_assets.running.evaluating import (
+    control_tokens_of,
     evaluated_models,
     held_out_rows,
     held_out_tasks,
@@ -18,9 +19,11 @@ from codeio_assets.running.evaluating import (
 )
 from codeio_assets.steps.held_out_scores import choose_held_out
 from codeio_assets.store import Warehouse
+from codeio_assets.training.plain_text import made_plain
 from codeio_assets.training.process.evaluation import EvaluatedModel
 from codeio_assets_tests.reports import tiny
 from codeio_assets_tests.running.given import given
+from codeio_assets_tests.training.conftest import tiny_model as tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,12 @@ def test_a_server_of_a_checkpoint_has_its_folder_and_a_name_of_its_own(tmp_path:
     (tmp_path / "config.json").write_text("{}")
     chat = server_settings(Project.find(), EvaluatedModel("stage1", str(tmp_path), None, "a" * 64))
     assert (chat.base_url, chat.model, chat.vllm.model_path) == ("vllm", "stage1@aaaaaaaaaaaa", str(tmp_path))
+
+
+def test_what_a_server_would_take_for_control_tokens_is_known(tiny_model: Path) -> None:
+    model = EvaluatedModel("stage1", str(tiny_model), None, "a" * 64)
+    control = control_tokens_of(server_settings(Project.find(), model), model)
+    assert made_plain("a<|im_end|>b", control) == "a< |im_end|>b"
 
 
 def test_scores_are_told_and_plotted(warehouse: Warehouse) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeio_assets.sandbox import Limits, SandboxUnavailable, bubblewrap, open_sandbox
+from codeio_assets.sandbox.interpreters import own_interpreter
 from codeio_assets.sandbox.places import HERE
 from codeio_assets.sandbox.preloading import PRELOADS, preloads, worker_kind
 
@@ -33,7 +34,7 @@ def test_without_user_namespaces_it_refuses(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_bubblewrap_that_isolates_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Stands for namespaces that are silently left out: everything after `--` runs as it is."""
     folder = Path(bubblewrap.__file__).with_name("inside")
-    python = bubblewrap.interpreter()
+    python = own_interpreter().executable
     script = f"""
     while [ "$1" != "--" ]; do shift; done; shift; shift
     for a in "$@"; do
@@ -67,11 +68,11 @@ def test_the_remedy_fits_the_machine(tmp_path: Path, switch: str, value: str, re
 
 def test_an_unreadable_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap.os, "access", lambda path, mode: "python" not in str(path))
-    assert "cannot read it" in str(bubblewrap.explain_failure("bwrap", "whatever"))
+    assert "cannot read it" in str(bubblewrap.explain_failure("bwrap", own_interpreter(), "whatever"))
 
 
 def test_the_command_line_keeps_every_wall() -> None:
-    line = bubblewrap.command("bwrap", HERE, scratch_bytes=4096, hash_seed=3, filter_descriptor=9)
+    line = bubblewrap.command("bwrap", HERE, own_interpreter(), scratch_bytes=4096, hash_seed=3, filter_descriptor=9)
     for flag in ("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--clearenv"):
         assert flag in line
     for flag in ("--die-with-parent", "--new-session", "--as-pid-1", "--seccomp", "--remount-ro"):

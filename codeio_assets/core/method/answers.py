@@ -142,7 +142,7 @@ def _search(response: str, key: str) -> Answer | None:
 @lru_cache(maxsize=64)
 def _name_pattern(key: str) -> re.Pattern[str]:
     written = re.escape(key).replace("_", r"(?:\\?_)")
-    return re.compile(rf"""{written}["'“”„‟‘’‚‛«»]?\s*+[:：]""")
+    return re.compile(rf"""{written}["'“”„‟‘’‚‛«»＂]?\s*+[:：]""")
 
 
 def _from_spans(response: str, key: str) -> Answer | None:

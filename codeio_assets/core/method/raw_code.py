@@ -5,14 +5,15 @@ What does not live here: reading files (`sources`), near-duplicates, labels by a
 """
 
 import ast
-import platform
 import symtable
+import sys
 import warnings
 from typing import Final
 
 from codeio_assets.core.method.newer_syntax import newer_part
 from codeio_assets.core.settings.project import Filters
 
+OWN_VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAX_CODE_CHARS: Final = 1_000_000
 """A tree takes a hundred times the memory of its text."""
 _COMPUTATION: Final = (
@@ -46,8 +47,10 @@ def parse_with_symbols(code: str) -> tuple[ast.Module, symtable.SymbolTable]:
             raise SyntaxError(str(error) or type(error).__name__) from None
 
 
-def reject_file(content: str, filters: Filters) -> tuple[str, str] | None:
+def reject_file(content: str, filters: Filters, python: str = OWN_VERSION) -> tuple[str, str] | None:
     """Return (reason, detail) when a file cannot become a function, else None.
+
+    A file must be read here and by the Python that runs programs, whose version `python` is, such as 3.11.
 
     Reasons: `empty_file`, `too_short`, `too_long`, `newer_syntax`, `syntax_error`, and `no_computation` where there is
     no function, class, loop or comprehension.
@@ -61,14 +64,34 @@ def reject_file(content: str, filters: Filters) -> tuple[str, str] | None:
         return "too_long", f"{len(text):,} characters, more than {filters.max_chars:,}"
     try:
         tree = parse_quietly(text)
+        _require_syntax_of(python, text)
     except SyntaxError as error:
         newer = newer_part(text, _is_python)
         if newer is not None:
-            return "newer_syntax", f"{newer[0]} need Python {newer[1]}; this is {platform.python_version()}"
+            runs = _number(newer[1]) <= _number(python)
+            who = f"the pipeline itself runs with {OWN_VERSION}" if runs else f"programs run with {python}"
+            return "newer_syntax", f"{newer[0]} need Python {newer[1]}; {who}"
         return "syntax_error", f"line {error.lineno}: {error.msg}" if error.lineno else str(error)
     if not any(isinstance(node, _COMPUTATION) for node in ast.walk(tree)):
         return "no_computation", "no function, class, loop or comprehension"
     return None
+
+
+def _require_syntax_of(python: str, text: str) -> None:
+    """Refuse what the Python that runs programs does not read, where it is older than ours.
+
+    Raises:
+        SyntaxError: it cannot parse the text.
+    """
+    if _number(python) < _number(OWN_VERSION):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text, feature_version=_number(python))
+
+
+def _number(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def _is_python(code: str) -> bool:

@@ -87,9 +87,9 @@ class RequestForm(Part):
 
 
 def _without_credentials(url: str) -> str:
-    """Return an address that carries no name or password, which would be stored and shown with it."""
-    if re.search(r"://[^/?#]*@", url):
-        raise ValueError("carries a name or password. Put the key into the environment (CODEIO_API_KEY)")
+    """Return an address that carries no name, password or key, which would be stored and shown with it."""
+    if re.search(r"://[^/?#]*@|[?&](?:[^=&#]*[-_])?(?:api)?(?:key|token|secret|password|sig)=", url, re.IGNORECASE):
+        raise ValueError("carries a name, password or key. Put the key into the environment (CODEIO_API_KEY)")
     return url
 
 

@@ -246,6 +246,9 @@ class SandboxSettings(ExecutionLimits):
     """How untrusted code runs here: the limits, and how many workers share the machine."""
 
     workers: int | None = Field(None, ge=1, description="null = one per core")
+    python: str | None = Field(
+        None, pattern="^[/~].|^[^/]+$", description="runs programs: a whole path, or a name as python3.12; null = ours"
+    )
 
     @property
     def limits(self) -> ExecutionLimits:

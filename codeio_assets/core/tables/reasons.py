@@ -51,7 +51,7 @@ _ELIGIBILITY: Final = {
     "too_short": "fewer characters than `min_chars` of its source's filters",
     "too_long": "more characters than `max_chars` of its source's filters",
     "syntax_error": "not Python",
-    "newer_syntax": "Python of a later version than runs the programs; the detail names it",
+    "newer_syntax": "Python of a later version than runs the programs, or the pipeline; the detail names both",
     "no_computation": "no function, class, loop or comprehension",
     **_LICENSES,
     "duplicate_content": "the tokens of an earlier file",

@@ -31,7 +31,7 @@ _EXACT: Final[dict[str, str]] = {
     "outside_source": "Copy the file into the source's folder, or make the folder that it stands in a source.",
     "not_a_file": "Nothing: leave it out with `glob` in sources.yaml.",
     "taken_down": _NOTHING,
-    "newer_syntax": "Run the pipeline with a Python as new as the code.",
+    "newer_syntax": "Run the pipeline, and programs (`sandbox.python`), with a Python as new as the code.",
     "nondeterministic_machine": "Nothing: an answer could not be checked.",
     "not_followed": "Add the repository that it points to as a source of its own, if its code is wanted.",
     "license_not_allowed": "Add the licence to `licenses.allow` (sources.yaml or the recipe) if you may use it.",

@@ -59,6 +59,12 @@ class TokenAuditEntry(Table):
     trainable_tokens: int = pa.Field(ge=1, description="what the loss is computed on, per epoch")
     rows_untrainable: int = pa.Field(ge=0, description="the prompt alone fills max_length; left out")
     rows_without_end: int = pa.Field(ge=0, description="the end of the turn is cut off or missing")
+    rows_with_control_tokens: int = pa.Field(
+        nullable=True, ge=0, description="a text spells a control token of the tokenizer; null before that was stored"
+    )
+    control_tokens: int = pa.Field(
+        nullable=True, ge=0, description="such spellings, which the model sees as plain text"
+    )
     packing: bool = pa.Field(description="whether rows share sequences")
     sequences: int = pa.Field(ge=1, description="what an epoch consists of: rows, or packs of rows")
     samples_per_sequence: float = pa.Field(ge=0, description="mean rows in a sequence; 1 without packing")

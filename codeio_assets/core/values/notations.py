@@ -26,6 +26,7 @@ STRING: Final = r"""
     | '(?:[^'\\]|\\.)*+'
     | [“”„‟«](?:[^“”„‟«»\\]|\\.)*+[“”‟»]
     | [‘’‚‛](?:[^‘’‚‛\\]|\\.)*+[‘’‛]
+    | ＂(?:[^＂\\]|\\.)*+＂
 """
 """A string in any pair of quotation marks; a curly one may be closed by the mark that opened it."""
 BARE_WORD: Final = r"[^\W\d](?:\w|\\_)*+"

@@ -40,8 +40,10 @@ def file_labels(
         if uses is None:
             return step.publish(no_labels())
         shard, raw_files = step.project.shards.load(step.partition), step.read("raw_code_files")
-        with sandbox.open(uses.limits, step.workers) as box, asking(step, chat_server) as asked:
-            result = label_files(raw_files, shard, uses.filters, asked.client, box, uses.prompts)
+        with sandbox.open(uses.executed, step.workers) as box, asking(step, chat_server) as asked:
+            result = label_files(
+                raw_files, shard, uses.filters, asked.client, box, uses.prompts, uses.executed.python.minor
+            )
         return step.publish(result, asked.metadata)
 
 
@@ -54,4 +56,5 @@ def eligible_code_files(context: dg.AssetExecutionContext, project: ProjectResou
     """
     with begin(context, ELIGIBLE_CODE_FILES, project) as step:
         shard = step.project.shards.load(step.partition)
-        return step.publish(select_eligible(step.read("raw_code_files"), step.read("file_labels"), shard, step.uses))
+        files, labels, uses = step.read("raw_code_files"), step.read("file_labels"), step.uses
+        return step.publish(select_eligible(files, labels, shard, uses.filters, uses.python.minor))

@@ -25,7 +25,7 @@ def unified_functions(
     """
     with begin(context, UNIFIED_FUNCTIONS, project) as step:
         files, model = step.read("eligible_code_files"), step.uses.model
-        with sandbox.open(step.uses.limits, step.workers) as box, asking(step, chat_server) as asked:
+        with sandbox.open(step.uses.executed, step.workers) as box, asking(step, chat_server) as asked:
             transformer = Transformer(asked.client, box, model.prompts, model.call, model.attempts)
             previous = step.previous_tables() if config.only_failed else None
             if previous:

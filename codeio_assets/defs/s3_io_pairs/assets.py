@@ -24,7 +24,7 @@ def io_pairs(
     """
     with begin(context, IO_PAIRS, project) as step:
         functions, uses = step.read("unified_functions"), step.uses
-        with sandbox.open(uses.limits, step.workers) as box:
+        with sandbox.open(uses.executed, step.workers) as box:
             result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, Tally(step.tell))
         published = step.publish(result)
         record_costs(step, result.info["slowest_functions"])
@@ -45,6 +45,6 @@ def execution_traces(
         functions, pairs, uses = step.read("unified_functions"), step.read("io_pairs"), step.uses
         if uses is None:
             return step.publish(with_questions(no_traces(), functions, pairs, None, 0))
-        with sandbox.open(uses.limits, step.workers) as box:
-            result = trace_pairs(functions, pairs, box, uses.bounds, Tally(step.tell))
+        with sandbox.open(uses.executed, step.workers) as box:
+            result = trace_pairs(functions, pairs, box, uses.executed.python.minor, uses.bounds, Tally(step.tell))
         return step.publish(with_questions(result, functions, pairs, uses.prompt, uses.questions_per_kind))

@@ -67,7 +67,7 @@ def pass_rates(
         if uses is None:
             return step.publish(no_rates())
         tally = Tally(step.tell)
-        with sandbox.open(uses.judged.limits, step.workers) as box, asking(step, chat_server) as asked:
+        with sandbox.open(uses.judged.executed, step.workers) as box, asking(step, chat_server) as asked:
             call, rule = uses.model.call, uses.judged.rule
             result = sample_answers(step.frames(Asked), asked.client, call, uses.samples, box, rule, tally)
         return step.publish(result, asked.metadata)
@@ -84,7 +84,7 @@ def verdicts(
     sec. 2.4.
     """
     with begin(context, VERDICTS, project) as step:
-        with sandbox.open(step.uses.limits, step.workers) as box:
+        with sandbox.open(step.uses.executed, step.workers) as box:
             result = judge(step.frames(Evidence), box, step.uses.rule, tally=Tally(step.tell))
         published = step.publish(result)
         record_verdicts(step, result)

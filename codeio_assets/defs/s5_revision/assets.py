@@ -47,7 +47,7 @@ def revision(
         model, judged, evidence = step.uses.model, step.uses.judged, step.frames(Evidence)
         tally = Tally(step.tell)
         previous = step.previous("revised_predictions") if config.only_failed else None
-        with sandbox.open(judged.limits, step.workers) as box, asking(step, chat_server) as asked:
+        with sandbox.open(judged.executed, step.workers) as box, asking(step, chat_server) as asked:
 
             def judge_turn(turn: pl.DataFrame) -> StepResult:
                 return judge(replace(evidence, predictions=turn), box, judged.rule, "revised_verdicts", tally)

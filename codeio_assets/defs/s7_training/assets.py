@@ -43,6 +43,6 @@ def held_out_scores(
     none of its 14 benchmarks).
     """
     with begin(context, HELD_OUT_SCORES, project) as step:
-        with sandbox.open(step.uses.judged.limits, step.workers) as box:
+        with sandbox.open(step.uses.judged.executed, step.workers) as box:
             result, plots = evaluate_recipe(step, box)
         return step.publish(result, plots)

@@ -88,7 +88,10 @@ def benchmark_scores(context: dg.AssetExecutionContext, project: ProjectResource
     beside it; each verdict is in `benchmark_verdicts`. No model is asked. Source: CodeI/O, table 1.
     """
     with begin(context, BENCHMARK_SCORES, project) as step:
-        scorer = Scorer(lambda limits: open_sandbox(limits, step.workers), step.workers or default_workers())
+        scorer = Scorer(
+            lambda limits: open_sandbox(limits, step.workers, python=step.uses.python),
+            step.workers or default_workers(),
+        )
         try:
             return step.publish(score_answers(step.partition, step.uses.base_model, step.frames(Answers), scorer))
         finally:

@@ -49,7 +49,7 @@ def cot_grounding(
     with begin(context, COT_GROUNDING, project) as step:
         if step.uses is None:
             return step.publish(ground_nothing())
-        with sandbox.open(step.uses.limits, step.workers) as box:
+        with sandbox.open(step.uses.executed, step.workers) as box:
             return step.publish(ground_cots(step.frames(Spoken), box, step.uses.bounds))
 
 
@@ -89,7 +89,7 @@ def published_data_audit(
     with begin(context, PUBLISHED_DATA_AUDIT, project) as step:
         path = published_path(step.project.root, step.project.settings.quality.published, config.path)
         cases = (Case(each.number, each.code, each.entry, each.pairs) for each in read_published(path))
-        with sandbox.open(step.uses.limits, step.workers) as box:
+        with sandbox.open(step.uses.executed, step.workers) as box:
             result = audit_published(cases, box)
         return step.publish(result, audit_metadata(path, result))
 

@@ -24,6 +24,7 @@ from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure, TrainingError
 from codeio_assets.training.launching import training_environment
+from codeio_assets.training.plain_text import control_tokens, plain_messages
 from codeio_assets.training.tokenised.audit import rendered
 from codeio_assets.training.tokenised.chat import end_of_turn, ensure_chat_template
 from codeio_assets.training.tokenised.samples import Sample
@@ -201,7 +202,7 @@ class _Asked:
             yield from self._answer_batch(fitting[start : start + job.batch_size], job.max_new_tokens)
 
     def _prompt(self, row: dict[str, Any]) -> list[int]:
-        messages = json.loads(row["prompt_json"])
+        messages = plain_messages(json.loads(row["prompt_json"]), control_tokens(self.tokenizer))
         return self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
 
     def _answer_batch(self, batch: Sequence[tuple[str, list[int]]], max_new_tokens: int) -> Iterator[dict[str, Json]]:

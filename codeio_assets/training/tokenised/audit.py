@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from codeio_assets.core.settings.recipes import AuditLimits, StageRecipe
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.contract import TrainingError
+from codeio_assets.training.plain_text import control_tokens, plain_messages
 from codeio_assets.training.tokenised.layout import pack
 from codeio_assets.training.tokenised.samples import Sample
 
@@ -43,14 +44,14 @@ class RowCounts:
         prompts: Tokens of each prompt.
         completions: Tokens of each completion.
         ended: Whether the completion ends the model's turn.
-        controlled: Whether a text holds one of the tokenizer's special tokens.
+        controlled: Control tokens that the texts spelled, which are plain text to the model.
         untrainable_ids: Rows whose prompt alone fills the sequence.
     """
 
     prompts: NDArray[np.int32]
     completions: NDArray[np.int32]
     ended: NDArray[np.bool_]
-    controlled: NDArray[np.bool_]
+    controlled: NDArray[np.int32]
     untrainable_ids: tuple[str, ...] = ()
 
     @classmethod
@@ -61,7 +62,7 @@ class RowCounts:
             prompts=np.array([row.prompt for row in known], dtype=np.int32),
             completions=np.array([row.completion for row in known], dtype=np.int32),
             ended=np.array([row.has_end for row in known], dtype=np.bool_),
-            controlled=np.zeros(len(known), dtype=np.bool_),
+            controlled=np.zeros(len(known), dtype=np.int32),
             untrainable_ids=tuple(row.sample_id for row in known if row.completion <= 0 or row.prompt >= max_length),
         )
 
@@ -84,7 +85,8 @@ class TokenAudit:
         trainable_tokens: Completion tokens that remain: what the loss is computed on, per epoch.
         untrainable_ids: Rows whose prompt alone fills `max_length`.
         rows_without_end: Rows whose completion does not end the turn: cut off, or the template forgets it.
-        rows_with_control_tokens: Rows whose text holds one of the tokenizer's special tokens, which then acts as one.
+        rows_with_control_tokens: Rows whose text spells a control token, which is plain text to the model.
+        control_tokens: How many such spellings there are.
         sequences: What an epoch consists of: rows, or packs of rows.
         padding_ratio: Share of positions that hold no sample: padding, or the unfilled end of packs.
         epochs_implied: How often each row is seen on average.
@@ -100,6 +102,7 @@ class TokenAudit:
     untrainable_ids: tuple[str, ...]
     rows_without_end: int
     rows_with_control_tokens: int
+    control_tokens: int
     packing: bool
     sequences: int
     samples_per_sequence: float
@@ -164,11 +167,14 @@ def beyond_limits(ratios: Mapping[str, float], limits: AuditLimits) -> list[str]
 
 def rendered(sample: Sample, tokenizer: Any) -> tuple[list[int], int]:
     """Return a sample's tokens through the chat template, and how many of them are the prompt."""
-    prompt: list[int] = tokenizer.apply_chat_template(sample.prompt, add_generation_prompt=True, return_dict=True)[
-        "input_ids"
-    ]
-    whole: list[int] = tokenizer.apply_chat_template([*sample.prompt, *sample.answer], return_dict=True)["input_ids"]
+    control = control_tokens(tokenizer)
+    prompt = _ids(plain_messages(sample.prompt, control), tokenizer, prompt=True)
+    whole = _ids(plain_messages([*sample.prompt, *sample.answer], control), tokenizer, prompt=False)
     return whole, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
+
+
+def _ids(messages: list[dict[str, str]], tokenizer: Any, *, prompt: bool) -> list[int]:
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=True)["input_ids"]
 
 
 def audit(counts: RowCounts, stage: StageRecipe, world_size: int = 1, sequences: int | None = None) -> TokenAudit:
@@ -200,7 +206,8 @@ def audit(counts: RowCounts, stage: StageRecipe, world_size: int = 1, sequences:
         trainable_tokens=trainable_tokens,
         untrainable_ids=counts.untrainable_ids,
         rows_without_end=int((cut | ~counts.ended).sum()),
-        rows_with_control_tokens=int(counts.controlled.sum()),
+        rows_with_control_tokens=int(np.count_nonzero(counts.controlled)),
+        control_tokens=int(counts.controlled.sum(dtype=np.int64)),
         packing=stage.packing,
         sequences=sequences,
         samples_per_sequence=round(len(lengths) / sequences, 4) if sequences else 0.0,

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codeio_assets.training.contract import TrainingError
+from codeio_assets.training.plain_text import control_tokens, plain_messages, spelled
 from codeio_assets.training.tokenised.samples import Sample
 
 Ids = NDArray[np.int32]
@@ -34,14 +35,14 @@ class Rendered:
         lengths: (rows,) tokens of each row.
         prompts: (rows,) how many of them are the prompt.
         ended: (rows,) whether the completion ends the model's turn.
-        controlled: (rows,) whether a text holds one of the tokenizer's special tokens, which then acts as one.
+        controlled: (rows,) how many control tokens the row's texts spelled, which are plain text here (`plain_text`).
     """
 
     ids: Ids
     lengths: Ids
     prompts: Ids
     ended: NDArray[np.bool_]
-    controlled: NDArray[np.bool_]
+    controlled: Ids
 
 
 class Renderer:
@@ -49,6 +50,7 @@ class Renderer:
 
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
+        self.control = control_tokens(tokenizer)
         self.ends = np.array(sorted(tokenizer.all_special_ids), dtype=np.int32)
         added: dict[int, Any] = tokenizer.added_tokens_decoder
         special = {number: token for number, token in added.items() if token.special}
@@ -78,7 +80,7 @@ class Renderer:
             lengths=np.array([len(row) for row in ids], dtype=np.int32),
             prompts=np.array(shared, dtype=np.int32),
             ended=np.array(ended, dtype=np.bool_),
-            controlled=np.array([self._controlled(sample) for sample in samples], dtype=np.bool_),
+            controlled=np.array([self._controlled(sample) for sample in samples], dtype=np.int32),
         )
 
     def _rendered(self, samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
@@ -101,7 +103,8 @@ class Renderer:
     def _texts(self, conversations: list[list[dict[str, str]]], *, prompt: bool) -> list[str]:
         if not conversations:
             return []
-        return self.tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=prompt)
+        plain = [plain_messages(messages, self.control) for messages in conversations]
+        return self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=prompt)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -125,11 +128,8 @@ class Renderer:
                 self._tails[text] = known
         return known
 
-    def _controlled(self, sample: Sample) -> bool:
-        if self.mark is None:
-            return False
-        texts = (*(message["content"] for message in sample.prompt), sample.completion)
-        return any(self.mark.search(text) for text in texts)
+    def _controlled(self, sample: Sample) -> int:
+        return sum(spelled(message["content"], self.control) for message in [*sample.prompt, *sample.answer])
 
 
 def _common(first: Sequence[int], second: Ids) -> int:

@@ -290,7 +290,7 @@ class _Counts:
             "prompts": prompts,
             "completions": lengths - prompts,
             "ended": joined("ended", np.bool_),
-            "controlled": joined("controlled", np.bool_),
+            "controlled": joined("controlled", np.int32),
         }
 
 

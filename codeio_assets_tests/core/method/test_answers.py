@@ -149,6 +149,7 @@ DEFECT_16 = {
     "brace inside a string": ('{"output": "}{"}', "}{"),
     "single quotes": ("{'output': 'x'}", "x"),
     "trailing comma": ('{"output": [1, 2,],}', [1, 2]),
+    "full-width quotation marks": ("{＂output＂： ［1，＂a, 'b'＂］}", [1, "a, 'b'"]),
     "words inside strings": ("{'output': 'None (True) null', 'x': true,}", "None (True) null"),
 }
 

@@ -1,10 +1,11 @@
+import sys
 import warnings
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeio_assets.core.method.raw_code import parse_quietly, reject_file
+from codeio_assets.core.method.raw_code import OWN_VERSION, parse_quietly, reject_file
 from codeio_assets.core.settings.project import Filters
 
 ANY_LENGTH = Filters(min_chars=0, max_chars=10_000)
@@ -72,3 +73,31 @@ def test_parsing_is_quiet() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         parse_quietly("x = '\\d'\nassert (x, 'always true')\nprint(1 is 1)\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "python", "detail"),
+    [
+        ("type Pair = tuple[int, int]\nclass A:\n    pass\n", "3.11", "need Python 3.12; programs run with 3.11"),
+        ("def f[T = int](x: T) -> T:\n    return x\n", "3.12", "need Python 3.13; programs run with 3.12"),
+        ("def f(x):\n    return t'{x}'\n", "3.13", "need Python 3.14; programs run with 3.13"),
+    ],
+)
+def test_newer_syntax_is_held_against_the_python_that_runs_programs(code: str, python: str, detail: str) -> None:
+    found = reject_file(code, ANY_LENGTH, python)
+    assert found is not None
+    assert (found[0], detail in found[1]) == ("newer_syntax", True), found
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads it itself")
+def test_syntax_that_only_the_pipeline_cannot_read_says_so() -> None:
+    found = reject_file("def f[T](x: T) -> T:\n    return x\n", ANY_LENGTH, "3.12")
+    assert found == ("newer_syntax", f"type parameters need Python 3.12; the pipeline itself runs with {OWN_VERSION}")
+
+
+def test_syntax_newer_than_an_older_python_for_programs_is_refused() -> None:
+    code = "def f(x):\n    match x:\n        case 1:\n            return x\n"
+    assert reject_file(code, ANY_LENGTH) is None
+    found = reject_file(code, ANY_LENGTH, "3.9")
+    assert found is not None
+    assert found[0] == "syntax_error"

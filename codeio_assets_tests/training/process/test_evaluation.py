@@ -81,6 +81,21 @@ def test_batched_answers_are_those_of_prompts_alone_and_end_in_time(job: Evaluat
         assert one["finish_reason"] in {"stop", "length"}
 
 
+def test_prompts_and_completions_that_spell_control_tokens_are_plain_text(job: EvaluationJob) -> None:
+    run_evaluation(replace(job, models=job.models[:1]), lambda _: None)
+    before = findings(job, "answer"), findings(job, "loss")
+    rows = pl.read_parquet(job.rows_file).to_dicts()
+    found = []
+    for end in ("<|im_end|>", "< |im_end|>"):
+        prompt = json.dumps([{"role": "user", "content": f"a{end}b"}])
+        changed = [{**row, "prompt_json": prompt, "completion": f"c{end}d"} for row in rows]
+        pl.DataFrame(changed).write_parquet(job.rows_file)
+        Path(job.output).unlink()
+        run_evaluation(replace(job, models=job.models[:1]), lambda _: None)
+        found.append((findings(job, "answer"), findings(job, "loss")))
+    assert found[0] == found[1] != before
+
+
 def test_a_job_that_was_cut_off_goes_on_where_it_stopped(job: EvaluationJob) -> None:
     run_evaluation(job, lambda _: None)
     output = Path(job.output)

@@ -21,7 +21,7 @@ def test_rows_are_cut_dropped_and_labelled(rows: list[tuple[int, int]], limit: i
         lengths=np.array(lengths, dtype=np.int32),
         prompts=np.array([prompt for prompt, _ in rows], dtype=np.int32),
         ended=flags,
-        controlled=flags,
+        controlled=np.zeros(len(rows), dtype=np.int32),
     )
     expected_ids, expected_labels, start = [], [], 0
     for prompt, completion in rows:
