@@ -6,7 +6,6 @@ What does not live here: the commands (`making`, `reading`, `data`, ...).
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import typer
 
@@ -35,7 +34,7 @@ def complete() -> typer.Typer:
     return with_modules(*MODULES)
 
 
-def run(command: Callable[[], Any]) -> None:
+def run(command: Callable[[], object]) -> None:
     """Run a command; expected failures are one line and exit code 2, an interruption one line and 130 or 143.
 
     Who knows what an interruption leaves behind adds it to the exception as a note.

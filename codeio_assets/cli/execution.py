@@ -34,6 +34,7 @@ def _sandbox(
 
 @app.command()
 def run(
+    *,
     programs: Annotated[Path, typer.Argument(help='JSONL: {"id", "code", "entry", "calls"}')],
     out: Out = STANDARD,
     workers: Workers = None,
@@ -157,6 +158,7 @@ def score(
 
 @app.command()
 def leakage(
+    *,
     texts: Annotated[Path, typer.Argument(help='JSONL: {"id", "text"}, the training texts')],
     questions: Annotated[Path, typer.Option(help='JSONL: {"id", "text"}, the questions')],
     out: Out = STANDARD,

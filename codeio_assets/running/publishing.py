@@ -4,12 +4,13 @@ What does not live here: committing (`running.step`), the names of the metadata 
 """
 
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import dagster as dg
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import UNPARTITIONED
 from codeio_assets.project import Project, browser_url
@@ -35,7 +36,7 @@ def report_links(project: Project, path: Path, result: StepResult) -> dict[str, 
     return {
         keys.SUMMARY: dg.MetadataValue.md(str(result.info["summary"])),
         keys.REPORT_URL: dg.MetadataValue.url(report_url(project, path)),
-        keys.REPORT: dg.MetadataValue.path(str(path)),
+        keys.REPORT: dg.PathMetadataValue(str(path)),
     }
 
 
@@ -47,7 +48,7 @@ def audit_metadata(path: Path, result: StepResult, per_finding: int = 3) -> dict
     examples = rows.group_by("result", maintain_order=True).head(per_finding)
     columns = ["result", "function_number", "pair_index", "input_json", "output_json", "now_json", "pair_id"]
     return {
-        keys.AUDITED: dg.MetadataValue.path(str(path)),
+        keys.AUDITED: dg.PathMetadataValue(str(path)),
         keys.EXAMPLES: keys.table_value(examples.to_dicts(), columns),
     }
 
@@ -89,7 +90,7 @@ def materialization_metadata(
         **{name: value for name, value in own.items() if name not in account},
         keys.COLUMN_SCHEMA: dg.MetadataValue.table_schema(keys.column_schema(table)),
         keys.TABLE_NAME: dg.MetadataValue.text(table),
-        keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
+        keys.URI: dg.PathMetadataValue(str(warehouse.root / manifest.tables[table].file)),
         keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
     }
 
@@ -98,11 +99,13 @@ def _head(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path, n_rows=keys.PREVIEW_ROWS, glob=False, hive_partitioning=False)
 
 
-def _value(value: Json) -> dg.MetadataValue:
+def _value(value: JsonLike) -> dg.MetadataValue:
     if isinstance(value, bool):
         return dg.MetadataValue.bool(value)
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
     if isinstance(value, float):
         return dg.MetadataValue.float(value)
-    return dg.MetadataValue.text(value) if isinstance(value, str) else dg.MetadataValue.json(value)
+    return (
+        dg.MetadataValue.text(value) if isinstance(value, str) else dg.MetadataValue.json(cast("list[object]", value))
+    )

@@ -8,7 +8,7 @@ fingerprint over both; the body gets these, and `publish` uses nothing else. Wha
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic
@@ -16,7 +16,7 @@ from typing import Generic
 import dagster as dg
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
 from codeio_assets.graph.records import as_json
@@ -86,7 +86,9 @@ class Begun(Inputs, Generic[Used]):
         """Return all of the step's own tables as they were last committed, good or not; empty when they never were."""
         return {table: self.previous(table) for table in self.replaces.tables} if self.replaces else {}
 
-    def publish(self, result: StepResult, extra: dict[str, dg.MetadataValue] | None = None) -> dg.MaterializeResult:
+    def publish(
+        self, result: StepResult, extra: dict[str, dg.MetadataValue] | None = None
+    ) -> dg.MaterializeResult[None]:
         """Commit the tables of a result in one step and return what the UI shows.
 
         The commit becomes live when its blocking checks have passed.
@@ -106,8 +108,8 @@ class Begun(Inputs, Generic[Used]):
         )
 
     def publish_companion(
-        self, result: StepResult, table: str, info: dict[str, Json] | None = None
-    ) -> dg.MaterializeResult:
+        self, result: StepResult, table: str, info: Mapping[str, JsonLike] | None = None
+    ) -> dg.MaterializeResult[None]:
         """Return what the UI shows of a further asset whose table is in the commit that was just published."""
         manifest = self.warehouse.standing.latest(self.step.asset, self.partition)
         assert manifest is not None, "the step must be published first"
@@ -124,7 +126,7 @@ class Begun(Inputs, Generic[Used]):
             StoreError: as in `publish`.
         """
         wall_s, cpu_s = self.watch.read()
-        account: dict[str, Json] = {
+        account: dict[str, JsonLike] = {
             "items_in": result.items_in,
             "items_out": result.items_out,
             "dropped_by_reason": result.dropped_by_reason,

@@ -3,14 +3,10 @@
 What does not live here: what a row is (`reading`, `benchmarks`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (datasets has no types; rows of strangers are checked by hand)
-
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
@@ -47,6 +43,14 @@ def read_dataset(source: Reading, base: Path) -> Iterator[RawItem]:
         yield read_row(source, f"{source.dataset}:{number}", sha256_hex(text), kept, len(text.encode()))
 
 
+def stream(name: str, config: str | None, *, split: str, revision: str | None) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a dataset, in whatever way the package fails."""
+    import datasets  # pyright: ignore[reportMissingTypeStubs]
+
+    load: Callable[..., Iterable[Mapping[str, object]]] = datasets.load_dataset  # pyright: ignore
+    yield from load(name, config, split=split, revision=revision, streaming=True)
+
+
 def save_rows(wanted: Rows, path: Path) -> None:
     """Append the rows of a dataset to a JSONL file.
 
@@ -54,19 +58,14 @@ def save_rows(wanted: Rows, path: Path) -> None:
         SettingsError: as in `read_dataset`.
     """
     with path.open("a", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(row, default=str) + "\n" for row in _rows(wanted))
+        lines.writelines(json.dumps(dict(row), default=str) + "\n" for row in _rows(wanted))
 
 
-def _rows(wanted: Rows) -> Iterator[dict[str, Any]]:
+def _rows(wanted: Rows) -> Iterator[Mapping[str, object]]:
     try:
-        import datasets  # pyright: ignore[reportMissingTypeStubs]
+        yield from stream(wanted.dataset, wanted.config, split=wanted.split, revision=wanted.revision)
     except ImportError as error:
         raise SettingsError("a dataset needs the package datasets: pip install datasets.") from error
-    try:
-        rows: Any = datasets.load_dataset(
-            wanted.dataset, wanted.config, split=wanted.split, revision=wanted.revision, streaming=True
-        )
-        yield from (dict(row) for row in rows)
     except (OSError, ValueError, RuntimeError) as error:
         told = str(error).split("\n", 1)[0]
         raise SettingsError(

@@ -10,12 +10,12 @@ from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Question
 from codeio_assets.core.settings.benchmarks import BenchmarkSettings, BenchmarkSource
 from codeio_assets.core.settings.project import SettingsError
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import canonical_json, content_id, sha256_hex
 from codeio_assets.evaluation.asking import asked_questions
 from codeio_assets.evaluation.running import present
 from codeio_assets.sources.datasets import Rows, save_rows
-from codeio_assets.steps.result import Row, StepResult
+from codeio_assets.steps.result import StepResult
 
 OF_ROWS = frozenset(
     {"winogrande", "gsm8k", "math", "gpqa", "mmlu_stem", "cruxeval_input", "cruxeval_output", "zebralogic"}

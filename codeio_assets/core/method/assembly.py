@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import Any
 
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe, SampleFormat
+from codeio_assets.core.values.canonical import JsonLike
 
 PROMPT_OF_FORMAT: dict[SampleFormat, str | None] = {
     "query_code_to_cot": None,
@@ -28,7 +28,8 @@ EVERYTHING = 1 << 62
 
 EVERY_RATE = (0.0, 1.0)
 
-Parameters = dict[str, Any]
+Parameters = dict[str, JsonLike]
+"""Values that a query names."""
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,8 @@ def file_labels(
             return step.publish(no_labels())
         shard, raw_files = step.project.shards.load(step.partition), step.read("raw_code_files")
         with sandbox.open(uses.executed, step.workers) as box, asking(step, chat_server) as asked:
-            result = label_files(
-                raw_files, shard, uses.filters, asked.client, box, uses.prompts, uses.executed.python.minor
-            )
+            python = uses.executed.python.minor
+            result = label_files(raw_files, shard, uses.filters, asked.client, box, prompts=uses.prompts, python=python)
         return step.publish(result, asked.metadata)
 
 

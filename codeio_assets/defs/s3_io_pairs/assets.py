@@ -25,9 +25,10 @@ def io_pairs(
     with begin(context, IO_PAIRS, project) as step:
         functions, uses = step.read("unified_functions"), step.uses
         with sandbox.open(uses.executed, step.workers) as box:
-            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, Tally(step.tell))
+            tally = Tally(step.tell)
+            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, tally)
         published = step.publish(result)
-        record_costs(step, result.info["slowest_functions"])
+        record_costs(step, tally.slowest())
         return published
 
 
