@@ -53,7 +53,7 @@ def schema_rule(step: Step[object]) -> Rule:
             return check_result(found, ["table", "check", "value"], len(found), rule.says, told=damaged[0])
         for table, version in (checking.manifest.tables if checking.manifest else {}).items():
             rows += version.rows
-            failures += failing_rows_of_file(table, checking.warehouse.root / version.file)
+            failures += failing_rows_of_file(table, checking.warehouse.file(version))
         return check_result(failures, SCHEMA_COLUMNS, rows, rule.says)
 
     says = "Every file of this partition is bit by bit what was written, and every row fits its pandera schema."

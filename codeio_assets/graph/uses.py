@@ -53,7 +53,6 @@ from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.benchmark_questions import content_of, local_place
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
-from codeio_assets.store import Warehouse
 
 
 def without_comments(sql: str) -> str:
@@ -152,7 +151,7 @@ def assembled(project: Project, name: str) -> Assembled:
     """Return what decides the rows of a training set."""
     recipe, settings = project.recipe(name), project.settings
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
-    marked = marked_out(recipe, Warehouse(project.warehouse), project.sql)
+    marked = marked_out(recipe, project.open_warehouse(), project.sql)
     return Assembled(
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt, marked),
         mixes_of(recipe),
@@ -174,7 +173,7 @@ def withheld(project: Project, recipe: Recipe) -> Withheld | None:
     Raises:
         RecipeError: a benchmark that it names is not there.
     """
-    names, warehouse = recipe.data.without_leaks_of, Warehouse(project.warehouse)
+    names, warehouse = recipe.data.without_leaks_of, project.open_warehouse()
     missing = [name for name in names if warehouse.manifest("benchmark_questions", name) is None]
     if missing:
         raise RecipeError(

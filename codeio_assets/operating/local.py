@@ -35,6 +35,8 @@ from codeio_assets.store import StoreError, Warehouse
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log keeps everything; the terminal shows a line per step."""
 
+LOOK_S = 30.0
+"""Seconds for which a look at all partitions believes what it has read."""
 NOT_GOOD = {"stale": "out of date", "unchecked": "not checked to the end", "failed": "refused by a check"}
 
 INTERRUPT = "INTERRUPT"
@@ -71,7 +73,7 @@ def register_shards(project: Project, say: Say = lambda _line: None) -> list[str
     Runs of commands that were killed are cleared first.
     """
     prepare(project, say)
-    new = [shard.key for shard in project.shards.register_new(project.sources, project.root)]
+    new = [shard.key for shard in project.shards.register_new(project.sources, project.root, say)]
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance)
         instance.add_dynamic_partitions(str(code_shards.name), project.shards.keys())
@@ -96,6 +98,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     made += sum(bring_up_to_date(project, "benchmark", name, say) for name in partitions_of("benchmark", project))
     made += sum(bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
     made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results", "quality_report", "status"))
+    project.open_warehouse().refresh_views()
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
@@ -124,12 +127,14 @@ def evaluate_recipe(
         made += bring_up_to_date(project, "recipe", recipe, say, only=(BENCHMARK_ANSWERS.asset,))
     others = [asset for asset in BENCHMARKED if asset != BENCHMARK_ANSWERS.asset]
     made += bring_up_to_date(project, "recipe", recipe, say, only=others)
-    return made + bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
+    project.open_warehouse().refresh_views()
+    return made
 
 
 def benchmark_lines(project: Project, recipe: str) -> list[str]:
     """Return the scores of a recipe's models on the benchmarks, a line each."""
-    rows = Warehouse(project.warehouse).read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
+    rows = project.open_warehouse().read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
     return [
         f"  {row['benchmark']:<18}{row['model']:<8}{row['value']:>6.1f}  ({row['low']:.1f} to {row['high']:.1f},"
         f" {row['questions']:,} questions)"
@@ -146,7 +151,7 @@ def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only:
     for step in STEPS.values():
         if step.per != per or (only is not None and step.asset not in only):
             continue
-        standing = standing_of(step, partition, project, Warehouse(project.warehouse))
+        standing = standing_of(step, partition, project, project.open_warehouse())
         if standing.state in ("missing", "stale"):
             _materialise(step, partition, project, say)
             made += 1
@@ -161,7 +166,7 @@ def _materialise(
     started = time.monotonic()
     result = _execute(step, partition, assets=[dg.AssetKey(asset) for asset in step.makes], config=config)
     _refuse_failure(result, step, partition)
-    manifest = Warehouse(project.warehouse).manifest(step.asset, partition)
+    manifest = project.open_warehouse().manifest(step.asset, partition)
     info = manifest.info if manifest else {}
     dropped = cast("dict[str, int]", info.get("dropped_by_reason") or {})
     drops = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
@@ -247,7 +252,7 @@ def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSev
 
 
 def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     say("\nFunnel")
     for row in warehouse.read("quality_report").to_dicts():
         share = "" if row["share_of_previous"] is None else f"{row['share_of_previous']:>8.1%}"
@@ -300,11 +305,15 @@ def show_status(project: Project, say: Say) -> None:
     prepare(project, say)
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse(trust_s=LOOK_S)
+    found: dict[str, dict[str, Standing]] = {step.asset: {} for step in STEPS.values()}
+    for per in dict.fromkeys(step.per for step in STEPS.values()):  # partition by partition: a record is read once
+        for key in partitions_of(per, project):
+            for step in STEPS.values():
+                if step.per == per:
+                    found[step.asset][key] = _standing(step, key, project, warehouse)
     for step in STEPS.values():
-        keys = partitions_of(step.per, project)
-        standings = {key: _standing(step, key, project, warehouse) for key in keys}
-        others = {key: found for key, found in standings.items() if found.state not in ("missing", "good")}
+        others = {key: one for key, one in found[step.asset].items() if one.state not in ("missing", "good")}
         if others:
             key, first = next(iter(others.items()))
             say(f"{NOT_GOOD[first.state]}: {step.asset}, {len(others)} partition(s): {', '.join(list(others)[:5])}")

@@ -25,11 +25,11 @@ from codeio_assets.graph.steps import Step, Used
 from codeio_assets.lifecycle.heartbeat import Heartbeat
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource
-from codeio_assets.running.inputs import Inputs, fingerprint, flat, inputs_of, refuse_missing
+from codeio_assets.running.inputs import TRUST_S, Inputs, fingerprint, flat, inputs_of, refuse_missing
 from codeio_assets.running.publishing import first_things_first, materialization_metadata
 from codeio_assets.running.retries import ending_well
 from codeio_assets.steps.result import StepResult
-from codeio_assets.store import Manifest, Warehouse
+from codeio_assets.store import Manifest
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ def begin(
     beat = Heartbeat(f"{step.asset}[{partition}]", shown, context.log.info)
     with ending_well(context, tried_again=step.pool is not None), beat:
         here = project.get()
-        warehouse = Warehouse(here.warehouse)
+        warehouse = here.open_warehouse(trust_s=TRUST_S)
         used = narrowed(step.uses(here, partition))
         refuse_missing(step, partition, here, warehouse)
         given = inputs_of(step, partition, here, warehouse)
@@ -179,7 +179,7 @@ def begin(
             here,
             used,
             fingerprint(step, partition, used, given.upstream()),
-            warehouse.standing.latest(step.asset, partition),
+            here.open_warehouse().standing.latest(step.asset, partition),
             context,
             beat,
         )
