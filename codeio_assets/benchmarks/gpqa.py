@@ -29,16 +29,16 @@ def load(folder: Path) -> Iterator[Question]:
     path = find(folder, *FILES)
     for number, record in enumerate(json_lines(path) if path.suffix == ".jsonl" else _lines_of_csv(path)):
         try:
-            text, right = record["Question"].strip(), record["Correct Answer"].strip()
-            options = shuffled(text, [right, *(record[name].strip() for name in WRONG)])
-        except (KeyError, AttributeError):
+            text, right, *wrong = (text_of(record[name]).strip() for name in ("Question", "Correct Answer", *WRONG))
+            options = shuffled(text, [right, *wrong])
+        except (KeyError, TypeError):
             raise BadBenchmarkData(f"{path}: question {number}: lacks the question or one of its answers") from None
         yield Question(
-            id=record.get("Record ID") or str(number),
+            id=str(record.get("Record ID") or number),
             text=text,
             prompt=choices.prompt(text, options),
             gold=chr(ord("A") + options.index(right)),
-            group=record.get("High-level domain") or "",
+            group=str(record.get("High-level domain") or ""),
             facts={"options": options},
         )
 

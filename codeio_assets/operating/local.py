@@ -307,7 +307,8 @@ def show_status(project: Project, say: Say) -> None:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
     warehouse = project.open_warehouse(trust_s=LOOK_S)
     found: dict[str, dict[str, Standing]] = {step.asset: {} for step in STEPS.values()}
-    for per in dict.fromkeys(step.per for step in STEPS.values()):  # partition by partition: a record is read once
+    kinds: set[Per] = {step.per for step in STEPS.values()}
+    for per in kinds:  # partition by partition: each record is read once
         for key in partitions_of(per, project):
             for step in STEPS.values():
                 if step.per == per:

@@ -3,7 +3,6 @@
 What does not live here: tokenising itself (`training.tokenised`), the audit's limits (`checks.checkpoints`).
 """
 
-import json
 from pathlib import Path
 
 from codeio_assets.core.settings.recipes import Recipe
@@ -13,8 +12,8 @@ from codeio_assets.graph.records import Tokenised
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training import audit_row, run_process
 from codeio_assets.steps.result import StepResult
-from codeio_assets.training.contract import Failure, TrainingJob
-from codeio_assets.training.launching import tokenising_command, tokenising_result, training_environment
+from codeio_assets.training.contract import Failure, TokenisedResult, TrainingJob
+from codeio_assets.training.launching import tokenising_command, training_environment
 
 
 def tokenise_recipe(step: Begun[Tokenised]) -> StepResult:
@@ -30,7 +29,10 @@ def tokenise_recipe(step: Begun[Tokenised]) -> StepResult:
     Failure.clear(str(folder))
     command = tokenising_command(jobs, step.project.tokens)
     run_process(step.context, command, training_environment(""), str(folder), step.tell)
-    rows = [_row(recipe.name, int(stage), _result(path)) for stage, path in zip(step.uses.stages, jobs, strict=True)]
+    rows = [
+        _row(recipe.name, int(stage), TokenisedResult.read(path))
+        for stage, path in zip(step.uses.stages, jobs, strict=True)
+    ]
     info: dict[str, Json] = {f"stage{row['stage']}": {"steps": row["steps"], "rows": row["rows"]} for row in rows}
     return StepResult({"tokenised_sets": frame("tokenised_sets", rows)}, len(rows), len(rows), {}, info)
 
@@ -45,11 +47,12 @@ def _job(step: Begun[Tokenised], recipe: Recipe, stage: int, folder: Path) -> Tr
     )
 
 
-def _result(job_path: Path) -> dict[str, Json]:
-    return json.loads(tokenising_result(job_path).read_text(encoding="utf-8"))
-
-
-def _row(recipe: str, stage: int, result: dict[str, Json]) -> dict[str, Json]:
-    named = {name: result[name] for name in ("set_id", "data_sha256", "tokenizer_sha256", "size_bytes")}
-    held_out = result["sequences"]["validation"]
-    return {**audit_row(recipe, stage, result["audit"]), **named, "validation_sequences": held_out}
+def _row(recipe: str, stage: int, made: TokenisedResult) -> dict[str, Json]:
+    return {
+        **audit_row(recipe, stage, made.audit),
+        "set_id": made.set_id,
+        "data_sha256": made.data_sha256,
+        "tokenizer_sha256": made.tokenizer_sha256,
+        "validation_sequences": made.validation_sequences,
+        "size_bytes": made.size_bytes,
+    }

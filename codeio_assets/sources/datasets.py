@@ -43,7 +43,7 @@ def read_dataset(source: Reading, base: Path) -> Iterator[RawItem]:
         yield read_row(source, f"{source.dataset}:{number}", sha256_hex(text), kept, len(text.encode()))
 
 
-def stream(name: str, config: str | None, *, split: str, revision: str | None) -> Iterator[Mapping[str, object]]:
+def stream(name: str, config: str | None, *, split: str | None, revision: str | None) -> Iterator[Mapping[str, object]]:
     """Yield the rows of a dataset, in whatever way the package fails."""
     import datasets  # pyright: ignore[reportMissingTypeStubs]
 

@@ -162,6 +162,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenisedResult:
+    """What tokenising a job's rows gave, left beside the job: the set's name, what it was made of, and the audit."""
+
+    set_id: str
+    data_sha256: str
+    tokenizer_sha256: str
+    validation_sequences: int
+    size_bytes: int
+    audit: dict[str, Json]
+
+    def write(self, job_path: Path) -> None:
+        """Leave the result of a job."""
+        self.path(job_path).write_text(json.dumps(asdict(self), sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def read(cls, job_path: Path) -> Self:
+        """Return the result of a job that has one."""
+        return cls(**json.loads(cls.path(job_path).read_text(encoding="utf-8")))
+
+    @staticmethod
+    def path(job_path: Path) -> Path:
+        """Return the file of the result."""
+        return job_path.with_suffix(".result.json")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingResult:
     """A finished checkpoint, in numbers. Losses are means over completion tokens, on the validation split.
 

@@ -38,11 +38,6 @@ def tokenising_command(job_paths: Iterable[Path], target: Path) -> list[str]:
     return [sys.executable, "-m", "codeio_assets.training.tokenised.command", *jobs, "--to", str(target)]
 
 
-def tokenising_result(job_path: Path) -> Path:
-    """Return where `tokenising_command` leaves the result of a job."""
-    return job_path.with_suffix(".result.json")
-
-
 def gpus_per_machine(launch: str) -> int:
     """Return how many GPUs a launch configuration takes on each machine; 0 for those that run on CPUs.
 

@@ -10,6 +10,7 @@ class ColumnChunkMetaData:
 
 class RowGroupMetaData:
     num_columns: int
+    num_rows: int
     def column(self, place: int) -> ColumnChunkMetaData: ...
 
 class FileMetaData:
@@ -23,7 +24,12 @@ class ParquetFile:
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
     def iter_batches(
-        self, batch_size: int = ..., *, columns: Sequence[str] | None = None, use_threads: bool = True
+        self,
+        batch_size: int = ...,
+        *,
+        row_groups: Sequence[int] | None = None,
+        columns: Sequence[str] | None = None,
+        use_threads: bool = True,
     ) -> Iterator[RecordBatch]: ...
 
 class ParquetWriter:

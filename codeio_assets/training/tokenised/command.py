@@ -7,22 +7,28 @@ What lives here: the command line, and which set is taken instead of made. What 
 
 import argparse
 import fcntl
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.training.base_models import resolve_base_model
-from codeio_assets.training.contract import Failure, TrainingError, TrainingJob
-from codeio_assets.training.launching import processes_of, tokenising_result
+from codeio_assets.training.contract import Failure, TokenisedResult, TrainingError, TrainingJob
+from codeio_assets.training.launching import processes_of
 from codeio_assets.training.reporting import reporting
 from codeio_assets.training.tokenised.audit import TokenAudit, audit
 from codeio_assets.training.tokenised.chat import load_chat_tokenizer
 from codeio_assets.training.tokenised.making import layout_of, make_set
 from codeio_assets.training.tokenised.samples import data_sha256
-from codeio_assets.training.tokenised.sets import TRAIN, TokenisedSet, open_set, set_identity, tokenizer_sha256
+from codeio_assets.training.tokenised.sets import (
+    TRAIN,
+    VALIDATION,
+    TokenisedSet,
+    open_set,
+    set_identity,
+    tokenizer_sha256,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
                 job = TrainingJob.read(path)
                 output_dir = job.output_dir
                 made, counted = tokenise(job, options.to)
-                tokenising_result(path).write_text(json.dumps(_result(made, counted), sort_keys=True), encoding="utf-8")
+                _result(made, counted).write(path)
                 report({"kind": "audit", "stage": job.stage, **counted.as_json()})
     except Exception as error:
         is_told = isinstance(error, TrainingError)
@@ -76,7 +82,7 @@ def _opened(folder: Path) -> TokenisedSet | None:
 
 
 @contextmanager
-def _alone(target: Path, identity: str) -> Iterator[None]:
+def _alone(target: Path, identity: str) -> Generator[None]:
     """Let one process at a time make a set, which recipes share."""
     target.mkdir(parents=True, exist_ok=True)
     with (target / f"{identity}.lock").open("w") as lock:
@@ -84,15 +90,15 @@ def _alone(target: Path, identity: str) -> Iterator[None]:
         yield
 
 
-def _result(made: TokenisedSet, counted: TokenAudit) -> dict[str, object]:
-    return {
-        "set_id": made.folder.name,
-        "data_sha256": made.data_sha256,
-        "tokenizer_sha256": made.manifest["tokenizer"],
-        "sequences": made.sequences,
-        "size_bytes": sum(path.stat().st_size for path in made.folder.iterdir()),
-        "audit": counted.as_json(),
-    }
+def _result(made: TokenisedSet, counted: TokenAudit) -> TokenisedResult:
+    return TokenisedResult(
+        set_id=made.folder.name,
+        data_sha256=made.data_sha256,
+        tokenizer_sha256=made.manifest["tokenizer"],
+        validation_sequences=made.sequences[VALIDATION],
+        size_bytes=sum(path.stat().st_size for path in made.folder.iterdir()),
+        audit=counted.as_json(),
+    )
 
 
 if __name__ == "__main__":

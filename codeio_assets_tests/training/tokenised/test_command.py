@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from codeio_assets.training.contract import Failure
-from codeio_assets.training.launching import tokenising_command, tokenising_result
+from codeio_assets.training.contract import Failure, TokenisedResult
+from codeio_assets.training.launching import tokenising_command
 from codeio_assets.training.tokenised.command import main
 
 
@@ -23,10 +23,10 @@ def test_both_stages_are_made_in_a_process_and_not_made_again(make_job, tmp_path
     jobs = [written(make_job(stage), tmp_path / f"stage{stage}.json") for stage in (1, 2)]
     subprocess.run(tokenising_command(jobs, tmp_path / "tokens"), check=True)
     made = sets(tmp_path / "tokens")
-    results = [json.loads(tokenising_result(job).read_text()) for job in jobs]
-    assert {result["set_id"] for result in results} == set(made)
-    assert [result["audit"]["rows"] for result in results] == [16, 16]
-    assert [result["sequences"] for result in results] == [{"train": 16, "validation": 4}] * 2
+    results = [TokenisedResult.read(job) for job in jobs]
+    assert {result.set_id for result in results} == set(made)
+    assert [result.audit["rows"] for result in results] == [16, 16]
+    assert [result.validation_sequences for result in results] == [4, 4]
     assert main(["--job", str(jobs[0]), "--job", str(jobs[1]), "--to", str(tmp_path / "tokens")]) == 0
     assert sets(tmp_path / "tokens") == made
 
@@ -37,7 +37,7 @@ def test_recipes_that_need_the_same_share_a_set_and_others_do_not(make_job, tmp_
     jobs = [written(job, tmp_path / f"{number}.json") for number, job in enumerate([make_job(), same, *others])]
     arguments = [argument for job in jobs for argument in ("--job", str(job))]
     assert main([*arguments, "--to", str(tmp_path / "tokens")]) == 0
-    ids = [json.loads(tokenising_result(job).read_text())["set_id"] for job in jobs]
+    ids = [TokenisedResult.read(job).set_id for job in jobs]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
 
