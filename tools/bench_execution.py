@@ -125,8 +125,14 @@ def judged(checks: list[Check], workers: int) -> dict[str, float]:
         for job, outcomes in sandbox.run_many(jobs_of(checks)):
             for text, outcome in zip(job.calls, outcomes, strict=True):
                 target = targets[job.job_id, text]
-                said = outcome.error_type, outcome.message
-                verdict = judge_input(text, outcome.status, outcome.value_json, *said, target)
+                verdict = judge_input(
+                    text,
+                    outcome_status=outcome.status,
+                    outcome_value_json=outcome.value_json,
+                    error_type=outcome.error_type,
+                    message=outcome.message,
+                    target_json=target,
+                )
                 if verdict.status != "correct":
                     note(f"function {job.job_id}: {verdict.status} {outcome}")
         return {"cpu_s": cpu_seconds() - cpu, "wall_s": time.monotonic() - started}

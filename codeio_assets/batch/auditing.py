@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.published_data_audit import CHUNK, REPRODUCES, Case, examine
 
@@ -53,7 +54,7 @@ def audit_functions(functions: Iterable[RecordedFunction], sandbox: Sandbox, out
     return audited
 
 
-def summary(audited: Audit) -> dict[str, Any]:
+def summary(audited: Audit) -> dict[str, JsonLike]:
     """Return the counts as JSON: total, and per result pairs, their share, and functions."""
     total = sum(audited.pairs.values())
     rows = [
@@ -73,6 +74,6 @@ def table(summarised: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{'all':<28}{summarised['pairs']:>8,}"])
 
 
-def _shown(case: Case, index: int) -> dict[str, Any]:
+def _shown(case: Case, index: int) -> dict[str, JsonLike]:
     pair = case.pairs[index]
     return {"input": pair["input"], "recorded": pair["output"], "now": case.now(index)}

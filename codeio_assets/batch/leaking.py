@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from codeio_assets.batch.lines import BadInput, IdentifiedLine, ProgressLine, Writer
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.evaluation.leakage import COMMON, Leak, LeakageIndex, Tokenize, WordRule, summary
 
 
@@ -38,7 +39,7 @@ def _told(texts: Iterable[TextLine], progress: ProgressLine) -> Iterator[tuple[s
         progress.advance()
 
 
-def fields_of(leak: Leak) -> dict[str, Any]:
+def fields_of(leak: Leak) -> dict[str, JsonLike]:
     """Return a leak as the JSON object that the command writes."""
     return {
         "id": leak.question_id,

@@ -10,15 +10,15 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, TextIO, TypeVar
+from typing import Self, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.core.values.decoding import Undecodable, decode_json, within_bounds
 
 _Item = TypeVar("_Item")
@@ -169,14 +169,14 @@ class Writer:
         self.count = 0
         self._file = file
 
-    def write(self, **fields: Json) -> None:
+    def write(self, **fields: JsonLike) -> None:
         """Write one line. Text that UTF-8 cannot hold is escaped, as JSON allows."""
         self._file.write(json.dumps(fields) + "\n")
         self.count += 1
 
-    def write_list(self, fields: dict[str, Json], name: str, texts: Iterable[str]) -> None:
+    def write_list(self, fields: Mapping[str, JsonLike], name: str, texts: Iterable[str]) -> None:
         """Write one line whose last member is a list, given as JSON texts of some items each, one after the other."""
-        self._file.write(json.dumps(fields)[:-1] + f", {json.dumps(name)}: [")
+        self._file.write(json.dumps(dict(fields))[:-1] + f", {json.dumps(name)}: [")
         for number, text in enumerate(texts):
             self._file.write(", " * bool(number) + text)
         self._file.write("]}\n")
@@ -219,6 +219,6 @@ class ProgressLine:
         sys.stderr.flush()
 
 
-def value_of(text: str | None) -> Any:
+def value_of(text: str | None) -> Json:
     """Return the value of a JSON text, None for no text."""
     return None if text is None else json.loads(text)

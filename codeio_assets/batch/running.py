@@ -7,7 +7,7 @@ from typing import Any
 
 from codeio_assets.batch.held import Held
 from codeio_assets.batch.lines import Line, ProgressLine, Writer, chunks, value_of
-from codeio_assets.core.values.canonical import written_json
+from codeio_assets.core.values.canonical import Json, written_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox
 
 CHUNK = 1_000
@@ -65,7 +65,7 @@ def _calls(program: ProgramLine, first: int) -> tuple[str, ...]:
     return tuple(written_json(call) for call in program.calls[first : first + CALLS_AT_ONCE])
 
 
-def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+def outcome_fields(outcome: Outcome) -> dict[str, Json]:
     """Return an outcome as the JSON object that the command writes."""
     return {
         "status": outcome.status,

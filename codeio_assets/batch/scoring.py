@@ -16,7 +16,7 @@ from pydantic import ConfigDict, model_validator
 from codeio_assets.batch.lines import BadInput, Line, ProgressLine, Writer, read_lines
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Benchmark, Figure, Question, Scored, Verdict
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.evaluation.scoring import Response, Scorer
 
 RESERVED = frozenset({"status", "score", "extracted"})
@@ -123,7 +123,7 @@ def _responses(
         yield Response(benchmark.name, text if isinstance(text, str) else "", question, spans, is_cut_off)
 
 
-def _output(line: ResponseLine, benchmark: Benchmark, verdict: Verdict) -> dict[str, Json]:
+def _output(line: ResponseLine, benchmark: Benchmark, verdict: Verdict) -> dict[str, JsonLike]:
     row = line.model_extra or {}
     named = {name: row[name] for name in ("id", *benchmark.id_fields, "task") if name in row}
     sample = {} if line.sample is None else {"sample": line.sample}
@@ -142,7 +142,7 @@ def read_responses(path: Path) -> Iterator[ResponseLine]:
         yield from read_lines(path, ResponseLine)
         return
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
+        content: Json = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: cannot be read as JSON: {error}") from None
     samples = _samples(content)
@@ -153,13 +153,11 @@ def read_responses(path: Path) -> Iterator[ResponseLine]:
             yield ResponseLine.model_validate({"id": name, "sample": number, "response": str(text)})
 
 
-def _samples(content: object) -> dict[str, list[object]] | None:
+def _samples(content: Json) -> dict[str, list[object]] | None:
     """Return samples by question, from a file of samples or of samples with their scores."""
     if not isinstance(content, dict):
         return None
-    found: Any = cast("dict[str, Any]", content).get("raw_generations", content)
-    if not isinstance(found, dict) or not all(
-        isinstance(each, list) for each in cast("dict[str, Any]", found).values()
-    ):
+    found = content.get("raw_generations", content)
+    if not isinstance(found, dict) or not all(isinstance(each, list) for each in found.values()):
         return None
     return cast("dict[str, list[object]]", found)

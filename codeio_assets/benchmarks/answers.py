@@ -11,7 +11,7 @@ import ast
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.core.values.canonical import Json
 
@@ -55,7 +55,7 @@ def last_object(text: str) -> dict[str, Json] | None:
 def load_object(text: str) -> dict[str, Json] | None:
     """Return a JSON object that was written over several lines, or None."""
     try:
-        value: Any = json.loads(text.replace("\n", ""))
+        value: Json = json.loads(text.replace("\n", ""))
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Json]", value) if isinstance(value, dict) else None

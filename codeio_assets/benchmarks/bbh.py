@@ -9,13 +9,14 @@ Source: suzgunmirac/BIG-Bench-Hard (MIT), whose prompts are used as they are.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 from codeio_assets.benchmarks.contract import (
     NO_ANSWER,
     NO_GOLD,
     BadBenchmarkData,
     Benchmark,
+    Load,
     Question,
     Row,
     Verdict,
@@ -23,6 +24,7 @@ from codeio_assets.benchmarks.contract import (
     mean_of_groups,
 )
 from codeio_assets.benchmarks.files import find_folder, json_file
+from codeio_assets.core.values.decoding import object_of
 
 MARKERS: Final = ("answer is", "答案是", "答案为")
 _DRESS: Final = "*`$_ \t"
@@ -39,11 +41,11 @@ def load(folder: Path, *names: str, suffix: str = "Q: {question}\nA: Let's think
     if not any((place / "cot-prompts").is_dir() for place in (tasks, tasks.parent)):
         raise BadBenchmarkData(f"{tasks}: has no folder cot-prompts, nor one beside it; are these tasks of BBH?")
     for path in sorted(tasks.glob("*.json")):
-        examples: Any = json_file(path).get("examples")
+        examples = json_file(path).get("examples")
         if not isinstance(examples, list):
             raise BadBenchmarkData(f"{path}: has no `examples`")
         shots = _shots(tasks, path.stem)
-        for index, example in enumerate(cast("list[dict[str, Any]]", examples)):
+        for index, example in enumerate(map(object_of, examples)):
             text = str(example["input"])
             prompt = f"{shots}\n\n{suffix.format(question=text)}" if shots else suffix.format(question=text)
             yield Question(f"{path.stem}/{index}", text, prompt, str(example["target"]), path.stem)
@@ -106,7 +108,7 @@ def question_id(row: Row) -> str:
     return f"{row.get('task', '')}/{row.get('index', '')}"
 
 
-def _benchmark(name: str, title: str, load: Any, files: str) -> Benchmark:
+def _benchmark(name: str, title: str, load: Load, files: str) -> Benchmark:
     return Benchmark(
         name=name,
         title=title,

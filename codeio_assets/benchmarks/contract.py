@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal, get_args
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 
 Status = Literal["correct", "wrong", "no_answer", "truncated", "no_gold"]
 """`no_gold`: neither the line nor the data has the right answer, so that the response has no score."""
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
-Details = Mapping[str, Json]
+Details = Mapping[str, JsonLike]
 
 
 class BadBenchmarkData(ValueError):  # noqa: N818
@@ -36,7 +36,7 @@ class Question:
     prompt: str
     gold: Json
     group: str = ""
-    facts: Details = field(default_factory=dict[str, Json])
+    facts: Details = field(default_factory=dict[str, JsonLike])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Verdict:
     status: Status
     score: float | None
     extracted: str | None = None
-    details: Details = field(default_factory=dict[str, Json])
+    details: Details = field(default_factory=dict[str, JsonLike])
 
 
-def judged(score: float, extracted: str | None, **details: Json) -> Verdict:
+def judged(score: float, extracted: str | None, **details: JsonLike) -> Verdict:
     """Return the verdict of an answer that was found; only the full score is correct."""
     return Verdict("correct" if score == 1 else "wrong", float(score), extracted, details)
 
@@ -65,7 +65,7 @@ class Execution:
     expressions: tuple[str, ...]
     gold: str
     extracted: str
-    details: Details = field(default_factory=dict[str, Json])
+    details: Details = field(default_factory=dict[str, JsonLike])
 
 
 NO_ANSWER: Final = Verdict("no_answer", 0.0)

@@ -9,10 +9,10 @@ Source: allenai/allennlp-models (Apache-2.0); the paper gives no prompt, ours as
 
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.benchmarks.answers import after_answer_is, answer_member
 from codeio_assets.benchmarks.contract import (
@@ -30,6 +30,7 @@ from codeio_assets.benchmarks.contract import (
 )
 from codeio_assets.benchmarks.files import find, json_file
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import list_of, object_of
 
 FILES: Final = (
     *("drop/drop_dataset_dev.json", "drop_dataset_dev.json", "drop/drop_dataset_test.json"),
@@ -50,26 +51,27 @@ Bags = list[frozenset[str]]
 def load(folder: Path) -> Iterator[Question]:
     """Yield the questions of a file in DROP's published form; gold is a list of answers, each a list of spans."""
     for passage_id, entry in json_file(find(folder, *FILES)).items():
-        for number, pair in enumerate(entry["qa_pairs"]):
-            answers: list[dict[str, Any]] = [pair["answer"], *(pair.get("validated_answers") or [])]
+        passage = object_of(entry)
+        for number, pair in enumerate(map(object_of, list_of(passage["qa_pairs"]))):
+            answers = map(object_of, [pair["answer"], *list_of(pair.get("validated_answers") or [])])
             golds = [spans for answer in answers if (spans := gold_spans(answer))[0].strip()]
             text = str(pair["question"])
             yield Question(
                 id=str(pair.get("query_id", f"{passage_id}/{number}")),
-                text=f"{entry['passage']}\n{text}",
-                prompt=PROMPT.format(passage=entry["passage"], question=text),
+                text=f"{passage['passage']}\n{text}",
+                prompt=PROMPT.format(passage=passage["passage"], question=text),
                 gold=cast("Json", golds) or None,
                 group=passage_id.partition("_")[0],
             )
 
 
-def gold_spans(answer: dict[str, Any]) -> list[str]:
+def gold_spans(answer: Mapping[str, Json]) -> list[str]:
     """Return an annotator's answer as spans: a number, a date as `day month year`, or spans of the passage."""
     if answer.get("number"):
         return [str(answer["number"])]
     if answer.get("spans"):
-        return [str(span) for span in answer["spans"]]
-    date: dict[str, Any] = answer.get("date") or {}
+        return [str(span) for span in list_of(answer["spans"])]
+    date = object_of(answer.get("date") or {})
     return [" ".join(str(date.get(part, "")) for part in ("day", "month", "year"))]
 
 

@@ -4,11 +4,11 @@ What does not live here: what the records mean (one module per benchmark).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 from codeio_assets.benchmarks.contract import BadBenchmarkData
+from codeio_assets.core.values.canonical import Json
 
 
 def find(folder: Path, *names: str) -> Path:
@@ -37,7 +37,7 @@ def find_folder(folder: Path, marker: str, *names: str) -> Path:
     raise BadBenchmarkData(f"{folder}: has no {marker}, nor has one of its folders {', '.join(names)}")
 
 
-def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path) -> Iterator[dict[str, Json]]:
     """Yield the objects of a JSONL file.
 
     Raises:
@@ -52,7 +52,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise BadBenchmarkData(f"{path}: cannot be read: {error}") from None
 
 
-def json_file(path: Path) -> dict[str, Any]:
+def json_file(path: Path) -> dict[str, Json]:
     """Return the object that a JSON file holds.
 
     Raises:
@@ -64,17 +64,17 @@ def json_file(path: Path) -> dict[str, Any]:
         raise BadBenchmarkData(f"{path}: cannot be read: {error}") from None
 
 
-def _object(place: str, text: str) -> dict[str, Any]:
+def _object(place: str, text: str) -> dict[str, Json]:
     try:
-        value: Any = json.loads(text)
+        value: Json = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadBenchmarkData(f"{place}: is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadBenchmarkData(f"{place}: is no JSON object")
-    return cast("dict[str, Any]", value)
+    return value
 
 
-def text_of(record: dict[str, Any], name: str, place: str) -> str:
+def text_of(record: Mapping[str, Json], name: str, place: str) -> str:
     """Return a field that must be a text.
 
     Raises:

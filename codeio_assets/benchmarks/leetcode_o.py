@@ -15,7 +15,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.benchmarks.contract import (
     NO_ANSWER,
@@ -75,7 +75,7 @@ def load(folder: Path) -> Iterator[Question]:
     return questions(build(*(json_lines(find(folder, name, f"leetcode_o/{name}")) for name in FILES.values())))
 
 
-def build(english: Iterable[dict[str, Any]], chinese: Iterable[dict[str, Any]]) -> Iterator[Problem]:
+def build(english: Iterable[dict[str, Json]], chinese: Iterable[dict[str, Json]]) -> Iterator[Problem]:
     """Yield the problems that both languages have, with the English statement's pairs.
 
     A problem is left out where the statements give no pair in common, or not as many.

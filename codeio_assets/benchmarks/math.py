@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.benchmarks.answers import after_answer_is, answer_member, last_boxed
 from codeio_assets.benchmarks.contract import (
@@ -77,7 +77,7 @@ def answer_text(response: str) -> str | None:
     return last_boxed(response) or (after_answer_is(response) or "").removesuffix(".") or None
 
 
-def _parsed_answer(answer: str) -> list[Any]:
+def _parsed_answer(answer: str) -> list[object]:
     """Parse an answer that was marked as one: as LaTeX whether or not it has dollar signs."""
     if len(answer) > MAX_ANSWER_CHARS:
         return []
@@ -85,20 +85,20 @@ def _parsed_answer(answer: str) -> list[Any]:
 
 
 @lru_cache(maxsize=10_000)
-def _gold(text: str) -> list[Any]:
+def _gold(text: str) -> list[object]:
     return _parsed(f"${text}$") or _parsed(text)
 
 
-def _parsed(text: str) -> list[Any]:
+def _parsed(text: str) -> list[object]:
     """Return what `math-verify` finds in a text; an error of its own or too long a time finds nothing."""
     parse = import_module("math_verify").parse  # sympy and a parser: loaded where they are used
     try:
-        return cast("list[Any]", parse(text, parsing_timeout=SECONDS, raise_on_error=False))
+        return cast("list[object]", parse(text, parsing_timeout=SECONDS, raise_on_error=False))
     except (RecursionError, MemoryError):
         return []
 
 
-def _equal(gold: str, answer: list[Any]) -> bool:
+def _equal(gold: str, answer: list[object]) -> bool:
     verify = import_module("math_verify").verify
     try:
         return bool(verify(_gold(gold), answer, timeout_seconds=SECONDS, raise_on_error=False))

@@ -8,9 +8,9 @@ are never written to exports or reports: its authors keep them private.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.benchmarks.answers import last_object
 from codeio_assets.benchmarks.contract import (
@@ -26,6 +26,7 @@ from codeio_assets.benchmarks.contract import (
 )
 from codeio_assets.benchmarks.files import find, json_lines, text_of
 from codeio_assets.core.values.canonical import Json, canonical_json
+from codeio_assets.core.values.decoding import list_of, object_of
 
 FILES: Final = ("zebralogic/grid_test.jsonl", "grid_test.jsonl")
 SMALL: Final = frozenset({"2*2", "2*3", "2*4", "2*5", "2*6", "3*2", "3*3", "4*2"})
@@ -54,7 +55,7 @@ def load(folder: Path) -> Iterator[Question]:
     """Yield the puzzles; gold is the table of houses."""
     path = find(folder, *FILES)
     for record in json_lines(path):
-        table = _table(record["solution"])
+        table = _table(object_of(record["solution"]))
         template = {house: dict.fromkeys(cells, "___") for house, cells in table.items()}
         text = text_of(record, "puzzle", str(path))
         yield Question(
@@ -66,9 +67,9 @@ def load(folder: Path) -> Iterator[Question]:
         )
 
 
-def _table(solution: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    columns = solution["header"][1:]
-    return {f"House {n}": dict(zip(columns, row[1:], strict=True)) for n, row in enumerate(solution["rows"], start=1)}
+def _table(solution: dict[str, Json]) -> dict[str, dict[str, str]]:
+    columns, *rows = cast("list[list[str]]", [solution["header"], *list_of(solution["rows"])])
+    return {f"House {n}": dict(zip(columns[1:], row[1:], strict=True)) for n, row in enumerate(rows, start=1)}
 
 
 def score(response: str, question: Question) -> Verdict:

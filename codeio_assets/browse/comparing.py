@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from codeio_assets.browse.listing import Row
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.intervals import mean_per_unit, wilson
 from codeio_assets.llm.money import Price
 from codeio_assets.store import StoreError, Warehouse

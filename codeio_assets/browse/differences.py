@@ -9,8 +9,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.comparison import Rule, equal_values
 
 INDENT = 2
@@ -46,27 +47,25 @@ def pretty(value_json: str) -> str:
     return "".join(piece.text for piece in _whole(json.loads(value_json), ""))
 
 
-def _beside(value: Any, other: Any, indent: str, rule: Rule) -> Iterator[Piece]:
+def _beside(value: Json, other: Json, indent: str, rule: Rule) -> Iterator[Piece]:
     """Yield the text of a value; what the other has differently is marked."""
     if _equal(value, other, rule):
         yield from _whole(value, indent)
     elif isinstance(value, dict) and isinstance(other, dict):
-        members, others = cast("dict[str, Any]", value), cast("dict[str, Any]", other)
-        items = [(f"{_text(name)}: ", each, name in others, others.get(name)) for name, each in members.items()]
+        items = [(f"{_text(name)}: ", each, name in other, other.get(name)) for name, each in value.items()]
         yield from _nested("{", "}", items, indent, rule)
     elif isinstance(value, list) and isinstance(other, list):
-        parts, theirs = cast("list[Any]", value), cast("list[Any]", other)
-        beside = [*theirs, *([None] * (len(parts) - len(theirs)))]
-        items = [("", each, place < len(theirs), beside[place]) for place, each in enumerate(parts)]
+        beside = [*other, *([None] * (len(value) - len(other)))]
+        items = [("", each, place < len(other), beside[place]) for place, each in enumerate(value)]
         yield from _nested("[", "]", items, indent, rule)
-        if len(theirs) > len(parts):
-            yield Piece(f" ({len(theirs) - len(parts)} missing)", "differs")
+        if len(other) > len(value):
+            yield Piece(f" ({len(other) - len(value)} missing)", "differs")
     else:
         yield Piece("".join(piece.text for piece in _whole(value, indent)), "differs")
 
 
 def _nested(
-    opening: str, closing: str, items: list[tuple[str, Any, bool, Any]], indent: str, rule: Rule
+    opening: str, closing: str, items: list[tuple[str, Json, bool, Json]], indent: str, rule: Rule
 ) -> Iterator[Piece]:
     inner = indent + " " * INDENT
     is_short = sum(len(_text(each)) + len(name) for name, each, _, _ in items) <= NARROW
@@ -83,31 +82,30 @@ def _nested(
     yield Piece((end if items else "") + closing)
 
 
-def _whole(value: Any, indent: str) -> Iterator[Piece]:
+def _whole(value: Json, indent: str) -> Iterator[Piece]:
     yield Piece(_laid_out(value, indent))
 
 
-def _laid_out(value: Any, indent: str) -> str:
+def _laid_out(value: Json, indent: str) -> str:
     """Return the text of a value: what is short on one line, else one line per part."""
     text = _text(value)
     if len(text) <= NARROW or not isinstance(value, dict | list) or not value:
         return text
     inner = indent + " " * INDENT
     if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        parts = [f"{_text(name)}: {_laid_out(each, inner)}" for name, each in members.items()]
+        parts = [f"{_text(name)}: {_laid_out(each, inner)}" for name, each in value.items()]
         opening, closing = "{", "}"
     else:
-        parts = [_laid_out(each, inner) for each in cast("list[Any]", value)]
+        parts = [_laid_out(each, inner) for each in value]
         opening, closing = "[", "]"
     return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _equal(one: Any, other: Any, rule: Rule) -> bool:
+def _equal(one: Json, other: Json, rule: Rule) -> bool:
     return (type(one) is type(other) and one == other) or bool(equal_values(one, other, rule))
 
 

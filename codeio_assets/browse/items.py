@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 
 from codeio_assets.browse.differences import Pieces, compare_texts, compare_values
 from codeio_assets.browse.index import SHARD_ASSETS, Index
-from codeio_assets.browse.listing import Row, ask
+from codeio_assets.browse.listing import ask
+from codeio_assets.core.tables.data import Row
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets.store.snapshots import snapshot_of
 
@@ -279,7 +279,7 @@ def _both(tables: duckdb.DuckDBPyConnection, table: str, task_id: str) -> list[R
     return first + later
 
 
-def held_against(direction: str, verdict: dict[str, Any], pair: Row | None) -> tuple[Pieces, Pieces]:
+def held_against(direction: str, verdict: Row, pair: Row | None) -> tuple[Pieces, Pieces]:
     """Return the output that is wanted and what there is of the answer: the output it says, or what its input gives."""
     if pair is None:
         return [], []

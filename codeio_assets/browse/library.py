@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from codeio_assets.browse.comparing import Answers
 from codeio_assets.browse.index import Index, folder_of
@@ -15,6 +14,7 @@ from codeio_assets.browse.items import Items
 from codeio_assets.browse.listing import Choices, Listing, Narrowing, ask
 from codeio_assets.browse.protection import new_token
 from codeio_assets.browse.trying import Trial
+from codeio_assets.core.tables.data import Row
 from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
 
@@ -75,7 +75,7 @@ class Library:
         """Return a list, narrowed."""
         return Listing(self.index, Narrowing.read(table, query))
 
-    def shards(self) -> tuple[list[dict[str, Any]], int]:
+    def shards(self) -> tuple[list[Row], int]:
         """Return what each of the first shards holds, and how many are not told."""
         with self.index.cursor() as cursor:
             rows = ask(cursor, self.project.sql("browse/shards.sql"), {})

@@ -6,7 +6,6 @@ What does not live here: which lists and choices there are (`lists`), the index 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlencode
 
 import duckdb
@@ -15,11 +14,11 @@ import polars as pl
 from codeio_assets.browse.index import Index
 from codeio_assets.browse.lists import LISTS, ORDER, Facet, List
 from codeio_assets.browse.search import MOST_HITS
+from codeio_assets.core.tables.data import Row
 
 PAGE = 50
 MOST_VALUES = 40
 """Values of one facet that are shown, those of most rows first."""
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Where:
     """A condition and its parameters, and what it had to leave out."""
 
     sql: str
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     too_many_hits: bool = False
 
 
@@ -271,7 +270,7 @@ class Listing:
 
     def _where(self, without: str | None = None) -> Where:
         conditions: list[str] = []
-        parameters: dict[str, Any] = {}
+        parameters: dict[str, object] = {}
         for name in dict.fromkeys(name for name, _ in self.of.choices if name != without):
             facet = self.of.of.facet(name)
             assert facet is not None  # `read` keeps no other
@@ -289,7 +288,7 @@ class Listing:
         self._add_words(conditions)
         return Where(" and ".join(conditions) or "true", parameters)
 
-    def _add_membership(self, conditions: list[str], parameters: dict[str, Any]) -> None:
+    def _add_membership(self, conditions: list[str], parameters: dict[str, object]) -> None:
         wanted = {name: value for name in ("recipe", "split") if (value := getattr(self.of, name))}
         if wanted:
             named = " and ".join(f"{name} = ${name}" for name in wanted)
@@ -309,7 +308,7 @@ class Listing:
         }
         conditions.append(by_table[self.of.of.table])
 
-    def _ask(self, query: str, parameters: dict[str, Any]) -> list[Row]:
+    def _ask(self, query: str, parameters: dict[str, object]) -> list[Row]:
         with self._index.cursor() as cursor:
             if self._hits is not None:
                 cursor.register("hits", pl.DataFrame({"no": self._hits[:MOST_HITS]}, schema={"no": pl.Int64}))
@@ -320,7 +319,7 @@ TEXTUAL = {"path", "reason"}
 """Orders whose values are text; those of the others are numbers."""
 
 
-def ask(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]) -> list[Row]:
+def ask(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object]) -> list[Row]:
     """Return the rows of a query as dictionaries."""
     used = {name: value for name, value in parameters.items() if f"${name}" in query}
     done = connection.execute(query, used) if used else connection.execute(query)

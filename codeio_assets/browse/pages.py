@@ -5,7 +5,6 @@ What does not live here: what is posted (`actions`), routes and errors (`app`).
 
 import json
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -14,10 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from codeio_assets.browse.comparing import compare
 from codeio_assets.browse.items import Found, Item
 from codeio_assets.browse.library import Library
-from codeio_assets.browse.listing import Narrowing, Row
+from codeio_assets.browse.listing import Narrowing
 from codeio_assets.browse.lists import LISTS
 from codeio_assets.browse.rendering import render
 from codeio_assets.browse.reviewing import LONGEST, decisions, looked_at, standing
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.tables.remedies import meaning, remedy
 from codeio_assets.llm.session import prices_of
 from codeio_assets.store import StoreError
@@ -45,7 +45,7 @@ ENTRIES = (
 )
 
 
-def page(library: Library, template: str, here: str = "", **values: Any) -> HTMLResponse:
+def page(library: Library, template: str, here: str = "", **values: object) -> HTMLResponse:
     """Return a page with what every page has."""
     shared = {"here": here, "freshness": library.index.freshness, "person": library.person, "token": library.token}
     return HTMLResponse(render(template, **shared, **values))

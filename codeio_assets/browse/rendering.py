@@ -6,7 +6,6 @@ What does not live here: the pages (`templates`), what they are given (`pages`).
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -42,12 +41,12 @@ def environment() -> Environment:
     return made
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, **values: object) -> str:
     """Return a page."""
     return environment().get_template(template).render(**values)
 
 
-def _seen(value: Any) -> Any:
+def _seen(value: object) -> object:
     return visible(value) if type(value) is str else value  # what is markup already has been looked at
 
 

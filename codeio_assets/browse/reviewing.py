@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from codeio_assets.browse.listing import Row
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.intervals import running_upper
 from codeio_assets.store import Warehouse
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from codeio_assets.browse.differences import pretty
 from codeio_assets.browse.items import Found, Item, Items
-from codeio_assets.browse.listing import Row
 from codeio_assets.browse.rendering import visible
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.tables.remedies import meaning, remedy
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from codeio_assets.browse.differences import Piece, Pieces, compare_values, pretty
 from codeio_assets.browse.items import Item, held_against
 from codeio_assets.core.settings.project import Judging, SandboxSettings
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import Json, canonical_json
 from codeio_assets.core.values.comparison import Rule, equal_values
 from codeio_assets.sandbox import Job, Limits, Outcome, WorkerPool, open_sandbox
 from codeio_assets.steps.executing import REFERENCE, Claim, execute, judge_claims
@@ -95,7 +95,7 @@ def _object(typed: str) -> str | Result:
     if len(typed) > LONGEST_INPUT:
         return Result("execute", "no_answer", f"more than {LONGEST_INPUT:,} characters", [])
     try:
-        value = json.loads(typed)
+        value: Json = json.loads(typed)
     except ValueError as error:
         return Result("execute", "no_answer", f"no JSON: {error}", [])
     if not isinstance(value, dict):

@@ -6,12 +6,12 @@ What does not live here: what is looked at (`training.inspection`), schemas and 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
 from codeio_assets.checks.rules import Checking, Rule
 from codeio_assets.core.settings.recipes import AuditLimits
+from codeio_assets.core.tables.data import Row
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
@@ -25,7 +25,6 @@ from codeio_assets.training.inspection import (
 )
 from codeio_assets.training.tokenised.audit import beyond_limits
 
-Row = dict[str, Any]
 Findings = tuple[list[str], list[str]]
 """What is wrong, and what is only worth a warning."""
 
@@ -67,7 +66,7 @@ def _put(find: "Find", stage: int, checking: Checking) -> dg.AssetCheckResult:
 
 def _result(wrong: list[str], doubtful: list[str]) -> dg.AssetCheckResult:
     found = wrong + doubtful
-    metadata: dict[str, Any] = {"codeio/findings": len(found)}
+    metadata: dict[str, dg.MetadataValue | int] = {"codeio/findings": len(found)}
     if found:
         metadata["codeio/failures"] = keys.table_value([{"finding": text} for text in found], ["finding"])
     return dg.AssetCheckResult(

@@ -5,7 +5,6 @@ What does not live here: schemas and SQL (`checks.tables`), the rules themselves
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -14,6 +13,7 @@ from codeio_assets.checks.rules import Checking, Rule
 from codeio_assets.checks.tables import check_result
 from codeio_assets.core.method import pair_rules
 from codeio_assets.core.settings.quality import Quality
+from codeio_assets.core.tables.data import Row
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Judged
 from codeio_assets.graph.uses import judged
@@ -22,7 +22,7 @@ from codeio_assets.steps.cot_flaws import FlawRate, flaw_rates, flaw_rows
 from codeio_assets.steps.repeating import differing_pairs, differing_verdicts, drawn
 from codeio_assets.steps.verdicts import Evidence
 
-Failures = list[dict[str, Any]]
+Failures = list[Row]
 RATE_COLUMNS = ["rule", "model_id", "source", "count", "total", "share", "tolerated"]
 FLAWED_COLUMNS = ["rule", "prediction_id", "task_id", "direction", "turn", "source"]
 
@@ -82,7 +82,7 @@ def flaw_result(rows: Failures, rates: list[FlawRate], level: str, rule: str, *,
     )
 
 
-PairRule = Callable[[dict[str, Any], Callable[[str], pair_rules.Signature | None]], str | None]
+PairRule = Callable[[Row, Callable[[str], pair_rules.Signature | None]], str | None]
 PAIR_RULES: dict[str, tuple[str, PairRule]] = {
     "pairs_are_within_the_complexity_rule": (
         "Inputs and outputs are small enough to be predicted by reasoning (CodeI/O, appendix A).",

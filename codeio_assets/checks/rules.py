@@ -122,7 +122,7 @@ def check_of(rule: Rule, required: Callable[[Step[object]], Iterable[str]]) -> d
 
 def _begin(rule: Rule, partition: str, project: Project, sandbox: SandboxResource | None) -> Checking:
     warehouse = Warehouse(project.warehouse)
-    given, own = inputs_of_check(rule.step, rule.reads, partition, project, warehouse, rule.name)
+    given, own = inputs_of_check(rule.step, rule.reads, partition, project, warehouse, name=rule.name)
     used = rule.uses(project, partition)
     return Checking(given.who, given.reads, warehouse, given.manifests, rule, partition, project, used, own, sandbox)
 

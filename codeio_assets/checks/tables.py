@@ -16,9 +16,10 @@ import pandera.errors
 import polars as pl
 
 from codeio_assets.checks.rules import Checking, Rule
+from codeio_assets.core.method.assembly import Parameters
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.quality import Quality
-from codeio_assets.core.tables.data import RUN_TABLES, TABLES, polars_schema
+from codeio_assets.core.tables.data import RUN_TABLES, TABLES, Row, polars_schema
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.steps import Step
 from codeio_assets.project import Project, browser_url
@@ -29,7 +30,7 @@ from codeio_assets.store.parquet import column_types
 FAILING_ROWS_SHOWN = 50
 SCHEMA_COLUMNS = ["table", "column", "check", "value", "row", "id"]
 SQL_THRESHOLDS = ("max_degenerate_ratio", "max_too_long_ratio", "max_drift", "compared_versions")
-DEFAULT_PARAMETERS: dict[str, Any] = {
+DEFAULT_PARAMETERS: Mapping[str, Any] = {
     **Quality.model_validate({}).model_dump(include=set(SQL_THRESHOLDS)),
     **Quality.model_validate({}).yields.parameters(),
     "max_failed_ratio": Chat.model_fields["max_failed_ratio"].default,
@@ -38,6 +39,7 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
 }
 """What a SQL check may name besides `$partition`, at its defaults."""
 ROWS_PER_BATCH = 32_768
+Metadata = dict[str, dg.MetadataValue | str | float]
 
 
 def schema_rule(step: Step[object]) -> Rule:
@@ -45,7 +47,7 @@ def schema_rule(step: Step[object]) -> Rule:
 
     def find(checking: Checking) -> dg.AssetCheckResult:
         rows = 0
-        failures: list[dict[str, Any]] = []
+        failures: list[Row] = []
         for table, version in (checking.manifest.tables if checking.manifest else {}).items():
             rows += version.rows
             failures += failing_rows_of_file(table, checking.warehouse.root / version.file)
@@ -60,26 +62,26 @@ def _schemas(tables: Sequence[str]) -> dict[str, dict[str, str]]:
     return {table: column_types(table) for table in tables}
 
 
-def failing_rows(table: str, frame: pl.DataFrame) -> list[dict[str, Any]]:
+def failing_rows(table: str, frame: pl.DataFrame) -> list[Row]:
     """Return one record per broken rule and row of a frame; empty when the frame fits the table's model."""
     model = TABLES[table]
     try:
         model.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         ids = frame.to_series(0).to_list()
-        records: list[dict[str, Any]] = errors.failure_cases.to_dicts()  # pyright: ignore
+        records: list[Row] = errors.failure_cases.to_dicts()  # pyright: ignore
         return [_record(table, record, ids) for record in records]
     return []
 
 
-def failing_rows_of_file(table: str, path: Path) -> list[dict[str, Any]]:
+def failing_rows_of_file(table: str, path: Path) -> list[Row]:
     """Return one record per broken rule and row of a Parquet file, read in batches; values must be unique over all."""
     schema = polars_schema(table)
     stored = pl.read_parquet_schema(path)
     new = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in stored]
     file = pl.scan_parquet(path, glob=False, hive_partitioning=False).with_columns(new)
     file = file.select([*(name for name in schema if name), *(name for name in stored if name not in schema)])
-    failures: list[dict[str, Any]] = []
+    failures: list[Row] = []
     batches = 0
     for batch in file.collect_batches(chunk_size=ROWS_PER_BATCH, maintain_order=True):
         batches += 1
@@ -96,7 +98,7 @@ def failing_rows_of_file(table: str, path: Path) -> list[dict[str, Any]]:
     return failures
 
 
-def _record(table: str, record: dict[str, Any], ids: list[Any]) -> dict[str, Any]:
+def _record(table: str, record: Row, ids: list[object]) -> Row:
     index = record.get("index")
     known = isinstance(index, int) and index < len(ids)
     return {
@@ -126,7 +128,7 @@ class Thresholds:
     """What a SQL rule goes by: its text, and the values that it names."""
 
     query: str
-    parameters: Mapping[str, Any]
+    parameters: Parameters
 
 
 def sql_rules(folder: Path) -> list[Rule]:
@@ -154,11 +156,11 @@ def _sql_rule(stem: str, query: str, *, blocking: bool) -> Rule:
     return Rule(asset, name, says, find, blocking, tuple(sorted(tables_in(query))), goes_by)
 
 
-def _named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _named(query: str, parameters: Parameters) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if f"${name}" in query}
 
 
-def check_parameters(project: Project, partition: str) -> dict[str, Any]:
+def check_parameters(project: Project, partition: str) -> Parameters:
     """Return what a SQL check may name: thresholds from codeio.yaml and, of a recipe, its stages and their lengths."""
     settings = project.settings.quality
     quality = settings.model_dump(include=set(SQL_THRESHOLDS))
@@ -170,27 +172,27 @@ def check_parameters(project: Project, partition: str) -> dict[str, Any]:
 
 
 def run_sql_check(
-    warehouse: Warehouse, query: str, partition: str, parameters: Mapping[str, Any] = DEFAULT_PARAMETERS
+    warehouse: Warehouse, query: str, partition: str, parameters: Parameters = DEFAULT_PARAMETERS
 ) -> pl.DataFrame:
     """Return the rows that break a rule in a partition; the query names what it needs of the parameters."""
     return warehouse.sql(query, **_named(query, {"partition": partition, **parameters}))
 
 
 def check_result(
-    failures: list[dict[str, Any]],
+    failures: list[Row],
     columns: list[str],
     rows: int,
     rule: str,
     *,
     warns: bool = False,
     told: str | None = None,
-    extra: dict[str, Any] | None = None,
+    extra: Metadata | None = None,
 ) -> dg.AssetCheckResult:
     """Return what the UI shows of a check: the rule, how many rows break it, their share, and the first of them.
 
     Ids in the table are of kinds that `codeio trace` understands.
     """
-    metadata: dict[str, Any] = {
+    metadata: Metadata = {
         keys.RULE: rule,
         keys.FAILING_ROWS: len(failures),
         keys.ROWS: rows,
@@ -208,7 +210,7 @@ def check_result(
     )
 
 
-def _where_to_look(failures: list[dict[str, Any]]) -> dict[str, Any]:
+def _where_to_look(failures: list[Row]) -> Metadata:
     """Return the address of the first row that has an id, in the browser."""
     for row in failures:
         for value in row.values():

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import typer
 
@@ -35,7 +34,7 @@ def complete() -> typer.Typer:
     return with_modules(*MODULES)
 
 
-def run(command: Callable[[], Any]) -> None:
+def run(command: Callable[[], object]) -> None:
     """Run a command; expected failures are one line and exit code 2."""
     _hear_interrupts()
     try:

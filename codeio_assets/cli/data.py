@@ -49,6 +49,7 @@ def export(
 
 @app.command("export-rl")
 def export_rl_(
+    *,
     to: To,
     recipe: Taking = None,
     split: Sides = None,
@@ -68,6 +69,7 @@ def export_rl_(
 
 @app.command("export-verifiers")
 def export_verifiers_(
+    *,
     to: To,
     name: Annotated[str, typer.Option(help="of the package")] = PACKAGE,
     recipe: Taking = None,
@@ -82,7 +84,7 @@ def export_verifiers_(
     project = Project.find()
     export = _rl_export(project, recipe, audit, _choice(split, difficulty, model, steps))
     with _reward_judge(project, workers) as judge:
-        facts = export_verifiers(Warehouse(project.warehouse), export, project.sql, judge, to, name)
+        facts = export_verifiers(Warehouse(project.warehouse), export, project.sql, judge, to, package=name)
     _tell(facts, to)
 
 

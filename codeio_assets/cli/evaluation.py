@@ -18,6 +18,7 @@ app = typer.Typer()
 
 @app.command()
 def evaluate(
+    *,
     recipe: Annotated[
         str | None, typer.Argument(help="a trained recipe of the project, as benchmarks.yaml says")
     ] = None,

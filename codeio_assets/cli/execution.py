@@ -30,6 +30,7 @@ def _sandbox(workers: int | None, cpu_s: float = 5.0, wall_s: float = 30.0, memo
 
 @app.command()
 def run(
+    *,
     programs: Annotated[Path, typer.Argument(help='JSONL: {"id", "code", "entry", "calls"}')],
     out: Out = STANDARD,
     workers: Workers = None,
@@ -149,6 +150,7 @@ def score(
 
 @app.command()
 def leakage(
+    *,
     texts: Annotated[Path, typer.Argument(help='JSONL: {"id", "text"}, the training texts')],
     questions: Annotated[Path, typer.Option(help='JSONL: {"id", "text"}, the questions')],
     out: Out = STANDARD,

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -134,14 +134,14 @@ def _tables(warehouse: Warehouse) -> Iterator[str]:
         yield f"{table}  {counted.get(table, 0):,} rows\n    {columns}, part"
 
 
-def _table(names: list[str], rows: list[tuple[Any, ...]]) -> Iterator[str]:
+def _table(names: list[str], rows: list[tuple[object, ...]]) -> Iterator[str]:
     cells = [names, *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
     for row in cells:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     text = "" if value is None else " ".join(str(value).split())
     return text if len(text) <= WIDEST_CELL else f"{text[: WIDEST_CELL - 1]}…"
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Benchmark, Figure, Question, Scored
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.evaluation import rendering
 from codeio_assets.evaluation.asking import GREEDY, Answered, answered, asked_questions
 from codeio_assets.evaluation.results import Cell, TableRow, cell, table
@@ -89,7 +89,7 @@ def row_of(model: str, outcomes: Iterable[Outcome]) -> TableRow:
     return TableRow(base=model, name="", cells=cells)
 
 
-def answer_fields(answer: Answered, benchmark: Benchmark) -> dict[str, Any]:
+def answer_fields(answer: Answered, benchmark: Benchmark) -> dict[str, JsonLike]:
     """Return an answer as a row; of private benchmarks without what the model said."""
     verdict, response = answer.verdict, answer.response
     said = {} if benchmark.name in PRIVATE else {"response": response.text, "extracted": verdict.extracted}

@@ -5,7 +5,7 @@ Source: https://docs.dagster.io/guides/build/assets/metadata-and-tags (standard 
 
 import json
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import polars as pl
@@ -86,7 +86,7 @@ def preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadat
     return dg.MetadataValue.md("\n".join(lines) if len(shown) else "no rows")
 
 
-def _markdown_cell(value: Any) -> str:
+def _markdown_cell(value: object) -> str:
     """Return a value as inline code that no content can break out of."""
     text = " ".join(
         str("" if value is None else value).replace("`", "'").replace("|", "¦").replace("\n", " ⏎ ").split()
@@ -98,14 +98,14 @@ def _markdown_cell(value: Any) -> str:
     return f"`{text}`" if text else ""
 
 
-def table_value(rows: list[dict[str, Any]], columns: list[str]) -> dg.TableMetadataValue:
+def table_value(rows: Sequence[Mapping[str, object]], columns: list[str]) -> dg.TableMetadataValue:
     """Return rows as a table for the UI; values that are not scalars become JSON."""
     records = [dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in rows]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns])
     return dg.MetadataValue.table(records, schema=schema)
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
+def _cell(value: object) -> str | int | float | bool | None:
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, default=str)

@@ -266,9 +266,13 @@ def _mapping(step: Step[object], upstream: Step[object]) -> dg.PartitionMapping 
     return None if upstream.per in ("project", step.per) else ALL_SHARDS
 
 
-def spec(step: Step[object]) -> dict[str, Any]:
+Arguments = dict[str, Any]
+"""Keyword arguments of Dagster's own functions, of as many types."""
+
+
+def spec(step: Step[object]) -> Arguments:
     """Return the keyword arguments of `@dg.asset` that follow from the step; the docstring is the description."""
-    arguments: dict[str, Any] = {**_shared(step, step.asset), "partitions_def": step.partitions_def}
+    arguments: Arguments = {**_shared(step, step.asset), "partitions_def": step.partitions_def}
     if step.pool:
         arguments["pool"] = step.pool
     return arguments
@@ -279,8 +283,8 @@ def multi_spec(step: Step[object], asset: str, description: str) -> dg.AssetSpec
     return dg.AssetSpec(asset, description=description, **_shared(step, asset))
 
 
-def _shared(step: Step[object], asset: str) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
+def _shared(step: Step[object], asset: str) -> Arguments:
+    arguments: Arguments = {
         "group_name": step.group,
         "deps": dependencies(step),
         "kinds": set(step.kinds),

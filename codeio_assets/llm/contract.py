@@ -5,13 +5,13 @@ What does not live here: transport (`live.client`), durability (`journal`), repl
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
 
 from codeio_assets.core.method.conversations import fold_system
-from codeio_assets.core.values.canonical import Json, canonical_json, content_id
+from codeio_assets.core.values.canonical import Json, JsonLike, canonical_json, content_id
 
 ResponseStatus = Literal["answered", "truncated", "refused", "failed"]
 
@@ -107,14 +107,14 @@ class ChatRequest:
             object.__setattr__(self, "_key", content_id(**self.as_json()))
         return self._key
 
-    def as_json(self) -> dict[str, Json]:
+    def as_json(self) -> dict[str, JsonLike]:
         """Return the request as plain JSON: `model`, `messages`, `sampling`."""
         messages = [{"role": message.role, "content": message.content} for message in self.messages]
-        value: dict[str, Json] = {"model": self.model, "messages": messages, "sampling": self.sampling.as_json()}
+        value: dict[str, JsonLike] = {"model": self.model, "messages": messages, "sampling": self.sampling.as_json()}
         return value | ({"extra_body": json.loads(self.extra_body)} if self.extra_body else {})
 
     @classmethod
-    def from_json(cls, value: Json) -> "ChatRequest":
+    def from_json(cls, value: Mapping[str, Any]) -> "ChatRequest":
         """Return the request that `as_json` described.
 
         Raises:
@@ -156,7 +156,7 @@ class ChatResponse:
     def as_json(self) -> dict[str, Json]:
         """Return the response without its key as plain JSON; fields that were added later only when they are used."""
         value: dict[str, Json] = {name: getattr(self, name) for name in _RECORDED_ALWAYS}
-        added: dict[str, Any] = {
+        added: dict[str, Json] = {
             "cached_tokens": self.cached_tokens,
             "alternatives": list(self.alternatives),
             "logprobs": self.logprobs,

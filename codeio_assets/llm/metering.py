@@ -56,7 +56,7 @@ class Usage:
 
     def as_info(self) -> dict[str, Json]:
         """Return the numbers of a step for metadata, with rates."""
-        estimated = {"answers_with_estimated_tokens": self.estimated} if self.estimated else {}
+        estimated: dict[str, Json] = {"answers_with_estimated_tokens": self.estimated} if self.estimated else {}
         return estimated | {
             "requests": self.requests,
             "replayed": self.replayed,

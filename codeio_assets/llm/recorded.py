@@ -77,7 +77,7 @@ def difference(request: ChatRequest, recorded: ChatRequest) -> str:
     parts: list[str] = []
     if request.model != recorded.model:
         parts.append(f"model {recorded.model!r} recorded, {request.model!r} asked")
-    asked, had = request.as_json()["sampling"], recorded.as_json()["sampling"]
+    asked, had = request.sampling.as_json(), recorded.sampling.as_json()
     parts += [
         f"{name} {had.get(name)!r} recorded, {asked.get(name)!r} asked"
         for name in asked | had

@@ -4,14 +4,13 @@ However many shards fail in a backfill, a look is one message. What does not liv
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.run_tags import PARTITION_TAG
 from codeio_assets.operating.webhook import VARIABLE, post, webhook_url, without_secrets
@@ -50,7 +49,9 @@ class Look:
 
 
 def alert(
-    context: dg.SensorEvaluationContext, event: str, failures_of: Callable[[dg.DagsterInstance, dg.DagsterRun], Any]
+    context: dg.SensorEvaluationContext,
+    event: str,
+    failures_of: Callable[[dg.DagsterInstance, dg.DagsterRun], Iterable[Failure]],
 ) -> dg.SensorResult:
     """Post the failures of all runs that ended since the last look; a receiver that fails is a warning in the log."""
     url = webhook_url()
@@ -130,7 +131,7 @@ def _told(value: Json) -> Json:
     return without_secrets(value)[:ERROR_CHARS] if isinstance(value, str) else value
 
 
-def payload_of(event: str, failures: list[Failure]) -> dict[str, Json]:
+def payload_of(event: str, failures: list[Failure]) -> dict[str, JsonLike]:
     """Return the message: `text` is what chat services show, the rest is for programs."""
     lines = [_line(failure) for failure in failures[:TOLD_PER_LOOK]]
     more = len(failures) - len(lines)

@@ -5,14 +5,14 @@ What does not live here: upgrading (`operating.upgrading`), what is signed today
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from pydantic import BaseModel
 
 from codeio_assets.core.method.assembly import recipe_parameters
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.settings.project import Source
-from codeio_assets.core.values.canonical import Json, content_id, sha256_hex
+from codeio_assets.core.values.canonical import JsonLike, content_id, sha256_hex
 from codeio_assets.core.values.comparison import rule_version
 from codeio_assets.graph.steps import STEPS
 from codeio_assets.project import Project
@@ -44,7 +44,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Settings -> the fields that they had in 0.1.0; those of other settings are unchanged."""
-GONE: dict[str, dict[str, Json]] = {"StageRecipe": {"liger_kernel": False}}
+GONE: dict[str, dict[str, JsonLike]] = {"StageRecipe": {"liger_kernel": False}}
 """Fields that are gone since, at their default."""
 
 
@@ -59,11 +59,11 @@ def fingerprint(asset: str, partition: str, project: Project, upstream: Mapping[
     )
 
 
-def then(value: object) -> Json:
+def then(value: object) -> JsonLike:
     """Return settings as 0.1.0 wrote them."""
     if isinstance(value, BaseModel):
         kind = type(value).__name__
-        dumped: dict[str, Json] = value.model_dump(mode="json")
+        dumped: dict[str, JsonLike] = value.model_dump(mode="json")
         fields = FIELDS.get(kind, tuple(dumped))
         own = {name: then(getattr(value, name)) for name in fields if name in dumped}
         return {**{name: gone for name, gone in GONE.get(kind, {}).items() if name not in dumped}, **own}
@@ -78,7 +78,7 @@ def _source(project: Project, shard: str) -> Source:
     return project.source(shard.rsplit("-", 1)[0])
 
 
-def _labels(project: Project, shard: str) -> Json:
+def _labels(project: Project, shard: str) -> JsonLike:
     filters = _source(project, shard).filters
     if not filters.ask_a_model:
         return None
@@ -86,8 +86,8 @@ def _labels(project: Project, shard: str) -> Json:
     return {"filters": then(filters), "model": project.settings.chat.model, "prompts": prompts}
 
 
-def _chat(*names: str) -> Callable[[Project, str], Json]:
-    def settings(project: Project, _partition: str) -> Json:
+def _chat(*names: str) -> Callable[[Project, str], JsonLike]:
+    def settings(project: Project, _partition: str) -> JsonLike:
         chat = project.settings.chat
         decoding = {name: then(getattr(chat, name)) for name in ("transform", "predict")}
         decoding |= {"transform_attempts": chat.transform_attempts, "revision_turns": chat.revision_turns}
@@ -96,7 +96,7 @@ def _chat(*names: str) -> Callable[[Project, str], Json]:
     return settings
 
 
-def _pairs(project: Project, shard: str) -> Json:
+def _pairs(project: Project, shard: str) -> JsonLike:
     return {
         "sampling": then(project.settings.sampling),
         "sandbox": then(project.settings.sandbox),
@@ -104,12 +104,15 @@ def _pairs(project: Project, shard: str) -> Json:
     }
 
 
-def _training_set(project: Project, name: str) -> Json:
+def _training_set(project: Project, name: str) -> JsonLike:
     recipe, settings = project.recipe(name), project.settings
-    parameters: dict[str, Any] = recipe_parameters(recipe, settings.phrases, settings.split, project.prompt)
+    parameters = recipe_parameters(recipe, settings.phrases, settings.split, project.prompt)
     return {
         "parameters": {key: value for key, value in parameters.items() if key in PARAMETERS},
-        "mixes": {str(number): dict(stage.mix) for number, stage in recipe.stages.items()},
+        "mixes": {
+            str(number): {str(kind): share for kind, share in stage.mix.items()}
+            for number, stage in recipe.stages.items()
+        },
         "sql": _texts(project, "transforms"),
     }
 
@@ -121,7 +124,7 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-def _recipe(project: Project, name: str) -> Json:
+def _recipe(project: Project, name: str) -> JsonLike:
     settings = project.settings
     return {"recipe": then(project.recipe(name)), "phrases": then(settings.phrases), "split": then(settings.split)}
 
@@ -130,18 +133,18 @@ def _texts(project: Project, folder: str) -> list[str]:
     return [path.read_text("utf-8") for path in sorted((project.root / "sql" / folder).glob("*.sql"))]
 
 
-def _published(project: Project, _partition: str) -> Json:
+def _published(project: Project, _partition: str) -> JsonLike:
     setting = project.settings.quality.published
     path = project.root / setting if setting else None
     content = path.read_bytes() if path is not None and path.is_file() else None
     return {"file": None if content is None else sha256_hex(content), "limits": then(project.settings.sandbox)}
 
 
-def _collected(project: Project, _partition: str) -> Json:
+def _collected(project: Project, _partition: str) -> JsonLike:
     return [then(project.settings.split), [then(each) for each in project.sources.instruction_data.values()]]
 
 
-SETTINGS: dict[str, Callable[[Project, str], Json]] = {
+SETTINGS: dict[str, Callable[[Project, str], JsonLike]] = {
     "raw_code_files": lambda project, shard: then(_source(project, shard)),
     "file_labels": _labels,
     "eligible_code_files": lambda project, shard: then(_source(project, shard)),

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import dagster as dg
 
@@ -19,6 +19,7 @@ from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.settings.recipes import RecipeError
+from codeio_assets.core.tables.data import Row
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
 from codeio_assets.graph.run_tags import PARTITION_TAG
 from codeio_assets.graph.steps import BENCHMARKED, STEPS, Per, Step
@@ -141,7 +142,7 @@ def _materialise(step: Step[object], partition: str, project: Project, say: Say)
     _refuse_failure(result, step, partition)
     manifest = Warehouse(project.warehouse).manifest(step.asset, partition)
     info = manifest.info if manifest else {}
-    dropped: dict[str, int] = info.get("dropped_by_reason") or {}
+    dropped = cast("dict[str, int]", info.get("dropped_by_reason") or {})
     drops = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
     say(
         f"  {step.asset}[{partition}]  {info.get('items_in')} in, {info.get('items_out')} out"
@@ -225,7 +226,7 @@ def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
     say("UI      make dev, then http://127.0.0.1:3000")
 
 
-def score_lines(scores: list[dict[str, Any]]) -> list[str]:
+def score_lines(scores: list[Row]) -> list[str]:
     """Return a line per model: what of each subject was correct, with its interval, and the loss."""
     lines: list[str] = []
     for model in dict.fromkeys(row["model"] for row in sorted(scores, key=lambda row: row["model"])):
@@ -234,7 +235,7 @@ def score_lines(scores: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _score(row: dict[str, Any]) -> str:
+def _score(row: Row) -> str:
     parts = [row["subject"]]
     if row["answers"]:
         interval = f"{row['accuracy_low']:.0%} to {row['accuracy_high']:.0%}"

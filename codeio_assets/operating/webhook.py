@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 
 VARIABLE = "CODEIO_ALERT_WEBHOOK"
 TIMEOUT_S = 10.0
@@ -38,7 +38,7 @@ def without_secrets(text: str, environment: Mapping[str, str] | None = None) -> 
     return re.sub(r"://[^/\s@]+@", f"://{HIDDEN}@", text)
 
 
-def post(url: str, payload: Mapping[str, Json], timeout_s: float = TIMEOUT_S) -> str | None:
+def post(url: str, payload: Mapping[str, JsonLike], timeout_s: float = TIMEOUT_S) -> str | None:
     """Post a payload and return None, or in words why the receiver did not take it; the address is never told."""
     outcome: list[str | None] = []
     # A thread, because a receiver that sends a byte now and then keeps every time-out of a socket from ending.
@@ -48,7 +48,7 @@ def post(url: str, payload: Mapping[str, Json], timeout_s: float = TIMEOUT_S) ->
     return outcome[0] if outcome else f"no answer within {timeout_s:g} s"
 
 
-def _send(url: str, payload: Mapping[str, Json], timeout_s: float) -> str | None:
+def _send(url: str, payload: Mapping[str, JsonLike], timeout_s: float) -> str | None:
     try:
         if urlsplit(url).scheme not in {"http", "https"}:
             return f"{VARIABLE} is no http(s) address"

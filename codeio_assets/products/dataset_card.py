@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.tables.data import Row
 from codeio_assets.products.licenses import card_licenses
 
 LIMITS = """\
@@ -31,8 +31,8 @@ class CardFacts:
     snapshot: str
     written_at: str
     dropped_by_reason: dict[str, int]
-    funnel: list[dict[str, Any]]
-    tables: dict[str, list[dict[str, Any]]]
+    funnel: list[Row]
+    tables: dict[str, list[Row]]
 
 
 def dataset_card(recipe: Recipe, facts: CardFacts) -> str:
@@ -114,7 +114,7 @@ def _front_matter(facts: CardFacts) -> str:
     return "\n".join(lines)
 
 
-def markdown_table(rows: Iterable[dict[str, Any]]) -> str:
+def markdown_table(rows: Iterable[Row]) -> str:
     """Return rows as a Markdown table; "None." when there are none."""
     listed = list(rows)
     if not listed:
@@ -130,7 +130,7 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", one_line)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int):

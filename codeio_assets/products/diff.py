@@ -4,9 +4,6 @@ Both are assembled with the present recipe, so that only the data differ. What d
 (`steps.training_sets`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -144,10 +144,16 @@ class Estimator:
     def _transform(self, rows: ShardRows) -> Estimate:
         call, further = self.chat.transform, self.experience.attempts_per_file - 1
         if rows.functions is not None:
-            return self._estimate(rows.shard, "transform", 0, 0, 0, call, "done")
+            return self._estimate(rows.shard, "transform", 0, 0, 0, call=call, basis="done")
         if rows.eligible is None:
             return self._estimate(
-                rows.shard, "transform", round(rows.files * (1 + further)), 0, None, call, "files of the shard"
+                rows.shard,
+                "transform",
+                round(rows.files * (1 + further)),
+                0,
+                None,
+                call=call,
+                basis="files of the shard",
             )
         asked = [
             request(self.chat.model, request_messages(self.prompt, content), call)
@@ -159,9 +165,9 @@ class Estimator:
         call = self.chat.predict
         if rows.tasks is None:
             tasks = functions * self.experience.tasks_per_function
-            return self._estimate(rows.shard, "predict", round(tasks), 0, None, call, "average yield"), tasks
+            return self._estimate(rows.shard, "predict", round(tasks), 0, None, call=call, basis="average yield"), tasks
         if rows.verdicts is not None:
-            return self._estimate(rows.shard, "predict", 0, 0, 0, call, "done"), len(rows.tasks)
+            return self._estimate(rows.shard, "predict", 0, 0, 0, call=call, basis="done"), len(rows.tasks)
         prompts = rows.tasks.sort("function_id", "direction", "task_id")["prompt"]
         asked = [request(self.chat.model, [("user", prompt)], call) for prompt in prompts]
         return self._exact(rows.shard, "predict", asked, call, 0), len(rows.tasks)
@@ -169,12 +175,12 @@ class Estimator:
     def _revise(self, rows: ShardRows, tasks: float) -> Estimate:
         call, turns = self.chat.predict, self.chat.revision_turns
         if rows.revised:
-            return self._estimate(rows.shard, "revise", 0, 0, 0, call, "done")
+            return self._estimate(rows.shard, "revise", 0, 0, 0, call=call, basis="done")
         if rows.verdicts is not None:
             wrong = float(rows.verdicts["status"].is_in(sorted(NEEDS_REVISION)).sum())
-            return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call, "verdicts")
+            return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call=call, basis="verdicts")
         wrong = tasks * self.experience.revised_ratio
-        return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call, "average share")
+        return self._estimate(rows.shard, "revise", round(wrong * turns), 0, None, call=call, basis="average share")
 
     def _exact(self, shard: str, step: str, asked: list[ChatRequest], call: ModelCall, further: float) -> Estimate:
         """Estimate requests that are known; `further` ones follow from their answers."""
@@ -186,7 +192,9 @@ class Estimator:
         later = round(further * len(missing) / len(asked)) if asked else 0
         tokens = round(chars / CHARS_PER_TOKEN + later * (mean if seen else chars / max(1, len(missing)) / 2))
         recorded += round(further) - later
-        return self._estimate(shard, step, total, recorded, tokens, call, "rows at hand", shared_ratio(missing))
+        return self._estimate(
+            shard, step, total, recorded, tokens, call=call, basis="rows at hand", shared=shared_ratio(missing)
+        )
 
     def _estimate(
         self,
@@ -195,6 +203,7 @@ class Estimator:
         requests: int,
         recorded: int,
         prompt: int | None,
+        *,
         call: ModelCall,
         basis: str,
         shared: float | None = None,

@@ -3,15 +3,11 @@
 What does not live here: the text of the card (`products.dataset_card`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
-
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import polars as pl
 import polars.selectors as cs
@@ -146,7 +142,7 @@ def _facts(
         version=manifest.version,
         snapshot=built_from.id,
         written_at=manifest.written_at,
-        dropped_by_reason=dict(manifest.info.get("dropped_by_reason") or {}),
+        dropped_by_reason=cast("dict[str, int]", manifest.info.get("dropped_by_reason") or {}),
         funnel=[row for row in funnel if "," not in row["step"] or row["step"].endswith(f", {recipe.name}")],
         tables={name: warehouse.sql(query(f"lineage/card_{name}.sql"), snapshot=read).to_dicts() for name in FACTS},
     )

@@ -4,14 +4,14 @@ What does not live here: which tasks take part (`sql/exports`), the text of the 
 (`rewards`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
-from codeio_assets.core.method.assembly import EVERYTHING, recipe_parameters
+from codeio_assets.core.method.assembly import EVERYTHING, Parameters, recipe_parameters
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import DataRecipe, Recipe
@@ -59,7 +59,7 @@ class RlExport:
     choice: RlChoice = field(default_factory=RlChoice)
     audited: int = AUDITED
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Parameters:
         """Return what the queries need to know."""
         recipe = self.recipe or _everything()
         return {**recipe_parameters(recipe, self.phrases, self.split, self.prompt), **self.choice.parameters()}
@@ -97,7 +97,7 @@ def write_tasks(
         if not rows.counts():
             raise StoreError(f"no task is left: {_reasons(rows)}. Take a wider recipe, side or range of pass rates.")
         audited = write_sides(rows, folder, export.audited, judge)
-        return _facts(warehouse, snapshot, export, rows, audited, query)
+        return _facts(warehouse, snapshot, export, rows, audited=audited, query=query)
 
 
 def write_sides(rows: RlRows, folder: Path, audited: int, judge: Judge) -> int:
@@ -151,6 +151,7 @@ def _facts(
     snapshot: Snapshot,
     export: RlExport,
     rows: RlRows,
+    *,
     audited: int,
     query: Callable[[str], str],
 ) -> RlFacts:
@@ -166,7 +167,7 @@ def _facts(
     )
 
 
-def _told(values: dict[str, Any]) -> dict[str, Any]:
+def _told(values: Mapping[str, Any]) -> Parameters:
     """Return the parameters that a reader of the card wants to know, where they leave something out."""
     told = {
         "rule of comparison": values["rule_version"],

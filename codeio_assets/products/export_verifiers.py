@@ -46,6 +46,7 @@ def export_verifiers(
     query: Callable[[str], str],
     judge: Judge,
     target: Path,
+    *,
     package: str = PACKAGE,
 ) -> RlFacts:
     """Write an installable package to a folder that appears when it is complete; return what its card says.

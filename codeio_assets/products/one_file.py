@@ -7,7 +7,6 @@ trying again is free. What does not live here: the steps (`steps`), the command 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -32,7 +31,6 @@ from codeio_assets.steps.verdicts import Evidence, judge
 from codeio_assets.store import StoreError
 
 SOURCE = "try"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def try_file(project: Project, file: Path, asked: Asked) -> Iterator[str]:
 
 
 def _chat(chat: Chat, asked: Asked) -> Chat:
-    update: dict[str, Any] = {"model": asked.model or chat.model}
+    update: dict[str, object] = {"model": asked.model or chat.model}
     if asked.base_url:
         update |= {"base_url": asked.base_url, "endpoints": ()}
     return chat.model_copy(update=update)

@@ -5,10 +5,10 @@ What does not live here: gathering its facts (`products.export_rl`).
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
+from codeio_assets.core.method.assembly import Parameters
 from codeio_assets.core.settings.recipes import Recipe
-from codeio_assets.core.tables.data import SPLITS
+from codeio_assets.core.tables.data import SPLITS, Row
 from codeio_assets.products.dataset_card import markdown_table
 from codeio_assets.products.licenses import card_licenses
 
@@ -54,11 +54,11 @@ class RlFacts:
     """What the card tells: settings, counts, what was left out, licences, and what was audited."""
 
     recipe: Recipe | None
-    values: dict[str, Any]
-    counts: list[dict[str, Any]]
-    left_out: list[dict[str, Any]]
-    licenses: list[dict[str, Any]]
-    rejected_pairs: list[dict[str, Any]]
+    values: Parameters
+    counts: list[Row]
+    left_out: list[Row]
+    licenses: list[Row]
+    rejected_pairs: list[Row]
     snapshot: str
     audited: int
 

@@ -3,22 +3,17 @@
 What does not live here: the rules (`sql/exports`), the folder and its card (`products.export_rl`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
 from codeio_assets.core.method.assembly import Parameters, parameters_of
-from codeio_assets.core.tables.data import SPLITS
+from codeio_assets.core.tables.data import SPLITS, Row
 from codeio_assets.core.values.comparison import rule_version
 from codeio_assets.store import Snapshot, Warehouse
 
@@ -61,7 +56,7 @@ class RlRows:
     query: Callable[[str], str]
     values: Parameters
 
-    def counts(self) -> list[dict[str, Any]]:
+    def counts(self) -> list[Row]:
         """Return the taken tasks per side and direction, with functions and mean pass rate."""
         return self._frame(
             "select split, kind, direction, count(*) as tasks, count(distinct function_id) as functions, "
@@ -69,14 +64,14 @@ class RlRows:
             "from rl_outcomes where reason is null group by all order by split, kind, direction"
         )
 
-    def left_out(self) -> list[dict[str, Any]]:
+    def left_out(self) -> list[Row]:
         """Return the tasks left out, by reason."""
         return self._frame(
             "select reason, count(*) as tasks from rl_outcomes where reason is not null group by all "
             "order by tasks desc, reason"
         )
 
-    def licenses(self) -> list[dict[str, Any]]:
+    def licenses(self) -> list[Row]:
         """Return the taken tasks by source and licence."""
         return self._frame(
             "select source, coalesce(license, 'unknown') as license, count(*) as tasks, "
@@ -93,7 +88,7 @@ class RlRows:
             for batch in reader:
                 writer.write_batch(batch)
 
-    def _frame(self, query: str) -> list[dict[str, Any]]:
+    def _frame(self, query: str) -> list[Row]:
         return pl.DataFrame(self.connection.sql(query)).to_dicts()
 
 

@@ -7,15 +7,14 @@ here: the queries (`sql/status`), what Dagster knows of failures (`operating.sta
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import polars as pl
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.steps.result import StepResult, account
 from codeio_assets.store import Warehouse
 
-Row = dict[str, Any]
 QUERIES = ("stages", "funnel", "models", "problems", "reasons")
 PROBLEMS_SHOWN = 10
 MANIFESTS = {

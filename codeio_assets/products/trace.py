@@ -4,8 +4,8 @@ What does not live here: the joins (`sql/lineage/trace.sql`).
 """
 
 from collections.abc import Iterator
-from typing import Any
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.store import StoreError, Warehouse
 
@@ -36,18 +36,18 @@ def trace_item(warehouse: Warehouse, query: str, item_id: str) -> Iterator[str]:
         yield ""
 
 
-def _lines(row: dict[str, Any]) -> Iterator[str]:
+def _lines(row: Row) -> Iterator[str]:
     for part in ("sample", "task", "pair", "function", "file"):
         if row[part]["id"] is not None:
             yield f"{part} {row[part]['id']}"
             yield from _fields({name: value for name, value in row[part].items() if name != "id"})
-    turns: list[dict[str, Any]] = row["turns"] or []
+    turns: list[Row] = row["turns"] or []
     for turn in turns:
         yield f"turn {turn['turn']}"
         yield from _fields({name: value for name, value in turn.items() if name != "turn"})
 
 
-def _fields(fields: dict[str, Any]) -> Iterator[str]:
+def _fields(fields: Row) -> Iterator[str]:
     for name, value in fields.items():
         if value is not None:
             text = value if isinstance(value, str) else canonical_json(value)

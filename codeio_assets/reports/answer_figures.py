@@ -3,8 +3,9 @@
 What does not live here: the numbers (`sql/reports`), the other plots (`figures`), what plots share (`plotting`).
 """
 
-from typing import Any
+from collections.abc import Sequence
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.intervals import wilson
 from codeio_assets.reports.markup import percent
 from codeio_assets.reports.plotting import (
@@ -24,7 +25,6 @@ from codeio_assets.reports.plotting import (
     label,
     listed,
 )
-from codeio_assets.reports.queries import Row
 
 SYMBOLS = ("circle", "diamond", "square", "cross")
 DASHES = ("solid", "dot", "dash", "dashdot")
@@ -106,7 +106,7 @@ def _by_size(edges: list[tuple[str, int, int, Row]], title: str, unit: str, told
     return Figure(data, layout, 340, f"{told}. {alt}.")
 
 
-def _points(x: list[Any], rows: list[Row], texts: list[str], name: str, index: int) -> Trace:
+def _points(x: Sequence[float], rows: list[Row], texts: list[str], name: str, index: int) -> Trace:
     """Return shares with their 95% intervals and counts; a line only joins what is more than a few points."""
     colour = CYCLE[index % len(CYCLE)]
     intervals = [wilson(int(row["correct"]), int(row["total"])) for row in rows]

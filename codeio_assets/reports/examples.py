@@ -4,11 +4,10 @@ What does not live here: which tasks are chosen (`sql/reports/examples.sql`).
 """
 
 from collections.abc import Mapping
-from typing import Any
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.project import browser_url
 from codeio_assets.reports.markup import Markup, element, escaped, joined
-from codeio_assets.reports.queries import Row
 
 MAX_TEXT_CHARS = 6_000
 MAX_VALUE_CHARS = 1_000
@@ -42,7 +41,7 @@ def _pair_facts(row: Row) -> dict[str, str | None]:
     }
 
 
-def _turn(direction: str, turn: Mapping[str, Any]) -> Markup:
+def _turn(direction: str, turn: Row) -> Markup:
     verdict = turn["verdict"]
     badge = element("span", verdict.replace("_", " "), class_=f"verdict {verdict}")
     facts: dict[str, str | None] = {f"Predicted {direction}": turn["predicted_json"]}

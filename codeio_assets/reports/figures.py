@@ -3,6 +3,7 @@
 What does not live here: the numbers (`sql/reports`), what plots share (`plotting`), drawing (`page.js`).
 """
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.reports.markup import percent
 from codeio_assets.reports.plotting import (
     BAR_HEIGHT,
@@ -28,7 +29,6 @@ from codeio_assets.reports.plotting import (
     label,
     listed,
 )
-from codeio_assets.reports.queries import Row
 
 OTHERS = "other reasons"
 MAX_OUTCOMES = 5

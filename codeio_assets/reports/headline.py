@@ -5,8 +5,9 @@ What does not live here: the numbers' definitions (`sql/reports/funnel.sql`, `sq
 
 from collections.abc import Mapping
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.reports.markup import Markup, element, joined, percent
-from codeio_assets.reports.queries import QueryResult, Row
+from codeio_assets.reports.queries import QueryResult
 
 
 def render_headline(results: Mapping[str, QueryResult]) -> Markup:

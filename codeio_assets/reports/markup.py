@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 
 MAX_TABLE_ROWS = 200
 SHOWN_ID_CHARS = 16
@@ -48,7 +48,7 @@ def element(name: str, *content: Content, **attributes: Content) -> Markup:
     return Markup(opening if name in VOID else f"{opening}{joined(content)}</{name}>")
 
 
-def script_json(value: Json) -> Markup:
+def script_json(value: JsonLike) -> Markup:
     """Return JSON that is safe inside a script element and in which no text can end it."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     for character in "<>&":
@@ -56,7 +56,7 @@ def script_json(value: Json) -> Markup:
     return Markup(text)
 
 
-def data_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], label: str) -> Markup:
+def data_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], label: str) -> Markup:
     """Return a table that scrolls inside itself, with at most `MAX_TABLE_ROWS` rows; `label` is its name."""
     numeric = {name for name in columns if any(isinstance(row[name], int | float) for row in rows)}
     head = joined(

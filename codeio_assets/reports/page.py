@@ -16,12 +16,13 @@ from string import Template
 
 from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.reports import answer_figures, figures
 from codeio_assets.reports.examples import render_examples
 from codeio_assets.reports.figures import Figure
 from codeio_assets.reports.headline import render_headline
 from codeio_assets.reports.markup import Markup, data_table, element, escaped, joined, script_json
-from codeio_assets.reports.queries import QueryResult, Row
+from codeio_assets.reports.queries import QueryResult
 
 FOLDER = Path(__file__).parent
 

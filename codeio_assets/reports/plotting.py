@@ -5,11 +5,11 @@ What does not live here: the single plots (`figures`), drawing (`page.js`).
 """
 
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 
 BLUE, ORANGE, GREEN, RED = "#3d7fc1", "#c9731d", "#2f9668", "#cf4a52"
 PURPLE, TEAL, BROWN, GREY = "#9467bd", "#1f92a3", "#a2744b", "#7d868f"
@@ -24,8 +24,9 @@ MAX_LABEL = 30
 MAX_LEGEND_LABEL = 48
 BAR_HEIGHT = 26
 
-Trace = dict[str, Json]
+Trace = dict[str, JsonLike]
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ class Figure:
     """A plot: plotly's `data` and `layout`, its height in CSS pixels, and what it shows in words."""
 
     data: list[Trace]
-    layout: dict[str, Json]
+    layout: dict[str, JsonLike]
     height: int
     alt: str
 
-    def as_json(self) -> dict[str, Json]:
+    def as_json(self) -> dict[str, JsonLike]:
         """Return what the page's script draws."""
         return {"data": self.data, "layout": {**self.layout, "height": self.height}}
 
@@ -49,7 +50,7 @@ def label(text: object, limit: int = MAX_LABEL) -> str:
     return html.escape(short, quote=False)
 
 
-def base_layout(**more: Json) -> dict[str, Json]:
+def base_layout(**more: JsonLike) -> dict[str, JsonLike]:
     """Return the layout that all plots begin with: no background of its own, legend on top, no dragging."""
     return {
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8, "pad": 4},
@@ -63,15 +64,15 @@ def base_layout(**more: Json) -> dict[str, Json]:
     }
 
 
-def axis(title: str | None = None, **more: Json) -> dict[str, Json]:
+def axis(title: str | None = None, **more: JsonLike) -> dict[str, JsonLike]:
     """Return an axis whose labels make room for themselves and that a swipe over the page does not move."""
-    titled: dict[str, Json] = {"title": {"text": title, "standoff": 8}} if title else {}
+    titled: dict[str, JsonLike] = {"title": {"text": title, "standoff": 8}} if title else {}
     return {"automargin": True, "fixedrange": True, "zeroline": False, **titled, **more}
 
 
-def bars_axis(labels: list[str], **more: Json) -> dict[str, Json]:
+def bars_axis(labels: list[str], **more: JsonLike) -> dict[str, JsonLike]:
     """Return the axis of horizontal bars at 0, 1, 2, …, the first at the top; equal labels stay apart."""
-    ticks: dict[str, Json] = {"tickmode": "array", "tickvals": list(range(len(labels))), "ticktext": labels}
+    ticks: dict[str, JsonLike] = {"tickmode": "array", "tickvals": list(range(len(labels))), "ticktext": labels}
     return axis(None, showgrid=False, range=[len(labels) - 0.5, -0.5], **ticks, **more)
 
 
@@ -82,7 +83,7 @@ def listed(parts: Iterable[str], limit: int = 8) -> str:
     return "; ".join(items[:limit]) + more
 
 
-def bars(x: list[Any], y: list[int], text: list[str], name: str, colour: str, **more: Json) -> Trace:
+def bars(x: Sequence[float], y: list[int], text: list[str], name: str, colour: str, **more: JsonLike) -> Trace:
     """Return horizontal bars with their text beside them."""
     return {
         "type": "bar", "orientation": "h", "x": x, "y": y, "text": text, "textposition": "outside",
@@ -91,9 +92,9 @@ def bars(x: list[Any], y: list[int], text: list[str], name: str, colour: str, **
     }  # fmt: skip
 
 
-def grouped(rows: list[Item], key: Callable[[Item], Any]) -> dict[Any, list[Item]]:
+def grouped(rows: list[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """Return rows by a key, both in their order."""
-    groups: dict[Any, list[Item]] = {}
+    groups: dict[Key, list[Item]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

@@ -6,14 +6,12 @@ What does not live here: what the results look like (`page`, `figures`, `example
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 import polars as pl
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.store import Snapshot, Warehouse
-
-Row = dict[str, Any]
 
 REQUIRED = frozenset(
     {

@@ -195,12 +195,12 @@ class RewardJudge:
     def _judge_executed(self, execution: _Execution, question: Question, outcome: Outcome) -> Judgement:
         return judge_input(
             execution.predicted_json,
-            outcome.status,
-            outcome.value_json,
-            outcome.error_type,
-            outcome.message,
-            question.target_json,
-            self._rule,
+            outcome_status=outcome.status,
+            outcome_value_json=outcome.value_json,
+            error_type=outcome.error_type,
+            message=outcome.message,
+            target_json=question.target_json,
+            rule=self._rule,
         )
 
     def _rewards(
@@ -223,7 +223,7 @@ class RewardJudge:
         if judgement.status == "correct":
             return 1.0
         return partial_credit(
-            self._shaping, judgement, completion, question.direction, question.target_json, self._rule
+            self._shaping, judgement, completion, question.direction, target_json=question.target_json, rule=self._rule
         )
 
 

@@ -40,6 +40,7 @@ def partial_credit(
     judgement: Judgement,
     completion: str,
     direction: Literal["input", "output"],
+    *,
     target_json: str,
     rule: Rule,
 ) -> float:

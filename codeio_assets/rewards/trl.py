@@ -6,13 +6,15 @@ TRL hands over the columns of the data set by name, one entry per completion; No
 cannot be scored. What does not live here: the judging (`judging`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from codeio_assets.core.method.verdicts import Direction
+from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import object_of
 from codeio_assets.rewards.judging import Question, RewardJudge, shared_judge
 
-Completion = str | Sequence[dict[str, Any]]
+Completion = str | Sequence[Mapping[str, Json]]
 """A text, or the messages of a conversation, of which the last one answers."""
 RewardFunction = Callable[..., list[float | None]]
 
@@ -36,7 +38,7 @@ def codeio_reward(
     Raises:
         SandboxUnavailable: the isolation cannot be had on this machine; the message says what to do.
     """
-    return _reward(shared_judge(), completions, direction, target, reference_code, rest)
+    return _reward(shared_judge(), completions, direction, target, reference_code, rest=rest)
 
 
 def trl_reward(judge: RewardJudge, name: str = "codeio_reward") -> RewardFunction:
@@ -49,7 +51,7 @@ def trl_reward(judge: RewardJudge, name: str = "codeio_reward") -> RewardFunctio
         reference_code: Sequence[str],
         **rest: Any,
     ) -> list[float | None]:
-        return _reward(judge, completions, direction, target, reference_code, rest)
+        return _reward(judge, completions, direction, target, reference_code, rest=rest)
 
     reward.__name__ = name  # TRL names its metrics by it
     return reward
@@ -61,6 +63,7 @@ def _reward(
     direction: Sequence[Direction],
     target: Sequence[str],
     reference_code: Sequence[str],
+    *,
     rest: dict[str, Any],
 ) -> list[float | None]:
     questions = [Question(*parts) for parts in zip(direction, target, reference_code, strict=True)]
@@ -76,8 +79,7 @@ def text_of(completion: Completion) -> str:
     """Return the text of a completion; of messages, that of the last one."""
     if isinstance(completion, str):
         return completion
-    content: Any = completion[-1].get("content") if completion else ""
+    content = completion[-1].get("content") if completion else ""
     if isinstance(content, list):  # parts, as multimodal chats have them
-        parts = cast("list[dict[str, Any]]", content)
-        return "".join(str(part.get("text", "")) for part in parts)
-    return content or ""
+        return "".join(str(object_of(part).get("text", "")) for part in content)
+    return cast("str", content or "")

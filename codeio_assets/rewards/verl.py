@@ -11,8 +11,9 @@ What does not live here: the judging (`judging`).
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, cast
 
+from codeio_assets.core.method.verdicts import Direction
 from codeio_assets.rewards.judging import Question, Reward, shared_judge
 
 TRIES: Final = 3
@@ -27,9 +28,9 @@ def compute_score(
     data_source: str,
     solution_str: str,
     ground_truth: str,
-    extra_info: Mapping[str, Any] | None = None,
-    **_: Any,
-) -> dict[str, Any]:
+    extra_info: Mapping[str, str] | None = None,
+    **_: object,
+) -> dict[str, float | str]:
     """Return `score` (1 or 0), and for verl's metrics `acc`, whether an answer was found, and the verdict's status.
 
     Args:
@@ -56,9 +57,9 @@ async def compute_score_async(
     data_source: str,
     solution_str: str,
     ground_truth: str,
-    extra_info: Mapping[str, Any] | None = None,
-    **_: Any,
-) -> dict[str, Any]:
+    extra_info: Mapping[str, str] | None = None,
+    **_: object,
+) -> dict[str, float | str]:
     """Return what `compute_score` returns, without holding a thread.
 
     Raises:
@@ -75,12 +76,12 @@ async def compute_score_async(
     raise RewardUnavailable(_told(data_source))
 
 
-def _question(ground_truth: str, extra_info: Mapping[str, Any] | None) -> Question:
+def _question(ground_truth: str, extra_info: Mapping[str, str] | None) -> Question:
     given = extra_info or {}
-    return Question(given["direction"], ground_truth, given["reference_code"])
+    return Question(cast("Direction", given["direction"]), ground_truth, given["reference_code"])
 
 
-def _scored(reward: Reward, value: float) -> dict[str, Any]:
+def _scored(reward: Reward, value: float) -> dict[str, float | str]:
     found = reward.predicted_json is not None
     return {"score": value, "acc": float(reward.status == "correct"), "found": float(found), "status": reward.status}
 

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -43,7 +42,7 @@ class Asking:
 
 
 @contextmanager
-def asking(step: Begun[Any], chat_server: ChatServerResource) -> Generator[Asking]:
+def asking(step: Begun[object], chat_server: ChatServerResource) -> Generator[Asking]:
     """Open the chat server for a step; record in `model_usage` what was paid, also when the step fails."""
     context = step.context
     run = context.run.root_run_id or context.run.run_id
@@ -64,7 +63,7 @@ def usage_metadata(session: ChatSession, client: MeteredClient) -> dict[str, dg.
     return shown | ({keys.SERVER_METRICS: dg.MetadataValue.json(servers)} if servers else {})
 
 
-def record_usage(step: Begun[Any], client: MeteredClient) -> None:
+def record_usage(step: Begun[object], client: MeteredClient) -> None:
     """Write one row of `model_usage` when something was sent, in a partition of the run's own."""
     usage = client.usage
     if not usage.tries:

@@ -49,7 +49,9 @@ def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str,
     if settings.generation == "vllm":
         findings += _ask_servers(step, rows.filter("ask"), models)
     names = {model.name: model.checkpoint_sha256 for model in models}
-    result = score(step.partition, names, rows, findings, held_out_tasks(step, rows), sandbox, step.uses.judged.rule)
+    result = score(
+        step.partition, names, rows, findings, held_out_tasks(step, rows), sandbox=sandbox, rule=step.uses.judged.rule
+    )
     return result, score_plots(result.tables["held_out_scores"])
 
 

@@ -3,7 +3,7 @@
 What does not live here: the comparison of versions (`sql/warnings`, `sql/reports`).
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -15,7 +15,7 @@ TABLE = "verdict_history"
 COSTS = "function_costs"
 
 
-def record_verdicts(step: Begun[Any], result: StepResult) -> None:
+def record_verdicts(step: Begun[object], result: StepResult) -> None:
     """Write how many verdicts of a shard's new version are right, in a partition of that version's own.
 
     Raises:
@@ -37,7 +37,7 @@ def record_verdicts(step: Begun[Any], result: StepResult) -> None:
     warehouse.write(TABLE, f"{shard}.{manifest.version[:12]}", {TABLE: frame(TABLE, rows)})
 
 
-def record_costs(step: Begun[Any], slowest: list[dict[str, Any]]) -> None:
+def record_costs(step: Begun[object], slowest: Sequence[Mapping[str, object]]) -> None:
     """Write the slowest functions of a shard, as `steps.executing` counted them, in place of those before.
 
     They differ from run to run, so they are no part of the table of pairs.

@@ -115,7 +115,7 @@ def inputs_of(step: Step[object], partition: str, project: Project, warehouse: W
 
 
 def inputs_of_check(
-    asset: Step[object], reads: tuple[str, ...], partition: str, project: Project, warehouse: Warehouse, name: str
+    asset: Step[object], reads: tuple[str, ...], partition: str, project: Project, warehouse: Warehouse, *, name: str
 ) -> tuple[Inputs, Manifest | None]:
     """Resolve what a check reads: the last commit of its own partition, good or not, and else what is live."""
     own = warehouse.standing.latest(asset.asset, partition)

@@ -4,12 +4,13 @@ What does not live here: committing (`running.step`), the names of the metadata 
 """
 
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import dagster as dg
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import UNPARTITIONED
 from codeio_assets.project import Project, browser_url
@@ -98,11 +99,13 @@ def _head(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path, n_rows=keys.PREVIEW_ROWS, glob=False, hive_partitioning=False)
 
 
-def _value(value: Json) -> dg.MetadataValue:
+def _value(value: JsonLike) -> dg.MetadataValue:
     if isinstance(value, bool):
         return dg.MetadataValue.bool(value)
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
     if isinstance(value, float):
         return dg.MetadataValue.float(value)
-    return dg.MetadataValue.text(value) if isinstance(value, str) else dg.MetadataValue.json(value)
+    return (
+        dg.MetadataValue.text(value) if isinstance(value, str) else dg.MetadataValue.json(cast("list[object]", value))
+    )

@@ -7,7 +7,7 @@ fingerprint over both; the body gets these, and `publish` uses nothing else. Wha
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic
@@ -15,7 +15,7 @@ from typing import Generic
 import dagster as dg
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
 from codeio_assets.graph.records import as_json
@@ -98,7 +98,7 @@ class Begun(Inputs, Generic[Used]):
         )
 
     def publish_companion(
-        self, result: StepResult, table: str, info: dict[str, Json] | None = None
+        self, result: StepResult, table: str, info: Mapping[str, JsonLike] | None = None
     ) -> dg.MaterializeResult:
         """Return what the UI shows of a further asset whose table is in the commit that was just published."""
         manifest = self.warehouse.standing.latest(self.step.asset, self.partition)
@@ -116,7 +116,7 @@ class Begun(Inputs, Generic[Used]):
             StoreError: as in `publish`.
         """
         wall_s, cpu_s = self.watch.read()
-        account: dict[str, Json] = {
+        account: dict[str, JsonLike] = {
             "items_in": result.items_in,
             "items_out": result.items_out,
             "dropped_by_reason": result.dropped_by_reason,

@@ -7,14 +7,14 @@ What does not live here: training itself (`training.process.sft`, which also run
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import frame
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, JsonLike, content_id
+from codeio_assets.core.values.decoding import list_of
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Trained
 from codeio_assets.running.plots import line_plot
@@ -135,7 +135,7 @@ def _no_such_stage(stage: int) -> StepResult:
 
 def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
     parent = TrainingResult.read(Path(job.parent)).checkpoint_sha256 if job.parent else None
-    row: dict[str, Any] = {
+    row = {
         "checkpoint_sha256": result.checkpoint_sha256,
         "recipe": result.recipe,
         "stage": result.stage,
@@ -156,7 +156,7 @@ def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
         "token_audit": [audit_row(result.recipe, result.stage, result.audit)],
     }
     tables = {f"sft_stage{result.stage}_{name}": rows for name, rows in content.items()}
-    info = {
+    info: dict[str, JsonLike] = {
         "loss_before": result.loss_before,
         "loss_after": result.loss_after,
         "steps": result.steps,
@@ -169,9 +169,9 @@ def _stage_result(result: TrainingResult, job: TrainingJob) -> StepResult:
     return StepResult({name: frame(name, rows) for name, rows in tables.items()}, 1, 1, {}, info)
 
 
-def _log(result: TrainingResult) -> list[dict[str, Any]]:
+def _log(result: TrainingResult) -> list[dict[str, object]]:
     lines = (Path(result.output_dir) / LOG_FILE).read_text(encoding="utf-8").splitlines()
-    entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    entries: list[dict[str, float]] = [json.loads(line) for line in lines]
     return [
         {
             "step": entry["step"],
@@ -188,7 +188,7 @@ def _log(result: TrainingResult) -> list[dict[str, Any]]:
 def audit_row(recipe: str, stage: int, audit: dict[str, Json]) -> dict[str, Json]:
     """Return a token audit as a row: its ids are counted."""
     counts = {name: value for name, value in audit.items() if name != "untrainable_ids"}
-    counts["rows_untrainable"] = len(audit["untrainable_ids"])
+    counts["rows_untrainable"] = len(list_of(audit["untrainable_ids"]))
     identity = content_id(recipe=recipe, stage=stage, **counts)
     return {"audit_id": identity, "recipe": recipe, "stage": stage, **counts}
 

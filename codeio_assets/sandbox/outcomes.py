@@ -6,9 +6,8 @@ used, is the zygote's word. What does not live here: reading the pipes (`protoco
 
 import signal
 from dataclasses import replace
-from typing import Any
 
-from codeio_assets.core.values.canonical import written_json
+from codeio_assets.core.values.canonical import Json, written_json
 from codeio_assets.core.values.decoding import Undecodable, decode_json
 from codeio_assets.sandbox.contract import Limits, Outcome
 from codeio_assets.sandbox.inside import wire
@@ -113,7 +112,7 @@ def _told(frame: Frame) -> Outcome:
             raise MalformedFrames
 
 
-def _parsed(payload: bytes) -> Any:
+def _parsed(payload: bytes) -> Json:
     try:
         return decode_json(payload)
     except Undecodable:
@@ -134,5 +133,5 @@ def _exception(payload: bytes) -> Outcome:
             raise MalformedFrames
 
 
-def _text(value: Any, characters: int) -> str | None:
+def _text(value: object, characters: int) -> str | None:
     return value[:characters].encode(errors="replace").decode() if isinstance(value, str) else None

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self
 
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.sandbox import cgroups
 from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
 from codeio_assets.sandbox.outcomes import judge
@@ -111,7 +112,7 @@ class WorkerPool:
             outcomes = iter(self._run_calls(job, sound, abandoned))
             return [call if isinstance(call, Outcome) else next(outcomes) for call in calls]
 
-    def _run_calls(self, job: Job, calls: list[dict[str, Any]], abandoned: threading.Event) -> list[Outcome]:
+    def _run_calls(self, job: Job, calls: list[dict[str, Json]], abandoned: threading.Event) -> list[Outcome]:
         key = WorkerKey(worker_kind(job.code), job.variant.hash_seed, job.variant.elsewhere)
         size = len(calls) if job.draws or job.together else 1
         outcomes: list[Outcome] = []
@@ -270,15 +271,15 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _arguments(text: str) -> dict[str, Any] | Outcome:
+def _arguments(text: str) -> dict[str, Json] | Outcome:
     """Return the keyword arguments of one call, or the outcome of a text that is no JSON object."""
     try:
-        arguments = json.loads(text)
+        arguments: Json = json.loads(text)
         if not isinstance(arguments, dict):
             raise ValueError(f"a JSON object is needed, and it is of type {type(arguments).__name__}")
     except (ValueError, RecursionError) as error:
         return _malformed(error)
-    return cast("dict[str, Any]", arguments)
+    return arguments
 
 
 def _malformed(error: Exception) -> Outcome:

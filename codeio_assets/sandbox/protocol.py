@@ -11,8 +11,9 @@ import secrets
 import select
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.sandbox.contract import Job, Limits
 from codeio_assets.sandbox.inside import wire
 
@@ -72,7 +73,7 @@ class Request:
 
 
 def pack_request(
-    job: Job, limits: Limits, calls: list[dict[str, Any]], *, first: int = 0, bytecode: bytes = b"", keep: bool = False
+    job: Job, limits: Limits, calls: list[dict[str, Json]], *, first: int = 0, bytecode: bytes = b"", keep: bool = False
 ) -> Request:
     """Return the request for a leaf.
 
@@ -131,7 +132,7 @@ class Channel:
             os.close(self._replies)
             self._replies = -1
 
-    def read_facts(self, stall_s: float = STALL_S) -> dict[str, Any]:
+    def read_facts(self, stall_s: float = STALL_S) -> dict[str, Json]:
         """Return what the zygote says of itself when it is ready.
 
         Raises:
@@ -139,12 +140,12 @@ class Channel:
         """
         kind, payload = self._read_reply(stall_s)
         try:
-            facts = json.loads(payload)
+            facts: Json = json.loads(payload)
         except ValueError:
             facts = None
         if kind != wire.READY or not isinstance(facts, dict):
             raise WorkerDied("the worker did not start as it should")
-        return facts  # pyright: ignore[reportUnknownVariableType]
+        return facts
 
     def exchange(self, request: Request) -> tuple[bytes, Ending]:
         """Send a request and return the leaf's bytes and its ending.

@@ -6,10 +6,6 @@ changes nothing. What it returns is the program's word, like any value. The form
 docs/verifiable_tasks.md; what does not live here: reading it with distrust (`core.method.traces`).
 """
 
-# Values of an unknown program.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# pyright: reportUnknownParameterType=false
-
 import json
 import opcode
 import sys
@@ -27,11 +23,19 @@ GENERATOR = 0x20 | 0x80 | 0x200
 """Flags of code whose frames return more than once."""
 YIELD = opcode.opmap["YIELD_VALUE"]
 
-_type, _dumps = type, json.dumps
+Value = Any
+"""A value of the program, of whatever class."""
+Event = dict[str, Any]
+"""What is told of one thing that happened."""
+
+_type: Any = type
+_dumps = json.dumps
+_list_items, _tuple_items, _dict_items = list[Value].__iter__, tuple[Value, ...].__iter__, dict[Value, Value].items
+_set_items, _frozen_set_items = set[Value].__iter__, frozenset[Value].__iter__
 _class_name, _class_module = type.__dict__["__name__"].__get__, type.__dict__["__module__"].__get__
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Value, depth: int = 0) -> object:
     """Return a value as JSON. What JSON has no form for, or is too long, becomes an object with one `~` key first."""
     kind = _type(value)
     if value is None or kind is bool or kind is float:
@@ -43,30 +47,29 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > DEPTH:
         return {"~object": _name_of(kind)}
     if issubclass(kind, list | tuple):
-        items = list.__iter__(value) if issubclass(kind, list) else tuple.__iter__(value)
+        items = _list_items(value) if issubclass(kind, list) else _tuple_items(value)
         return _sequence("~list", [*items], depth)
     if issubclass(kind, dict):
         return _mapping(value, depth)
     if issubclass(kind, set | frozenset):
-        items = [*(set.__iter__(value) if issubclass(kind, set) else frozenset.__iter__(value))]
-        return _set(items, depth)
+        return _set([*(_set_items(value) if issubclass(kind, set) else _frozen_set_items(value))], depth)
     return _other(value, kind, depth)
 
 
-def _sequence(tag: str, items: list[Any], depth: int) -> Any:
+def _sequence(tag: str, items: list[Value], depth: int) -> object:
     if len(items) <= ITEMS_SHOWN:
         return [plain(item, depth + 1) for item in items]
     return {tag: [plain(item, depth + 1) for item in items[:ITEMS_OF_LONG]], "length": len(items)}
 
 
-def _set(items: list[Any], depth: int) -> Any:
+def _set(items: list[Value], depth: int) -> object:
     if len(items) > ITEMS_SHOWN:
         return {"~set": [], "length": len(items)}
     return {"~set": sorted((plain(item, depth + 1) for item in items), key=_text)}
 
 
-def _mapping(value: dict[Any, Any], depth: int) -> Any:
-    members = [*dict.items(value)]
+def _mapping(value: dict[Value, Value], depth: int) -> object:
+    members = [*_dict_items(value)]
     if len(members) > ITEMS_SHOWN:
         shown = members[:ITEMS_OF_LONG]
         return {"~dict": [[plain(k, depth + 1), plain(v, depth + 1)] for k, v in shown], "length": len(members)}
@@ -75,7 +78,7 @@ def _mapping(value: dict[Any, Any], depth: int) -> Any:
     return {"~dict": [[plain(key, depth + 1), plain(item, depth + 1)] for key, item in members]}
 
 
-def _other(value: Any, kind: Any, depth: int) -> Any:
+def _other(value: Value, kind: Value, depth: int) -> object:
     if issubclass(kind, int):
         return plain(int.__int__(value), depth)
     if issubclass(kind, float):
@@ -95,7 +98,7 @@ def _other(value: Any, kind: Any, depth: int) -> Any:
     return _object(value, kind, depth)
 
 
-def _numpy(value: Any, kind: Any, depth: int) -> Any:
+def _numpy(value: Value, kind: Value, depth: int) -> object:
     size = getattr(value, "size", None)
     if size is not None and size <= ITEMS_SHOWN and hasattr(value, "tolist"):
         listed = value.tolist()
@@ -103,9 +106,9 @@ def _numpy(value: Any, kind: Any, depth: int) -> Any:
     return {"~object": _name_of(kind)}
 
 
-def _object(value: Any, kind: Any, depth: int) -> Any:
+def _object(value: Value, kind: Value, depth: int) -> object:
     try:
-        fields = object.__getattribute__(value, "__dict__")
+        fields: Value = object.__getattribute__(value, "__dict__")
     except Exception:
         fields = None
     if _type(fields) is not dict or issubclass(kind, type | types.FunctionType | types.ModuleType):
@@ -113,11 +116,11 @@ def _object(value: Any, kind: Any, depth: int) -> Any:
     return {"~object": _name_of(kind), "fields": _mapping(fields, depth)}
 
 
-def _name_of(kind: Any) -> str:
+def _name_of(kind: Value) -> str:
     return _class_name(kind)
 
 
-def _text(value: Any) -> str:
+def _text(value: Value) -> str:
     return _dumps(value, separators=(",", ":"))
 
 
@@ -129,10 +132,10 @@ class FollowedFrame:
     def __init__(self, tracer: "Tracer", number: int) -> None:
         self.tracer, self.number = tracer, number
         self.held: dict[str, str] = {}
-        self.line: dict[str, Any] | None = None
+        self.line: Event | None = None
         self.raised = False
 
-    def follow(self, frame: Any, event: str, argument: Any) -> Any:
+    def follow(self, frame: types.FrameType, event: str, argument: Value) -> Value:
         """Take an event of this frame, as `sys.settrace` gives them."""
         if not self.tracer.is_on:
             return None
@@ -149,10 +152,10 @@ class FollowedFrame:
             self._raise(frame, argument)
         return self.follow
 
-    def look(self, frame: Any) -> tuple[dict[str, Any], list[str]]:
+    def look(self, frame: types.FrameType) -> tuple[dict[str, object], list[str]]:
         """Return the names that hold another value than when last looked at, and those that are gone."""
-        held = {}
-        changed = {}
+        held: dict[str, str] = {}
+        changed: dict[str, object] = {}
         for name, value in sorted(frame.f_locals.items()):
             if name.startswith("__"):
                 continue
@@ -164,7 +167,7 @@ class FollowedFrame:
         self.held = held
         return changed, gone
 
-    def _close_line(self, frame: Any) -> None:
+    def _close_line(self, frame: types.FrameType) -> None:
         if self.line is None:
             return
         changed, gone = self.look(frame)
@@ -175,7 +178,7 @@ class FollowedFrame:
         self.tracer.count(self.line)
         self.line = None
 
-    def _return(self, frame: Any, value: Any) -> None:
+    def _return(self, frame: types.FrameType, value: Value) -> None:
         if not self.raised:
             is_yield = frame.f_code.co_flags & GENERATOR and frame.f_code.co_code[frame.f_lasti] == YIELD
             kind = "yield" if is_yield else "return"
@@ -183,7 +186,7 @@ class FollowedFrame:
         if not frame.f_code.co_flags & GENERATOR:
             self.tracer.forget(frame)
 
-    def _raise(self, frame: Any, argument: Any) -> None:
+    def _raise(self, frame: types.FrameType, argument: Value) -> None:
         kind, error = argument[0], argument[1]
         self.raised = True
         if kind is StopIteration or kind is GeneratorExit:
@@ -200,17 +203,17 @@ class Tracer:
     """Collects the events of one call until it ends or a bound is reached."""
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.events: list[Event] = []
         self.is_on = False
         self.is_cut = False
         self._left_events, self._left_bytes = max_events, max_bytes
         self._frames: dict[int, FollowedFrame] = {}
         self._numbers = 0
 
-    def run(self, function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    def run(self, function: Value, arguments: dict[str, Value]) -> Event:
         """Call a function, and return its trace and value, or its trace and that it raised."""
         self.is_on = True
-        ended: dict[str, Any] = {"ended": "return"}
+        ended: Event = {"ended": "return"}
         sys.settrace(self._enter)
         try:
             ended["result"] = function(**arguments)
@@ -221,7 +224,7 @@ class Tracer:
             self.is_on = False
         return {"version": 1, "complete": not self.is_cut, "events": self.events, **ended}
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: Event) -> None:
         """Take an event that is not whole yet."""
         if self._left_events <= 0 or self._left_bytes <= 0:
             self._cut()
@@ -229,16 +232,16 @@ class Tracer:
         self._left_events -= 1
         self.events.append(event)
 
-    def count(self, event: dict[str, Any]) -> None:
+    def count(self, event: Event) -> None:
         """Count the bytes of an event that is whole now."""
         self._left_bytes -= len(_text(event))
 
-    def add_whole(self, event: dict[str, Any]) -> None:
+    def add_whole(self, event: Event) -> None:
         """Take an event."""
         self.add(event)
         self.count(event)
 
-    def forget(self, frame: Any) -> None:
+    def forget(self, frame: types.FrameType) -> None:
         """Let go of a frame that has returned."""
         self._frames.pop(id(frame), None)
 
@@ -246,7 +249,7 @@ class Tracer:
         self.is_cut, self.is_on = True, False
         sys.settrace(None)
 
-    def _enter(self, frame: Any, event: str, _: Any) -> Any:
+    def _enter(self, frame: types.FrameType, event: str, _: Value) -> Value:
         code = frame.f_code
         if not self.is_on or event != "call" or code.co_filename != TRACED_FILE or code.co_name.startswith("<"):
             return None
@@ -255,7 +258,7 @@ class Tracer:
             return known.follow
         self._numbers += 1
         followed = self._frames[id(frame)] = FollowedFrame(self, self._numbers)
-        told: dict[str, Any] = {"event": "call", "frame": self._numbers, "line": frame.f_lineno, "name": code.co_name}
+        told: Event = {"event": "call", "frame": self._numbers, "line": frame.f_lineno, "name": code.co_name}
         caller = self._caller(frame)
         if caller:
             told["caller"] = caller
@@ -263,7 +266,7 @@ class Tracer:
         self.add_whole(told)
         return followed.follow
 
-    def _caller(self, frame: Any) -> int | None:
+    def _caller(self, frame: types.FrameType) -> int | None:
         above = frame.f_back
         while above is not None:
             if id(above) in self._frames and above.f_code.co_filename == TRACED_FILE:
@@ -272,7 +275,7 @@ class Tracer:
         return None
 
 
-def load(code: str) -> dict[str, Any]:
+def load(code: str) -> dict[str, Value]:
     """Load a program as the sandbox does, under a file name that tells its frames apart; return its names."""
     module = types.ModuleType("program")
     sys.modules["program"] = sys.modules["__main__"] = module

@@ -28,6 +28,7 @@ def trace_job(
     calls: Sequence[str],
     variant: Variant,
     bounds: TraceBounds | None = None,
+    *,
     entry: str = "main_solution",
 ) -> Job:
     """Return the job that follows each call of a program; its values are traces as `core.method.traces` reads them.

@@ -58,6 +58,7 @@ class Worker:
         channel: Channel,
         complaints: IO[bytes],
         scratch: Path | None,
+        *,
         zygote: int | None = None,
         group: cgroups.Group | None = None,
     ) -> None:
@@ -224,7 +225,7 @@ def _start(key: WorkerKey, limits: Limits, launch: Launch, walls: _Walls) -> Wor
         for descriptor in passed:
             os.close(descriptor)
     zygote = _process_told_of(walls.told) if walls.told is not None else None
-    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote, walls.group)
+    worker = Worker(process, Channel(commands, replies), complaints, scratch, zygote=zygote, group=walls.group)
     worker.check_ready(key.place.user if walls.user is None else walls.user, isolated=isolated)
     return worker
 

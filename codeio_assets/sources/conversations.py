@@ -3,19 +3,16 @@
 What does not live here: whether a conversation can be used (`steps.instruction_data`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (datasets has no types; rows of strangers are checked by hand)
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from codeio_assets.core.settings.project import InstructionSource, SettingsError
 from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.core.values.decoding import Undecodable, decode_json
+from codeio_assets.sources.datasets import stream
 from codeio_assets.sources.files import lines_of, named_file
 from codeio_assets.sources.parquet_rows import parquet_rows
 
@@ -29,7 +26,7 @@ class RawConversation:
 
     where: str
     item_sha256: str
-    messages: Any = None
+    messages: object = None
     broken: str | None = None
 
 
@@ -68,14 +65,10 @@ def _parquet_rows(name: str, path: Path) -> Iterator[RawConversation]:
 
 
 def _hub_rows(name: str, source: InstructionSource) -> Iterator[RawConversation]:
-    import datasets  # pyright: ignore[reportMissingTypeStubs]
-
     try:
-        rows = datasets.load_dataset(
-            str(source.dataset), split=source.dataset_split, revision=source.revision, streaming=True
-        )
+        rows = stream(str(source.dataset), None, split=source.dataset_split, revision=source.revision)
         for number, row in enumerate(rows, start=1):
-            yield _row(f"{source.dataset}:{number}", dict(row).get("messages"))
+            yield _row(f"{source.dataset}:{number}", row.get("messages"))
     except (OSError, ValueError) as error:
         reason = str(error).split("\n", 1)[0]
         raise SettingsError(
@@ -84,5 +77,5 @@ def _hub_rows(name: str, source: InstructionSource) -> Iterator[RawConversation]
         ) from error
 
 
-def _row(where: str, messages: Any) -> RawConversation:
+def _row(where: str, messages: object) -> RawConversation:
     return RawConversation(where, sha256_hex(json.dumps(messages, default=str)), messages)

@@ -3,12 +3,8 @@
 What does not live here: what a row is (`reading`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (datasets has no types; rows of strangers are checked by hand)
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
@@ -32,16 +28,19 @@ def read_dataset(source: Reading, base: Path) -> Iterator[RawItem]:
         yield read_row(source, f"{source.dataset}:{number}", sha256_hex(text), kept, len(text.encode()))
 
 
-def _rows(source: Reading, name: str) -> Iterator[dict[str, Any]]:
+def stream(name: str, config: str | None, *, split: str, revision: str | None) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a dataset, in whatever way the package fails."""
+    import datasets  # pyright: ignore[reportMissingTypeStubs]
+
+    load: Callable[..., Iterable[Mapping[str, object]]] = datasets.load_dataset  # pyright: ignore
+    yield from load(name, config, split=split, revision=revision, streaming=True)
+
+
+def _rows(source: Reading, name: str) -> Iterator[Mapping[str, object]]:
     try:
-        import datasets  # pyright: ignore[reportMissingTypeStubs]
+        yield from stream(name, source.dataset_config, split=source.dataset_split, revision=source.revision)
     except ImportError as error:
         raise SettingsError("kind: huggingface needs the package datasets: pip install datasets.") from error
-    try:
-        rows = datasets.load_dataset(
-            name, source.dataset_config, split=source.dataset_split, revision=source.revision, streaming=True
-        )
-        yield from (dict(row) for row in rows)
     except (OSError, ValueError, RuntimeError) as error:
         told = str(error).split("\n", 1)[0]
         raise SettingsError(

@@ -7,20 +7,15 @@ What does not live here: what is compared (`core.method.near_duplicates`), what 
 (`steps.eligible_code_files`).
 """
 
-# numpy's and pyarrow's types are partial
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (rensa 0.5 has no types)
+from rensa import RMinHash
 
 from codeio_assets.core.method.near_duplicates import code_tokens, shingles, structure_tokens
 from codeio_assets.core.settings.project import NearDuplicates
@@ -109,7 +104,7 @@ def _candidates(
 
 def write_signatures(path: Path, signatures: Sequence[Signature | None], settings: NearDuplicates) -> None:
     """Keep the signatures of a shard, with the parameters that they were made with."""
-    columns: dict[str, Any] = {
+    columns = {
         "tokens_sha256": [signature and signature.tokens_sha256 for signature in signatures],
         "signature": [signature and signature.values for signature in signatures],
     }

@@ -3,15 +3,11 @@
 What does not live here: what the fields mean (`reading`, `conversations`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (pyarrow has no types; rows of strangers are checked by hand)
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from codeio_assets.core.settings.project import SettingsError
 
@@ -22,7 +18,7 @@ EXPANDED_BYTES = 256 << 20
 """A row group that says it unpacks to more than this, and to so many times its size, is refused."""
 
 
-def parquet_rows(path: Path, columns: Sequence[str | None], what: str) -> Iterator[dict[str, Any]]:
+def parquet_rows(path: Path, columns: Sequence[str | None], what: str) -> Iterator[dict[str, object]]:
     """Yield the rows of a file with those of the columns that are there.
 
     Raises:
@@ -40,7 +36,7 @@ def parquet_rows(path: Path, columns: Sequence[str | None], what: str) -> Iterat
         raise SettingsError(f"{what}: {path}: is not a readable Parquet file ({reason}). Write it anew.") from error
 
 
-def _refuse_bomb(metadata: Any, path: Path, what: str) -> None:
+def _refuse_bomb(metadata: pq.FileMetaData, path: Path, what: str) -> None:
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for place in range(row_group.num_columns):

@@ -6,10 +6,10 @@ What does not live here: what becomes of them (`steps.published_data_audit`).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from codeio_assets.core.settings.project import SettingsError
-from codeio_assets.core.values.decoding import BOUNDS, decode_json
+from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import BOUNDS, decode_json, object_of
 from codeio_assets.sources.files import lines_of, named_file
 
 SETTING = "`quality: {published: ...}` in codeio.yaml, or `path` in the run's configuration"
@@ -22,7 +22,7 @@ class PublishedFunction:
     number: int
     code: str
     entry: str
-    pairs: list[dict[str, Any]]
+    pairs: list[dict[str, Json]]
 
 
 def published_path(root: Path, setting: Path | None, given: str = "") -> Path:
@@ -58,11 +58,10 @@ def read_published(path: Path) -> Iterator[PublishedFunction]:
             ) from None
 
 
-def _function(number: int, row: dict[str, Any]) -> PublishedFunction:
+def _function(number: int, value: Json) -> PublishedFunction:
+    row = object_of(value)
     code, entry, pairs = row["refcode"], row.get("funcname", "main_solution"), row["ios"]
     if not (isinstance(code, str) and isinstance(entry, str) and isinstance(pairs, list)):
         raise TypeError("a field is of another type")
-    kept: list[dict[str, Any]] = [
-        {"input": pair["input"], "output": pair["output"]} for pair in cast("list[dict[str, Any]]", pairs)
-    ]
+    kept = [{"input": pair["input"], "output": pair["output"]} for pair in map(object_of, pairs)]
     return PublishedFunction(number, code, entry, kept)

@@ -4,15 +4,12 @@ What lives here: one pass over a source that gives each item's identity and, whe
 why it has none. What does not: shards (`shards`), eligibility (`core.method.raw_code`).
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (rows of strangers are checked by hand)
-
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
@@ -183,10 +180,11 @@ def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
         yield read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
 
 
-def read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:
+def read_row(source: Reading, where: str, sha256: str, row: object, size: int) -> RawItem:
     """Return the item that a row is; `where` names it when it names no path of its own."""
     fields = source.fields
-    content = row.get(fields.content) if isinstance(row, dict) else None
+    values = cast("dict[str, object]", row) if isinstance(row, dict) else {}
+    content = values.get(fields.content)
     if not isinstance(content, str):
         detail = f"no text in the field {fields.content!r}"
         return RawItem(where, sha256, sha256, size, reason="missing_field", detail=detail)
@@ -198,18 +196,18 @@ def read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> R
     except UnicodeEncodeError as error:
         detail = f"a lone surrogate at character {error.start}"
         return RawItem(where, sha256, sha256_hex(data), size, reason="undecodable", detail=detail)
-    path = row.get(fields.path)
+    path = values.get(fields.path) if fields.path else None
     return RawItem(
         storable_text(path) if isinstance(path, str) and path else where,
         sha256,
         sha256_hex(data),
         len(data),
         plain_text(content),
-        _text(row, fields.repository) or source.repository,
-        _text(row, fields.license) or source.license,
+        _text(values, fields.repository) or source.repository,
+        _text(values, fields.license) or source.license,
     )
 
 
-def _text(row: dict[str, Any], field: str | None) -> str | None:
+def _text(row: Mapping[str, object], field: str | None) -> str | None:
     value = row.get(field) if field else None
     return storable_text(value) if isinstance(value, str) and value else None

@@ -9,11 +9,11 @@ from pathlib import Path
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import Question
 from codeio_assets.core.settings.benchmarks import BenchmarkSettings
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import canonical_json, content_id, sha256_hex
 from codeio_assets.evaluation.asking import asked_questions
 from codeio_assets.evaluation.running import present
-from codeio_assets.steps.result import Row, StepResult
+from codeio_assets.steps.result import StepResult
 
 
 def names_of(settings: BenchmarkSettings, folder: Path) -> Sequence[str]:

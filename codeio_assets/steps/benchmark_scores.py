@@ -6,17 +6,17 @@ What does not live here: scorers (`benchmarks`), running them (`evaluation.scori
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import Question, Scored, Verdict
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import canonical_json, content_id
 from codeio_assets.evaluation.results import cell
 from codeio_assets.evaluation.scoring import Response, Scorer
-from codeio_assets.steps.result import Row, StepResult, storable
+from codeio_assets.steps.result import StepResult, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def score_answers(recipe: str, base_model: str, answers: Answers, scorer: Scorer
     scores = [
         row
         for (model, benchmark), group in groups.items()
-        if (row := _score(recipe, base_model, model, benchmark, group, leaked)) is not None
+        if (row := _score(recipe, base_model, model, benchmark, group, leaked=leaked)) is not None
     ]
     verdicts = frame("benchmark_verdicts", [_verdict(recipe, each) for each in judged])
     tables = {"benchmark_scores": frame("benchmark_scores", scores), "benchmark_verdicts": verdicts}
@@ -71,7 +71,7 @@ def _asked(asked: tuple[str, Question], response: str) -> tuple[str, str, Questi
     return asked[0], response, asked[1]
 
 
-def question_of(row: Mapping[str, Any]) -> Question:
+def question_of(row: Row) -> Question:
     """Return a stored question."""
     gold, facts = json.loads(row["gold_json"]), json.loads(row["facts_json"])
     return Question(row["question_id"], row["question"], row["prompt"], gold, row["question_group"], facts)
@@ -93,7 +93,7 @@ def _verdict(recipe: str, each: _Judged) -> Row:
 
 
 def _score(
-    recipe: str, base_model: str, model: str, benchmark: str, group: Sequence[_Judged], leaked: Mapping[str, Row]
+    recipe: str, base_model: str, model: str, benchmark: str, group: Sequence[_Judged], *, leaked: Mapping[str, Row]
 ) -> Row | None:
     """Return the row of a model and benchmark; None where no answer has a score."""
     scored = [each for each in group if each.verdict.score is not None]

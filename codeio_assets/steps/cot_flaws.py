@@ -10,7 +10,8 @@ import polars as pl
 
 from codeio_assets.core.method.cot_quality import Cot, find_flaws
 from codeio_assets.core.settings.quality import FLAWS, CotRules, Flaw, Quality, Tolerance
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.core.tables.data import Row
+from codeio_assets.steps.result import StepResult, account
 
 SHARED = ("prediction_id", "task_id", "function_id", "source", "direction", "turn", "model_id")
 

@@ -11,11 +11,12 @@ import polars as pl
 from codeio_assets.core.method.cot_quality import prose_of
 from codeio_assets.core.method.grounding import ground
 from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sandbox.contract import Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds, trace_job
 from codeio_assets.steps.executing import REFERENCE, execute
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import StepResult, account
 
 SHOWN = 10
 

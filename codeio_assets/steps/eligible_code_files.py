@@ -5,16 +5,15 @@ labels (`steps.file_labels`).
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.raw_code import reject_file
 from codeio_assets.core.settings.project import Filters
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import canonical_json
 from codeio_assets.sources.shards import Shard, ShardItem, file_id
-from codeio_assets.steps.result import Row, StepResult, account, rejection
+from codeio_assets.steps.result import StepResult, account, rejection
 
 Problem = tuple[str, str] | None
 
@@ -53,7 +52,7 @@ def _items_by_id(shard: Shard) -> dict[str, ShardItem]:
     return {file_id(shard.source, item): item for item in reversed(shard.items)}  # the first decides
 
 
-def _own_problem(row: Mapping[str, Any], item: ShardItem | None, filters: Filters) -> Problem:
+def _own_problem(row: Row, item: ShardItem | None, filters: Filters) -> Problem:
     problem = reject_file(row["content"], filters) or _license_problem(row["license"], filters)
     if problem or item is None:
         return problem
@@ -74,7 +73,7 @@ def _license_problem(license_: str | None, filters: Filters) -> Problem:
     return "license_not_allowed", f"licence {license_}"
 
 
-def _label_problem(label: Mapping[str, Any] | None, filters: Filters) -> Problem:
+def _label_problem(label: Row | None, filters: Filters) -> Problem:
     if filters.categories:
         if label is None or label["category"] is None:
             return "no_category", label["detail"] if label else "was not asked about"

@@ -8,9 +8,9 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from codeio_assets.core.method.verdicts import Direction, Judgement, Rule, judge_input, judge_output, read_input_answer
+from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 
 LEAP_S = 1.7
@@ -61,7 +61,7 @@ class Tally:
         if self.say:
             self.say(f"{self.phase}: {self.done:,}/{self.functions:,} functions, {len(self.cpu):,} calls so far")
 
-    def as_info(self, sandbox: Sandbox) -> dict[str, Any]:
+    def as_info(self, sandbox: Sandbox) -> dict[str, JsonLike]:
         """Return the numbers for metadata."""
         return {
             "isolation": sandbox.isolation,
@@ -71,7 +71,7 @@ class Tally:
             "call_cpu_median_s": round(statistics.median(self.cpu), 6) if self.cpu else 0.0,
         }
 
-    def slowest(self) -> list[dict[str, Any]]:
+    def slowest(self) -> list[dict[str, Json]]:
         """Return the functions whose calls took most CPU time, with their share of all."""
         total = sum(self.cpu) or 1.0
         return [
@@ -148,12 +148,12 @@ def judge_claims(claims: Sequence[Claim], sandbox: Sandbox, rule: Rule, tally: T
         for (number, text), outcome in zip(jobs[job.job_id].items(), outcomes, strict=True):
             judged[number] = judge_input(
                 text,
-                outcome.status,
-                outcome.value_json,
-                outcome.error_type,
-                outcome.message,
-                claims[number].target_json,
-                rule,
+                outcome_status=outcome.status,
+                outcome_value_json=outcome.value_json,
+                error_type=outcome.error_type,
+                message=outcome.message,
+                target_json=claims[number].target_json,
+                rule=rule,
             )
     return [judged[number] for number in range(len(claims))]
 

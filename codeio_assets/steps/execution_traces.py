@@ -4,17 +4,16 @@ What does not live here: following calls (`sandbox.tracing`), reading traces (`c
 """
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_text, content_id
 from codeio_assets.sandbox.contract import Outcome, Sandbox
 from codeio_assets.sandbox.tracing import TraceBounds, trace_job
 from codeio_assets.steps.executing import REFERENCE, Tally, execute
-from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
+from codeio_assets.steps.result import StepResult, account, rejection, storable
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -50,7 +49,7 @@ def trace_pairs(
         for pair, outcome in zip(by_function[job.job_id], outcomes, strict=True):
             made = _trace_row(pair, outcome)
             (rejections if "reason" in made else rows).append(made)
-    info: dict[str, Any] = tally.as_info(sandbox) | {"events": sum(row["events"] for row in rows)}
+    info = tally.as_info(sandbox) | {"events": sum(row["events"] for row in rows)}
     info["complete_traces"] = sum(row["is_complete"] for row in rows)
     rejections.sort(key=lambda row: row["id"])
     return account("execution_traces", rows, rejections, items_in=len(pairs), info=info)
@@ -61,7 +60,7 @@ def no_traces() -> StepResult:
     return account("execution_traces", [], [], items_in=0)
 
 
-def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
+def _trace_row(pair: Row, outcome: Outcome) -> Row:
     trace = _checked(pair, outcome)
     if not isinstance(trace, Trace):
         return rejection(pair["pair_id"], pair["source"], *trace)
@@ -76,7 +75,7 @@ def _trace_row(pair: Mapping[str, Any], outcome: Outcome) -> Row:
     }
 
 
-def _checked(pair: Mapping[str, Any], outcome: Outcome) -> Trace | tuple[str, str]:
+def _checked(pair: Row, outcome: Outcome) -> Trace | tuple[str, str]:
     """Return the trace of a pair, or the reason and detail of why there is none."""
     if outcome.status != "ok" or outcome.value_json is None:
         return f"trace_{outcome.status}", outcome.message or outcome.status

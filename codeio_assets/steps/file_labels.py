@@ -7,7 +7,6 @@ Only files that pass the rules that need no model are asked about. What does not
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -16,6 +15,7 @@ from codeio_assets.core.method.io_pairs import Draws
 from codeio_assets.core.method.labels import OpenFunction, open_function, program_of, read_category, read_function
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import CategoryFilter, DifficultyFilter, Filters, ModelCall, Sampling
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Sandbox
@@ -23,7 +23,7 @@ from codeio_assets.sources.shards import Shard
 from codeio_assets.steps.eligible_code_files import passing_files
 from codeio_assets.steps.executing import REFERENCE, Tally, execute
 from codeio_assets.steps.io_pairs import Candidate, draw_and_execute
-from codeio_assets.steps.result import Row, StepResult, account, storable
+from codeio_assets.steps.result import StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
 PROMPTS = ("label_category", "complete_function", "draw_inputs")
@@ -49,6 +49,7 @@ def label_files(
     filters: Filters,
     client: ChatClient,
     sandbox: Sandbox,
+    *,
     prompts: Mapping[str, Prompt],
 ) -> StepResult:
     """Label the files of a shard: one row per file that was asked about.
@@ -65,7 +66,7 @@ def label_files(
     if filters.difficulty:
         dropped = filters.categories.drop if filters.categories else ()
         kept = [file for file in files if file.category not in dropped]
-        _try_completions(kept, filters.difficulty, client, sandbox, prompts, tally)
+        _try_completions(kept, filters.difficulty, client, sandbox, prompts=prompts, tally=tally)
     rows = [_row(file, client.model) for file in files]
     return account("file_labels", rows, None, items_in=len(files), info=tally.as_info(sandbox))
 
@@ -89,10 +90,11 @@ def _try_completions(
     settings: DifficultyFilter,
     client: ChatClient,
     sandbox: Sandbox,
+    *,
     prompts: Mapping[str, Prompt],
     tally: Tally,
 ) -> None:
-    _draw_inputs(files, settings, client, sandbox, prompts["draw_inputs"], tally)
+    _draw_inputs(files, settings, client, sandbox, prompt=prompts["draw_inputs"], tally=tally)
     ready = [file for file in files if file.reference and file.opened]
     asked = [(file, trial) for file in ready for trial in range(settings.trials)]
     requests = [
@@ -128,6 +130,7 @@ def _draw_inputs(
     settings: DifficultyFilter,
     client: ChatClient,
     sandbox: Sandbox,
+    *,
     prompt: Prompt,
     tally: Tally,
 ) -> None:
@@ -177,7 +180,7 @@ def _with_seed(call: ModelCall, trial: int) -> ModelCall:
     return call.model_copy(update={"seed": (call.seed or 0) + trial})
 
 
-def _row(file: _File, model: str) -> dict[str, Any]:
+def _row(file: _File, model: str) -> Row:
     return {
         "file_id": file.row["file_id"],
         "source": file.row["source"],

@@ -5,19 +5,18 @@ What lives here: choosing held-out rows, judging answers, counting with confiden
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.verdicts import Rule
 from codeio_assets.core.settings.recipes import Evaluation
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.tables.schema import DIRECTIONS
 from codeio_assets.core.tables.training import SUBJECTS
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.core.values.intervals import mean_per_unit, wilson
 from codeio_assets.sandbox.contract import Sandbox
-from codeio_assets.steps.result import Row, StepResult, storable
+from codeio_assets.steps.result import StepResult, storable
 from codeio_assets.steps.verdicts import Evidence, judge
 
 TASK_TABLES = ("prediction_tasks", "io_pairs", "unified_functions")
@@ -50,8 +49,9 @@ def score(
     recipe: str,
     models: Mapping[str, str | None],
     rows: pl.DataFrame,
-    findings: Iterable[Mapping[str, Any]],
+    findings: Iterable[Row],
     tasks: Mapping[str, pl.DataFrame],
+    *,
     sandbox: Sandbox,
     rule: Rule,
 ) -> StepResult:
@@ -84,8 +84,8 @@ def score(
             model,
             checkpoint,
             subject,
-            [row for row in judged if row["model"] == model and row["direction"] == subject],
-            [one for one in losses if one["model"] == model and subjects[one["item_id"]] == subject],
+            answers=[row for row in judged if row["model"] == model and row["direction"] == subject],
+            losses=[one for one in losses if one["model"] == model and subjects[one["item_id"]] == subject],
         )
         for model, checkpoint in models.items()
         for subject in SUBJECTS
@@ -107,7 +107,7 @@ def _require_tasks(asked: Mapping[str, Row], tasks: pl.DataFrame) -> None:
         )
 
 
-def _answer(recipe: str, models: Mapping[str, str | None], row: Row, finding: Mapping[str, Any]) -> Row:
+def _answer(recipe: str, models: Mapping[str, str | None], row: Row, finding: Row) -> Row:
     """Return an answer as a prediction, the form in which it can be judged, with what its own table adds."""
     model = str(finding["model"])
     return {
@@ -140,8 +140,9 @@ def _score(
     model: str,
     checkpoint: str | None,
     subject: str,
+    *,
     answers: Sequence[Row],
-    losses: Sequence[Mapping[str, Any]],
+    losses: Sequence[Row],
 ) -> Row:
     correct = sum(row["status"] == "correct" for row in answers)
     low, high = wilson(correct, len(answers))

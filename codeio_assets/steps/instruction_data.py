@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import polars as pl
 
 from codeio_assets.core.method.splits import side
 from codeio_assets.core.settings.project import InstructionSource, Split
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import Json, canonical_json, content_id
 from codeio_assets.sources.conversations import RawConversation, read_conversations
-from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
+from codeio_assets.steps.result import StepResult, account, rejection, storable
 
 ROWS_PER_FRAME = 16_384
 ROLES = {"system", "user", "assistant"}
@@ -52,7 +52,9 @@ def collect_conversations(sources: Mapping[str, InstructionSource], base: Path, 
             elif not rows.add(row):
                 rejections.append(rejection(row["sample_id"], name, "duplicate_conversation", raw.where))
             else:
-                tokens[name] += sum(len(_WORD.findall(message["content"])) for message in raw.messages)
+                tokens[name] += sum(
+                    len(_WORD.findall(message["content"])) for message in cast("list[Row]", raw.messages)
+                )
     info: dict[str, Json] = {"approximate_tokens_by_source": dict(tokens)}
     made = rows.frame()
     return account("instruction_data", made, rejections, items_in=len(made) + len(rejections), info=info)
@@ -91,7 +93,8 @@ def _conversation(source: str, raw: RawConversation, split: Split) -> Row | _Bad
     if raw.broken is not None:
         return _Bad("broken_json", raw.broken)
     try:
-        chat = [{"role": message["role"], "content": message["content"]} for message in raw.messages]
+        given = cast("list[Row]", raw.messages)
+        chat: list[Row] = [{"role": message["role"], "content": message["content"]} for message in given]
     except (KeyError, TypeError, IndexError):
         return _Bad("bad_conversation", "no list `messages` of objects with `role` and `content`")
     problem = _problem(chat)
@@ -106,7 +109,7 @@ def _conversation(source: str, raw: RawConversation, split: Split) -> Row | _Bad
     }
 
 
-def _problem(chat: list[dict[str, Any]]) -> str | None:
+def _problem(chat: list[Row]) -> str | None:
     if any(not isinstance(value, str) for message in chat for value in message.values()) or any(
         message["role"] not in ROLES for message in chat
     ):

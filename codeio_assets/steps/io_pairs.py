@@ -14,6 +14,7 @@ import polars as pl
 
 from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
 from codeio_assets.core.settings.project import Sampling
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_text, content_id, same_json
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 from codeio_assets.steps.executing import (
@@ -26,7 +27,7 @@ from codeio_assets.steps.executing import (
     execute,
     variants_by_cause,
 )
-from codeio_assets.steps.result import Row, StepResult, account, rejection
+from codeio_assets.steps.result import StepResult, account, rejection
 
 SOURCES_OF_CHANCE = re.compile("random|secrets|uuid")
 PROBES = 3

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from codeio_assets.core.method.transform import ParsedFunction, parse_response
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import content_id, sha256_hex
-from codeio_assets.steps.result import Row, StepResult, account, rejection
+from codeio_assets.steps.result import StepResult, account, rejection
 
 
 def parse_responses(responses: Iterable[tuple[str, str]], source: str, model: str) -> StepResult:
@@ -20,13 +21,13 @@ def parse_responses(responses: Iterable[tuple[str, str]], source: str, model: st
         file_id = content_id(source=source, path=name, response=response)
         parsed = parse_response(response)
         if isinstance(parsed, ParsedFunction):
-            rows.append(_row(file_id, source, name, response, model, parsed))
+            rows.append(_row(file_id, source, name, response, model, parsed=parsed))
         else:
             rejections.append(rejection(file_id, source, parsed.reason, f"{name}: {parsed.detail}"))
     return account("unified_functions", rows, rejections, items_in=count)
 
 
-def _row(file_id: str, source: str, name: str, response: str, model: str, parsed: ParsedFunction) -> Row:
+def _row(file_id: str, source: str, name: str, response: str, model: str, *, parsed: ParsedFunction) -> Row:
     parts = {
         "reference_code": parsed.reference_code,
         "io_description": parsed.io_description,

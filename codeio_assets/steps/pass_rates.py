@@ -10,14 +10,14 @@ import polars as pl
 
 from codeio_assets.core.method.verdicts import Judgement
 from codeio_assets.core.settings.models import ModelCall
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.core.values.intervals import wilson
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.executing import Claim, Tally, judge_claims
-from codeio_assets.steps.result import Row, StepResult, account, storable
+from codeio_assets.steps.result import StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
 SHARED = ("task_id", "function_id", "source", "direction")
@@ -42,6 +42,7 @@ def sample_answers(
     client: ChatClient,
     call: ModelCall,
     samples: int,
+    *,
     sandbox: Sandbox,
     rule: Rule,
     tally: Tally | None = None,

@@ -1,18 +1,18 @@
 """prediction_tasks: both prompts of each pair. What does not live here: their wording (`core.method.tasks`)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.tasks import build_tasks
 from codeio_assets.core.prompts import Prompt
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.core.tables.data import Row
+from codeio_assets.steps.result import StepResult, account
 
 
 def build_prediction_tasks(functions: pl.DataFrame, pairs: pl.DataFrame, prompts: Mapping[str, Prompt]) -> StepResult:
     """Build both prompts of each pair; rejections: `duplicate_prompt`."""
-    by_function: dict[str, list[Mapping[str, Any]]] = {}
+    by_function: dict[str, list[Row]] = {}
     for pair in pairs.sort("function_id", "pair_index").to_dicts():
         by_function.setdefault(pair["function_id"], []).append(pair)
     rows: list[Row] = []

@@ -4,15 +4,14 @@ What does not live here: transport (`llm`), reading and judging the answers (`st
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.settings.models import ModelCall
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.tables.data import Row
+from codeio_assets.core.values.canonical import JsonLike, content_id
 from codeio_assets.llm.contract import ChatClient, ChatResponse
-from codeio_assets.steps.result import Row, StepResult, account, storable
+from codeio_assets.steps.result import StepResult, account, storable
 from codeio_assets.steps.unified_functions import request
 
 
@@ -39,7 +38,7 @@ def settled(previous: pl.DataFrame | None) -> dict[tuple[str, int], Row]:
     return {(row["task_id"], row["turn"]): row for row in rows}
 
 
-def prediction_row(item: Mapping[str, Any], turn: int, response: ChatResponse) -> Row:
+def prediction_row(item: Row, turn: int, response: ChatResponse) -> Row:
     """Return a response as a row of `predictions`."""
     return {
         "prediction_id": content_id(task_id=item["task_id"], turn=turn, request_key=response.key),
@@ -58,7 +57,7 @@ def prediction_row(item: Mapping[str, Any], turn: int, response: ChatResponse) -
     }
 
 
-def usage(rows: list[Row]) -> dict[str, Any]:
+def usage(rows: list[Row]) -> dict[str, JsonLike]:
     """Return how requests ended, and the tokens that they took."""
     return {
         "requests_by_status": dict(sorted(Counter(row["status"] for row in rows).items())),

@@ -7,18 +7,26 @@ how the public comparison judges (`core.values.public_rule`).
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from codeio_assets.core.method.io_pairs import is_degenerate
-from codeio_assets.core.values.canonical import Json, canonical_text, content_id, same_json, sha256_hex, written_json
+from codeio_assets.core.tables.data import Row
+from codeio_assets.core.values.canonical import (
+    Json,
+    JsonLike,
+    canonical_text,
+    content_id,
+    same_json,
+    sha256_hex,
+    written_json,
+)
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.core.values.public_rule import misjudges
 from codeio_assets.sandbox.contract import Job, Outcome, Sandbox, Variant
 from codeio_assets.steps.executing import REFERENCE, describe, execute, variants_by_cause
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import StepResult, account
 
 CHUNK = 200
 REPRODUCES = "reproduces"
@@ -40,7 +48,7 @@ class Case:
     number: int
     code: str
     entry: str
-    pairs: Sequence[dict[str, Any]]
+    pairs: Sequence[Mapping[str, Json]]
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     causes: dict[int, str] = field(default_factory=dict[int, str])
 
@@ -137,7 +145,7 @@ def _rows(case: Case, seen_code: set[str]) -> Iterable[Row]:
         }
 
 
-def _findings(rows: list[Row], functions: int) -> dict[str, Any]:
+def _findings(rows: list[Row], functions: int) -> dict[str, JsonLike]:
     flags = ("is_degenerate", "repeats_input", "repeats_input_prompt", "repeats_function")
     return {
         "functions": functions,
@@ -185,5 +193,5 @@ def _failure(outcome: Outcome) -> str | None:
     return "error" if outcome.status == "exception" else outcome.status
 
 
-def _reproduces(recorded: Any, outcome: Outcome) -> bool:
+def _reproduces(recorded: Json, outcome: Outcome) -> bool:
     return outcome.value_json is not None and equal_values(recorded, json.loads(outcome.value_json))

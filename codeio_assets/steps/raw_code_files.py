@@ -4,9 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from codeio_assets.core.settings.project import Reading
+from codeio_assets.core.tables.data import Row
 from codeio_assets.sources.reading import RawItem
 from codeio_assets.sources.shards import Shard, ShardItem, file_id, read_shard
-from codeio_assets.steps.result import Row, StepResult, account, rejection
+from codeio_assets.steps.result import StepResult, account, rejection
 
 
 def ingest_shard(shard: Shard, source: Reading, base: Path, taken_down: Collection[str] = ()) -> StepResult:

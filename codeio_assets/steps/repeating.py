@@ -4,15 +4,14 @@ What does not live here: which checks there are (`checks.quality`).
 """
 
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import same_json, sha256_hex
 from codeio_assets.core.values.comparison import Rule
 from codeio_assets.sandbox.contract import Job, Sandbox
 from codeio_assets.steps.executing import CHANGED, describe, execute
-from codeio_assets.steps.result import Row
 from codeio_assets.steps.verdicts import Evidence, judge
 
 AT_A_LIMIT = {"timeout", "out_of_memory"}
@@ -31,7 +30,7 @@ def differing_pairs(pairs: pl.DataFrame, functions: pl.DataFrame, sandbox: Sandb
         InfrastructureError: some execution ended as `infrastructure`.
     """
     code = dict(functions.select("function_id", "reference_code").iter_rows())
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Row]] = {}
     for pair in pairs.to_dicts():
         groups.setdefault(pair["function_id"], []).append(pair)
     jobs = [

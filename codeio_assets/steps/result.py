@@ -4,16 +4,14 @@ What does not live here: writing (`store`), Dagster metadata (`running.publishin
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
-from codeio_assets.core.tables.data import frame
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.tables.data import Row, frame
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.store.parquet import ArrowStream
-
-Row = dict[str, Any]
 
 
 class AccountingError(Exception):
@@ -33,7 +31,7 @@ class StepResult:
     items_in: int
     items_out: int
     dropped_by_reason: dict[str, int] = field(default_factory=dict[str, int])
-    info: dict[str, Json] = field(default_factory=dict[str, Json])
+    info: Mapping[str, JsonLike] = field(default_factory=dict[str, JsonLike])
     streams: dict[str, ArrowStream] = field(default_factory=dict[str, ArrowStream])
 
 
@@ -45,7 +43,7 @@ def account(
     items_in: int,
     items_out: int | None = None,
     side_tables: dict[str, pl.DataFrame] | None = None,
-    info: dict[str, Json] | None = None,
+    info: Mapping[str, JsonLike] | None = None,
 ) -> StepResult:
     """Put rows and rejections into frames and hold the account: items in = items out + rejections.
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.evaluation import rendering
 from codeio_assets.evaluation.results import Cell, Gain, Table, TableRow, gains, table
-from codeio_assets.steps.result import Row, StepResult
+from codeio_assets.steps.result import StepResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,16 @@ What does not live here: the feedback and the conversation (`core.method.revisio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.revision import NEEDS_REVISION, next_messages
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.models import ModelCall
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.llm.contract import ChatClient
 from codeio_assets.steps.predictions import prediction_row, settled, usage
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import StepResult, account
 from codeio_assets.steps.unified_functions import request
 
 Conversation = list[tuple[str, str]]
@@ -54,7 +53,7 @@ def revise(
     """
     predictions: list[pl.DataFrame] = []
     verdicts: list[pl.DataFrame] = []
-    flow: list[dict[str, Any]] = []
+    flow: list[Row] = []
     previous, judged, kept = asked.predictions, asked.verdicts, settled(already)
     prompts = asked.prediction_tasks.select("task_id", "prompt").iter_rows()
     talks: dict[str, Conversation] = {task_id: [("user", text)] for task_id, text in prompts}
@@ -62,7 +61,7 @@ def revise(
         wrong = judged.filter(pl.col("status").is_in(sorted(NEEDS_REVISION)))
         if wrong.is_empty():
             break
-        rows = _ask_again(wrong, previous, talks, turn, reviser, kept)
+        rows = _ask_again(wrong, previous, talks, turn, reviser=reviser, kept=kept)
         previous = frame("revised_predictions", rows)
         judged = judge_turn(previous).tables["revised_verdicts"]
         predictions.append(previous)
@@ -83,6 +82,7 @@ def _ask_again(
     previous: pl.DataFrame,
     talks: dict[str, Conversation],
     turn: int,
+    *,
     reviser: Reviser,
     kept: Mapping[tuple[str, int], Row],
 ) -> list[Row]:
@@ -104,7 +104,7 @@ def _ask_again(
     return rows + [prediction_row(item, turn, response) for item, response in zip(asked, responses, strict=True)]
 
 
-def _flow(turn: int, before: pl.DataFrame, after: pl.DataFrame) -> list[dict[str, Any]]:
+def _flow(turn: int, before: pl.DataFrame, after: pl.DataFrame) -> list[Row]:
     """Return the status flow of a turn as rows: turn, from, to, count."""
     joined = before.select("task_id", "status").join(after.select("task_id", to="status"), on="task_id")
     counts = joined.group_by("status", "to").len().sort("status", "to")

@@ -12,9 +12,9 @@ import polars as pl
 from codeio_assets.core.method.step_questions import step_prompt, step_questions
 from codeio_assets.core.method.traces import read_trace
 from codeio_assets.core.prompts import Prompt
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import content_id
-from codeio_assets.steps.result import Row, StepResult
+from codeio_assets.steps.result import StepResult
 
 
 def with_questions(

@@ -9,8 +9,9 @@ import polars as pl
 
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION, Lesson, walk
 from codeio_assets.core.method.traces import read_trace
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import content_id
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import StepResult, account
 
 NO_WALK = "no complete trace that can be told"
 

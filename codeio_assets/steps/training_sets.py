@@ -6,14 +6,10 @@ What does not live here: the rules (`sql/transforms`), their parameters (`core.m
 (`steps.instruction_data`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -113,7 +109,7 @@ class Assembly:
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    def _each(self) -> Iterator[tuple[str, duckdb.DuckDBPyConnection, dict[str, Any]]]:
+    def _each(self) -> Iterator[tuple[str, duckdb.DuckDBPyConnection, Parameters]]:
         """Yield each stage, kind and group of partitions with a connection that holds its outcomes."""
         for number, mix in sorted(self.mixes.items()):
             for kind, share in sorted(mix.items()):

@@ -5,7 +5,6 @@ What does not live here: reading responses (`core.method.transform`), transport 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import polars as pl
 
@@ -21,14 +20,14 @@ from codeio_assets.core.method.transform import (
 )
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import ModelCall, Sampling
-from codeio_assets.core.tables.data import frame
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.tables.data import Row, frame
+from codeio_assets.core.values.canonical import JsonLike, content_id
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, folded
 from codeio_assets.llm.contract import Sampling as Decoding
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.io_pairs import Candidate, draw_and_execute
-from codeio_assets.steps.result import Row, StepResult, account, rejection, storable
+from codeio_assets.steps.result import StepResult, account, rejection, storable
 
 SMOKE_DRAWS = Sampling.model_validate({"draws": 10, "draws_per_round": 10})
 """A function must survive this before it counts as one: ten draws, and one output."""
@@ -120,7 +119,7 @@ def retry_failed_files(files: pl.DataFrame, previous: Mapping[str, pl.DataFrame]
         tables["unified_functions_rejections"].to_dicts(),
         items_in=len(files),
         side_tables={"transform_attempts": tables["transform_attempts"]},
-        info=again.info | {"files_asked_again": again.items_in},
+        info={**again.info, "files_asked_again": again.items_in},
     )
 
 
@@ -194,7 +193,7 @@ def _attempt_row(file: _File) -> Row:
     }
 
 
-def _result(files: list[_File], log: list[Row], prompt: Prompt, info: dict[str, Any]) -> StepResult:
+def _result(files: list[_File], log: list[Row], prompt: Prompt, info: dict[str, JsonLike]) -> StepResult:
     rows: list[Row] = []
     rejections: list[Row] = []
     for file in files:

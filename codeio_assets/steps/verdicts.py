@@ -4,17 +4,16 @@ What does not live here: reading answers and comparing (`core.method.verdicts`),
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from codeio_assets.core.method.verdicts import Judgement, Rule
+from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sandbox.contract import Sandbox
 from codeio_assets.steps.executing import Claim, Tally, judge_claims
-from codeio_assets.steps.result import Row, StepResult, account
+from codeio_assets.steps.result import StepResult, account
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _targets(tasks: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, str]:
     return dict(joined.select("task_id", "output_json").iter_rows())
 
 
-def _verdict(row: Mapping[str, Any], judgement: Judgement) -> Row:
+def _verdict(row: Row, judgement: Judgement) -> Row:
     return {
         "verdict_id": content_id(prediction_id=row["prediction_id"], rule_version=judgement.rule_version),
         **{name: row[name] for name in ("prediction_id", "task_id", "function_id", "source", "direction", "turn")},

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, JsonLike, content_id
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError
@@ -61,7 +61,7 @@ class Manifest(BaseModel):
     run_id: str
     fingerprint: str
     upstream: dict[str, str]
-    info: dict[str, Json]
+    info: dict[str, JsonValue]  # `Json`, as pydantic knows it
     written_at: str
 
     @classmethod
@@ -117,7 +117,7 @@ def data_version(tables: Mapping[str, TableVersion]) -> str:
     return content_id(tables={name: table.sha256 for name, table in tables.items()})
 
 
-def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
+def json_object(info: Mapping[str, JsonLike]) -> dict[str, Json]:
     """Return the info of a commit as JSON gives it back.
 
     Raises:

@@ -5,10 +5,6 @@ come in, no time stamps, no Arrow schema of the writing library.
 What does not live here: where files go (`layout`), the schemas themselves (`core.tables.data`).
 """
 
-# pyarrow 26 ships no types; delete when it does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
-
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Protocol, cast

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import duckdb
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.store import layout
 from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.committing import WHATEVER_IS_THERE, Committer
@@ -64,7 +64,7 @@ class Warehouse:
         run_id: str = "",
         fingerprint: str = "",
         upstream: Mapping[str, str] | None = None,
-        info: Mapping[str, Json] | None = None,
+        info: Mapping[str, JsonLike] | None = None,
         awaits_checks: bool = False,
         replaces: Manifest | Literal["whatever is there"] | None = WHATEVER_IS_THERE,
     ) -> Manifest:

@@ -9,17 +9,18 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from codeio_assets.core.settings.recipes import Recipe, StageRecipe
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, JsonLike, content_id
 from codeio_assets.training.contract import (
     CARD_FILE,
     LOG_FILE,
     MANIFEST_FILE,
+    Manifest,
     TrainingError,
     TrainingJob,
     TrainingResult,
@@ -41,7 +42,7 @@ ADDED_SINCE = (
 """Fields of a stage that release 0.1.0 had not; at their default they are no part of a job's identity."""
 
 
-def as_job(stage: StageRecipe) -> dict[str, Any]:
+def as_job(stage: StageRecipe) -> dict[str, Json]:
     """Return a stage as jobs are identified by it, so that what 0.1.0 trained is not trained again."""
     plain = type(stage).model_fields
     dumped = stage.model_dump(mode="json")
@@ -83,17 +84,15 @@ def finished_result(output_dir: Path, key: str) -> TrainingResult | None:
         manifest = read_manifest(output_dir)
     except TrainingError:
         return None
-    if manifest["job_key"] != key or damaged_files(output_dir, manifest):
+    if manifest["job_key"] != key or damaged_files(output_dir, manifest["files"]):
         return None
     return TrainingResult.read(output_dir)
 
 
-def damaged_files(folder: Path, manifest: dict[str, Json]) -> list[str]:
-    """Return the names of files that are missing or differ from the manifest."""
+def damaged_files(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the names of files that are missing or differ from what the manifest says of them."""
     return [
-        name
-        for name, digest in manifest["files"].items()
-        if not (folder / name).is_file() or file_sha256(folder / name) != digest
+        name for name, digest in files.items() if not (folder / name).is_file() or file_sha256(folder / name) != digest
     ]
 
 
@@ -120,22 +119,22 @@ def check_parent(job: TrainingJob, recipe: Recipe) -> str | None:
             f"{parent} does not fit stage 2 of {recipe.name}: its manifest differs in {', '.join(differing)}. "
             f"Train stage 1 of this recipe again."
         )
-    damaged = damaged_files(parent, manifest)
+    damaged = damaged_files(parent, manifest["files"])
     if damaged:
         raise TrainingError(f"{parent} is damaged: {', '.join(damaged)}. Train stage 1 of this recipe again.")
-    return str(manifest["checkpoint_sha256"])
+    return manifest["checkpoint_sha256"]
 
 
-def _recipe_of(manifest: dict[str, Json]) -> Recipe:
+def _recipe_of(manifest: Manifest) -> Recipe:
     """Return the recipe that made a checkpoint, also one of release 0.1.0, whose stages had a field more."""
     stages = {
         number: {name: value for name, value in stage.items() if name != "liger_kernel"}
-        for number, stage in manifest["recipe"]["stages"].items()
+        for number, stage in cast("dict[str, dict[str, Json]]", manifest["recipe"]["stages"]).items()
     }
     return Recipe.model_validate({**manifest["recipe"], "stages": stages})
 
 
-def _lineage(recipe: Recipe) -> dict[str, Json]:
+def _lineage(recipe: Recipe) -> dict[str, object]:
     return {
         "recipe name": recipe.name,
         "base_model": recipe.base_model,
@@ -180,13 +179,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_log(folder: Path, history: Iterable[dict[str, Json]]) -> None:
+def write_log(folder: Path, history: Iterable[Mapping[str, JsonLike]]) -> None:
     """Write the training log, one JSON object per logged step."""
     lines = [json.dumps(entry, sort_keys=True) + "\n" for entry in history]
     (folder / LOG_FILE).write_text("".join(lines), encoding="utf-8")
 
 
-def write_manifest(folder: Path, manifest: dict[str, Json]) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest; it is the last file of a checkpoint."""
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
@@ -202,9 +201,8 @@ def publish(temporary: Path, output_dir: Path) -> None:
     old = output_dir.with_name(f"{output_dir.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if (output_dir / PIN_FILE).is_file():
-        output_dir.rename(
-            output_dir.with_name(f"{output_dir.name}@{read_manifest(output_dir)['checkpoint_sha256'][:12]}")
-        )
+        identity = read_manifest(output_dir)["checkpoint_sha256"]
+        output_dir.rename(output_dir.with_name(f"{output_dir.name}@{identity[:12]}"))
     elif output_dir.exists():
         output_dir.rename(old)
     temporary.rename(output_dir)

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, JsonLike
 
 MANIFEST_FILE = "manifest.json"
 LOG_FILE = "training_log.jsonl"
@@ -19,6 +19,52 @@ MANIFEST_VERSION = 1
 
 JOB_ARGUMENT = "--job"
 """`python -m codeio_assets.training.process.sft --job job.json`"""
+
+
+class BaseModelFacts(TypedDict):
+    """Where a checkpoint's weights began; `origin` is what the converted model's folder says of it."""
+
+    name: str
+    revision: str | None
+    origin: str | None
+
+
+class ParentFacts(TypedDict):
+    """The checkpoint that a stage 2 started from."""
+
+    path: str | None
+    checkpoint_sha256: str | None
+
+
+class DataFacts(TypedDict):
+    """What was trained on."""
+
+    files: list[str]
+    sha256: str
+    versions: dict[str, str]
+
+
+class Manifest(TypedDict):
+    """What a finished checkpoint says of itself; `files` maps each file to its sha256."""
+
+    manifest_version: int
+    job_key: str
+    checkpoint_sha256: str
+    recipe: dict[str, Json]
+    stage: int
+    base_model: BaseModelFacts
+    parent: ParentFacts
+    data: DataFacts
+    chat_template: str
+    versions: dict[str, str]
+    code_sha256: str
+    hardware: dict[str, JsonLike]
+    memory_estimate: dict[str, Json]
+    generated: dict[str, Json]
+    result: dict[str, Json]
+    files: dict[str, str]
+    finished_at: str
+    run: NotRequired[dict[str, str]]
 
 
 class TrainingError(Exception):
@@ -149,7 +195,7 @@ class TrainingResult:
     audit: dict[str, Json]
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Return a result from JSON, unknown fields left out."""
         known: dict[str, Any] = {item.name: data[item.name] for item in fields(cls) if item.name in data}
         known.setdefault("mfu", None)  # of checkpoints that were made before it was measured
@@ -171,7 +217,7 @@ class TrainingResult:
         return cls.from_json(found)
 
 
-def sentence(message: Mapping[str, Any]) -> str:
+def sentence(message: Mapping[str, object]) -> str:
     """Return a message of a training process in one line for people."""
     if message["kind"] == "note":
         return str(message["text"])
@@ -179,7 +225,7 @@ def sentence(message: Mapping[str, Any]) -> str:
     return f"{message['kind']}: {json.dumps(shown)}"
 
 
-def read_manifest(output_dir: Path) -> dict[str, Json]:
+def read_manifest(output_dir: Path) -> Manifest:
     """Return the manifest of a finished checkpoint.
 
     Raises:
@@ -187,7 +233,7 @@ def read_manifest(output_dir: Path) -> dict[str, Json]:
     """
     path = output_dir / MANIFEST_FILE
     try:
-        manifest: Json = json.loads(path.read_text(encoding="utf-8"))
+        manifest: Manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["manifest_version"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise TrainingError(f"{output_dir} is not a finished checkpoint: {error}") from error

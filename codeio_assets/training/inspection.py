@@ -4,21 +4,16 @@ What lives here: problems as sentences, none when all is well. What does not: Da
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json
 from codeio_assets.training.checkpoint import damaged_files
-from codeio_assets.training.contract import CARD_FILE, LOG_FILE, TrainingError, read_manifest
+from codeio_assets.training.contract import CARD_FILE, LOG_FILE, Manifest, TrainingError, read_manifest
 
-REQUIRED = (
-    "job_key", "checkpoint_sha256", "recipe", "stage", "base_model", "parent", "data", "chat_template", "versions",
-    "code_sha256", "hardware", "memory_estimate", "generated", "result", "files", "finished_at",
-)  # fmt: skip
 REQUIRED_FILES = ("config.json", "generation_config.json", "tokenizer.json", CARD_FILE, LOG_FILE)
 
 
@@ -28,20 +23,19 @@ def manifest_problems(folder: Path, checkpoint_sha256: str) -> list[str]:
         manifest = read_manifest(folder)
     except TrainingError as error:
         return [str(error)]
-    problems = [f"the manifest lacks {name}" for name in REQUIRED if name not in manifest]
+    problems = [f"the manifest lacks {name}" for name in sorted(Manifest.__required_keys__) if name not in manifest]
     if manifest.get("checkpoint_sha256") != checkpoint_sha256:
         problems.append(f"the folder holds another checkpoint: {manifest.get('checkpoint_sha256')}")
-    files: dict[str, str] = manifest.get("files") or {}
+    files = manifest.get("files") or {}
     problems += [f"{name} is not listed" for name in REQUIRED_FILES if name not in files]
     if not any(name.endswith(".safetensors") for name in files):
         problems.append("there are no weights as safetensors")
-    return problems + [f"{name} is missing or changed" for name in damaged_files(folder, {"files": files})]
+    return problems + [f"{name} is missing or changed" for name in damaged_files(folder, files)]
 
 
 def generation_problems(folder: Path) -> list[str]:
     """Return why a checkpoint cannot be said to load and generate; it was tried before it was published."""
-    generated: dict[str, Json] = read_manifest(folder).get("generated") or {}
-    if not generated.get("tokens"):
+    if not (read_manifest(folder).get("generated") or {}).get("tokens"):
         return ["the manifest tells of no token that the checkpoint generated when it was loaded from its folder"]
     return []
 
@@ -82,5 +76,4 @@ def functions_on_both_sides(files: Sequence[str]) -> list[str]:
 
 def trained_on(folder: Path) -> list[str]:
     """Return the data files that a checkpoint's manifest names, relative to the checkpoint's folder."""
-    data: Mapping[str, Json] = read_manifest(folder)["data"]
-    return [os.path.normpath(folder / file) for file in data["files"]]
+    return [os.path.normpath(folder / file) for file in read_manifest(folder)["data"]["files"]]

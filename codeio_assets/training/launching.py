@@ -49,7 +49,7 @@ def gpus_per_machine(launch: str) -> int:
     Raises:
         TrainingError: there is no such configuration.
     """
-    config: dict[str, Any] = yaml.safe_load(_file(launch).read_text(encoding="utf-8"))
+    config: dict[str, int] = yaml.safe_load(_file(launch).read_text(encoding="utf-8"))
     return 0 if config["use_cpu"] else config["num_processes"] // config["num_machines"]
 
 

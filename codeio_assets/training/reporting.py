@@ -5,15 +5,16 @@ What does not live here: what is told (`training.process`, `training.tokenised`)
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 import dagster_pipes
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.training.contract import sentence
 
-Report = Callable[[dict[str, Json]], None]
+Report = Callable[[Mapping[str, JsonLike]], None]
 """Takes a message: `kind` is memory, audit, step, evaluation, note or result; the rest are its numbers."""
 
 
@@ -31,9 +32,9 @@ def reporting() -> Generator[Report]:
         return
     pipes: dagster_pipes.PipesContext
     with dagster_pipes.open_dagster_pipes() as pipes:  # pyright: ignore[reportUnknownMemberType]
-        yield pipes.report_custom_message
+        yield cast("Report", pipes.report_custom_message)  # it only writes the message as JSON
 
 
-def _print_message(message: dict[str, Json]) -> None:
+def _print_message(message: Mapping[str, JsonLike]) -> None:
     sys.stdout.write(sentence(message) + "\n")
     sys.stdout.flush()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeio_assets.training.checkpoint import PIN_FILE
-from codeio_assets.training.contract import MANIFEST_FILE, TrainingError, read_manifest
+from codeio_assets.training.contract import MANIFEST_FILE, TrainingError, TrainingResult, read_manifest
 
 LEFTOVERS = (".work", ".old", ".tensorboard", ".failure.json", ".job.json")
 """What stands beside a checkpoint's folder and outlives an interrupted run."""
@@ -55,17 +55,17 @@ def shelved(folder: Path) -> Iterator[Shelved]:
             manifest = read_manifest(path)
         except TrainingError:
             continue
-        result, pin = manifest["result"], path / PIN_FILE
+        result, pin = TrainingResult.from_json(manifest["result"]), path / PIN_FILE
         yield Shelved(
             name=path.relative_to(folder).as_posix(),
             path=path,
             checkpoint_sha256=manifest["checkpoint_sha256"],
-            recipe=result["recipe"],
-            stage=result["stage"],
+            recipe=result.recipe,
+            stage=result.stage,
             base_model=manifest["base_model"]["name"],
-            steps=result["steps"],
-            loss_before=result["loss_before"],
-            loss_after=result["loss_after"],
+            steps=result.steps,
+            loss_before=result.loss_before,
+            loss_after=result.loss_after,
             size_bytes=_size(path),
             finished_at=manifest["finished_at"],
             parent_sha256=manifest["parent"]["checkpoint_sha256"],

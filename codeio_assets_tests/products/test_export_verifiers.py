@@ -30,7 +30,7 @@ TASKS = [Task(n, direction=direction) for n in range(12) for direction in ("inpu
 def exported(tmp_path_factory: pytest.TempPathFactory, judge: RewardJudge) -> Path:
     base = tmp_path_factory.mktemp("verifiers")
     warehouse = true_pairs(fill(base / "warehouse", TASKS))
-    export_verifiers(warehouse, EVERYTHING, SQL, judge, base / "out", "my_tasks")
+    export_verifiers(warehouse, EVERYTHING, SQL, judge, base / "out", package="my_tasks")
     return base / "out"
 
 
@@ -57,7 +57,7 @@ def test_it_is_a_package_with_its_data(exported: Path) -> None:
 def test_a_name_must_be_one(name: str, judge: RewardJudge, tmp_path: Path) -> None:
     warehouse = true_pairs(fill(tmp_path / "warehouse", TASKS[:2]))
     with pytest.raises(StoreError, match="is no name of a package"):
-        export_verifiers(warehouse, EVERYTHING, SQL, judge, tmp_path / "out", name)
+        export_verifiers(warehouse, EVERYTHING, SQL, judge, tmp_path / "out", package=name)
 
 
 def run_tool(site: Path, tool: str, *arguments: str) -> str:

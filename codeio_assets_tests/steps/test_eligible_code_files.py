@@ -116,7 +116,7 @@ class TestLabels:
         files, shard = raw(item(), item("copy.py", duplicate_of="s-0000:a.py"), content=content)
         client = ScriptedClient(script)
         prompts = {name: load_prompt(name) for name in PROMPTS}
-        result = label_files(files, shard, source(**filters).filters, client, sandbox, prompts)
+        result = label_files(files, shard, source(**filters).filters, client, sandbox, prompts=prompts)
         TABLES["file_labels"].validate(result.tables["file_labels"])
         (labelled,) = result.tables["file_labels"].to_dicts()  # the copy is never asked about
         assert labelled["file_id"] == file_id("s", shard.items[0])

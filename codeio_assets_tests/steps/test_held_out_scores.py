@@ -102,7 +102,7 @@ def test_answers_are_judged_by_execution_and_counted(sandbox) -> None:
         findings += [loss("base", of, 4.0), loss("stage1", of, 2.0)]
     sha = content_id(checkpoint=1)
     rows = chosen(tasks_per_direction=9, loss_rows=9).filter(pl.col("subject") != "instruction")
-    result = score("demo", {"base": None, "stage1": sha}, rows, findings, TABLES, sandbox, "default")
+    result = score("demo", {"base": None, "stage1": sha}, rows, findings, TABLES, sandbox=sandbox, rule="default")
     for name, table in result.tables.items():
         assert failing_rows(name, table) == []
     scores = {(row["model"], row["subject"]): row for row in result.tables["held_out_scores"].to_dicts()}
@@ -122,7 +122,7 @@ def test_a_recipe_without_codeio_rows_has_losses_alone(sandbox) -> None:
     findings = [
         {"model": "base", "kind": "loss", "item_id": item, "loss_sum": 3.0, "tokens": 1} for item in rows["item_id"]
     ]
-    result = score("demo", {"base": None}, rows, findings, TABLES, sandbox, "default")
+    result = score("demo", {"base": None}, rows, findings, TABLES, sandbox=sandbox, rule="default")
     (row,) = result.tables["held_out_scores"].to_dicts()
     assert (row["subject"], row["answers"], row["accuracy"], row["loss"]) == ("instruction", 0, None, 3.0)
 
@@ -131,4 +131,4 @@ def test_a_task_that_is_gone_is_named(sandbox) -> None:
     rows = chosen(tasks_per_direction=9, loss_rows=0)
     gone = {**TABLES, "prediction_tasks": TABLES["prediction_tasks"].head(5)}
     with pytest.raises(HeldOutError, match=r"1 held-out task.*Materialise training_sets"):
-        score("demo", {"base": None}, rows, [], gone, sandbox, "default")
+        score("demo", {"base": None}, rows, [], gone, sandbox=sandbox, rule="default")

@@ -129,7 +129,7 @@ class TestConversations:
     def test_a_dataset_of_the_hub_is_read_as_it_streams(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[tuple[Any, ...]] = []
 
-        def load_dataset(name: str, **options: Any) -> list[dict[str, Any]]:
+        def load_dataset(name: str, _config: None, **options: Any) -> list[dict[str, Any]]:
             asked.append((name, options["split"], options["streaming"]))
             return [{"messages": CHAT, "id": "x"}, {"messages": None}]
 
@@ -140,7 +140,7 @@ class TestConversations:
         assert (result.items_out, result.dropped_by_reason) == (1, {"bad_conversation": 1})
 
     def test_a_hub_out_of_reach_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def load_dataset(name: str, **_options: Any) -> None:
+        def load_dataset(name: str, _config: None, **_options: Any) -> None:
             raise ConnectionError("no route to the hub")
 
         monkeypatch.setattr("datasets.load_dataset", load_dataset)

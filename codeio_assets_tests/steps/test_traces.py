@@ -181,7 +181,7 @@ def test_pass_rates_count_right_answers_of_several_samples(sandbox: Sandbox) -> 
         return f'{{"output": {8 if asks_for_8 and seed < 5 else 0}}}'
 
     client = ScriptedClient(script)
-    result = check(sample_answers(Asked(tasks, PAIRS, FUNCTIONS), client, CALL, 4, sandbox, "default"))
+    result = check(sample_answers(Asked(tasks, PAIRS, FUNCTIONS), client, CALL, 4, sandbox=sandbox, rule="default"))
     assert [request.sampling.seed for request in client.batches[0]] == [3, 4, 5, 6] * 3
     first = predict(tasks, ScriptedClient(script), CALL).tables["predictions"]["request_key"].to_list()
     answers = result.tables["sampled_answers"]

@@ -10,9 +10,8 @@ import pytest
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.training import shelf
 from codeio_assets.training.checkpoint import hash_files, publish
-from codeio_assets.training.contract import Failure, TrainingError
+from codeio_assets.training.contract import Failure, Manifest, TrainingError, TrainingResult
 from codeio_assets.training.inspection import (
-    REQUIRED,
     functions_on_both_sides,
     generation_problems,
     loss_problems,
@@ -29,18 +28,22 @@ def make(folder: Path, name: str = "demo/stage1") -> tuple[Path, str]:
     for file in (*FILES, "model.safetensors"):
         (path / file).write_text(f"{file} of {name}")
     sha = content_id(of=name)
-    result = {"recipe": "demo", "stage": 1, "steps": 4, "loss_before": 2.0, "loss_after": 1.5}
+    result = TrainingResult(
+        status="trained", output_dir=str(path), checkpoint_sha256=sha, recipe="demo", stage=1, steps=4, train_rows=8,
+        validation_rows=2, loss_before=2.0, loss_after=1.5, train_losses=((1, 2.0), (4, 1.5)), tokens_seen=100,
+        tokens_per_s=1.0, wall_time_s=100.0, peak_memory_bytes=1, mfu=None, resumed_from_step=0, audit={},
+    )  # fmt: skip
     known = {
         "manifest_version": 1,
         "checkpoint_sha256": sha,
-        "result": result,
+        "result": result.as_json(),
         "base_model": {"name": "b"},
         "parent": {"checkpoint_sha256": None},
         "generated": {"tokens": 8},
         "files": hash_files(path),
         "finished_at": "2026-01-01T00:00:00+00:00",
     }
-    (path / "manifest.json").write_text(json.dumps({**dict.fromkeys(REQUIRED, "x"), **known}))
+    (path / "manifest.json").write_text(json.dumps({**dict.fromkeys(Manifest.__required_keys__, "x"), **known}))
     return path, sha
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from codeio_assets.benchmarks.contract import Execution, Question, Verdict, judged
+from codeio_assets.benchmarks.contract import Execution, Question, Row, Verdict, judged
 from codeio_assets.benchmarks.files import find, json_lines, text_of
 from codeio_assets.core.values.canonical import Json
 
@@ -72,7 +72,7 @@ def load(folder: Path, direction: str, prompt: str) -> Iterator[Question]:
         )
 
 
-def question_id(row: Any) -> str:
+def question_id(row: Row) -> str:
     """Return `sample_12` of `sample_12` or `crux-test-#12`."""
     text = str(row.get("id", ""))
     return f"sample_{text.rpartition('#')[2]}" if "#" in text else text
@@ -126,7 +126,7 @@ class NoLiteral(ValueError):  # noqa: N818
     """An expression is no Python literal."""
 
 
-def literal(expression: ast.expr | str) -> Any:
+def literal(expression: ast.expr | str) -> object:
     """Return the value of a Python literal.
 
     Raises:
@@ -140,7 +140,7 @@ def literal(expression: ast.expr | str) -> Any:
         raise NoLiteral from None
 
 
-def are_equal(value: Any, gold: str) -> bool:
+def are_equal(value: object, gold: str) -> bool:
     """Return whether a plain value is equal to a gold literal, as Python's `==` says of plain values."""
     try:
         return bool(value == literal(gold))
@@ -170,7 +170,7 @@ def _is_equal(value_json: str, gold: str) -> bool:
 _KINDS: Final[dict[str, Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 
-def _decoded(encoded: Json) -> Any:
+def _decoded(encoded: Json) -> object:
     """Return the plain value of an encoded one; what has no plain value is equal to nothing."""
     kind, content = cast("tuple[str, Any]", encoded)
     if kind == "NoneType":

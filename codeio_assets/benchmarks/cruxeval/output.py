@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from codeio_assets.benchmarks.answers import answer_member, first_object
 from codeio_assets.benchmarks.contract import (
@@ -88,7 +88,7 @@ def _judge_member(value: Json, gold: str) -> Verdict:
     return judged(right, value, is_same_text=is_same_text(value, gold))
 
 
-def _meanings(text: str) -> Iterator[Any]:
+def _meanings(text: str) -> Iterator[object]:
     """Yield what an object's text may mean: the literal that it is, and the string that it spells, quoted or not."""
     for source in (text, text.replace("\n", "\\n"), f"'{text}'"):
         expressions = asserted(source)

@@ -51,7 +51,7 @@ def load(folder: Path) -> Iterator[Question]:
             yield _question(category, record, rules, str(path))
 
 
-def _question(category: str, record: dict[str, object], rules: dict[str, str], path: str) -> Question:
+def _question(category: str, record: Row, rules: dict[str, str], path: str) -> Question:
     idx, rule_id = text_of(record, "idx", path), text_of(record, "rule_id", path)
     text = text_of(record, "question", path)
     return Question(

@@ -9,7 +9,7 @@ import ast
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.benchmarks.livebench.maths import last_boxed
 from codeio_assets.benchmarks.livebench.table_reader import (
@@ -43,7 +43,7 @@ def _plain(text: str) -> str:
 
 def join_mapping(response: str, gold: str) -> tuple[float, str | None]:
     """Score a mapping of columns by F1, to two decimals."""
-    given, wanted = _mapping(response), cast("dict[Any, Any]", ast.literal_eval(gold))
+    given, wanted = _mapping(response), cast("dict[object, object]", ast.literal_eval(gold))
     if not given:
         return 0.0, None
     right = sum(bool(wanted.get(key)) and wanted[key] == value for key, value in given.items())
@@ -53,7 +53,7 @@ def join_mapping(response: str, gold: str) -> tuple[float, str | None]:
     return round(2 * right / (2 * right + wrong + missed), 2), str(given)
 
 
-def _mapping(response: str) -> dict[Any, Any]:
+def _mapping(response: str) -> dict[object, object]:
     """Return the last Python dictionary of a response: fenced, boxed, or the response itself."""
     text = response.replace("\n", "")
     found = _PYTHON_FENCED.findall(text) or _ANY_FENCED.findall(text)
@@ -68,7 +68,7 @@ def _mapping(response: str) -> dict[Any, Any]:
             value: object = ast.literal_eval(source)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return {}
-    return cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
+    return cast("dict[object, object]", value) if isinstance(value, dict) else {}
 
 
 def reformatted(response: str, gold: str, question: str) -> tuple[float, str | None]:

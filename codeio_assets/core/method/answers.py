@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, islice
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.notations import (
@@ -174,7 +174,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
                 if _is_nested(response, match.start()):
                     continue
                 value, _ = scan_json(response, match.start())
-                return Answer(found=True, value=value[key], how="json")
+                return Answer(found=True, value=cast("dict[str, Json]", value)[key], how="json")
             value, end = scan_json(response, match.end())
         except Unreadable:
             continue

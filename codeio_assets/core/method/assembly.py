@@ -6,11 +6,11 @@ What does not live here: the rules themselves (`sql/transforms`), running them (
 import re
 from collections.abc import Callable, Sequence
 from string import Template
-from typing import Any
 
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe, SampleFormat
+from codeio_assets.core.values.canonical import JsonLike
 
 PROMPT_OF_FORMAT: dict[SampleFormat, str | None] = {
     "query_code_to_cot": None,
@@ -26,7 +26,8 @@ EVERYTHING = 1 << 62
 
 EVERY_RATE = (0.0, 1.0)
 
-Parameters = dict[str, Any]
+Parameters = dict[str, JsonLike]
+"""Values that a query names."""
 _NAMES = re.compile(r"\$([a-z_]+)")
 
 

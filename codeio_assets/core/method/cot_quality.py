@@ -209,13 +209,9 @@ def contradicts(prose: str, answer: Json) -> bool:
 
 
 def _single_member(value: Json) -> Json:
-    found: object = value  # a loop, because a value may be nested deeper than Python recurses
-    while isinstance(found, dict):
-        members = list(cast("dict[str, Json]", found).values())
-        if len(members) != 1:
-            break
-        found = members[0]
-    return cast("Json", found)
+    while isinstance(value, dict) and len(value) == 1:  # a loop, as a value may be nested deeper than Python recurses
+        (value,) = value.values()
+    return value
 
 
 def _read_value(text: str) -> Json:

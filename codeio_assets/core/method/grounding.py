@@ -10,7 +10,7 @@ What does not live here: making traces (`sandbox.tracing`), whether the answer i
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.core.method.traces import Trace, values_by_name
 from codeio_assets.core.values.canonical import Json, canonical_json
@@ -94,7 +94,7 @@ def state_lines(text: str) -> Iterator[Statement]:
             yield Statement(name.strip().strip("`"), _read(said.strip()), part)
 
 
-def statements(prose: str, names: Mapping[str, Any]) -> Iterator[Statement]:
+def statements(prose: str, names: Mapping[str, object]) -> Iterator[Statement]:
     """Yield the statements that a text makes about some names, each value read as JSON or as a Python literal."""
     if not names:
         return
@@ -173,13 +173,14 @@ def _looked_up(found: list[Statement], known: Mapping[str, set[str]]) -> Groundi
 def _is(held: Json, said: Json) -> bool:
     """Tell whether a value of a trace is what was said; a set in any order, a mapping with its keys as texts."""
     if isinstance(held, dict):
-        members = cast("dict[str, Any]", held)
-        if "~set" in members and isinstance(said, list):
-            return sorted(map(canonical_json, members["~set"])) == sorted(map(canonical_json, cast("list[Any]", said)))
-        if "~deque" in members:
-            return equal_values(members["~deque"], said)
-        if "~dict" in members and "length" not in members:
-            return equal_values({_key(key): value for key, value in members["~dict"]}, said)
+        if "~set" in held and isinstance(said, list):
+            members = cast("list[Json]", held["~set"])
+            return sorted(map(canonical_json, members)) == sorted(map(canonical_json, said))
+        if "~deque" in held:
+            return equal_values(held["~deque"], said)
+        if "~dict" in held and "length" not in held:
+            entries = cast("list[tuple[Json, Json]]", held["~dict"])
+            return equal_values({_key(key): value for key, value in entries}, said)
     return equal_values(held, said)
 
 

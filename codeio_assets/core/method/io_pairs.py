@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from codeio_assets.core.values.canonical import canonical_text, written_json
+from codeio_assets.core.values.canonical import Json, canonical_text, written_json
 from codeio_assets.core.values.complexity import check_complexity
 
 
@@ -31,7 +31,7 @@ class Draws:
         if status != "ok" or value_json is None:
             self.lose(f"generator_{status}", error)
             return
-        value = json.loads(value_json)
+        value: Json = json.loads(value_json)
         if not isinstance(value, dict):
             self.lose("input_not_an_object", f"input_generator returned {value_json[:80]}")
             return

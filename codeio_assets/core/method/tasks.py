@@ -4,18 +4,13 @@ What does not live here: asking a model (`steps.verdicts`), reading its answers 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from codeio_assets.core.prompts import Prompt, PromptError
-from codeio_assets.core.tables.data import DIRECTIONS
+from codeio_assets.core.tables.data import DIRECTIONS, Row
 from codeio_assets.core.values.canonical import content_id
 
-Row = dict[str, Any]
 
-
-def build_tasks(
-    function: Mapping[str, Any], pairs: list[Mapping[str, Any]], prompts: Mapping[str, Prompt]
-) -> tuple[list[Row], list[Row]]:
+def build_tasks(function: Row, pairs: list[Row], prompts: Mapping[str, Prompt]) -> tuple[list[Row], list[Row]]:
     """Return (tasks, rejections) for the pairs of one function.
 
     `prompts` maps a direction to its template. Two pairs with the same output give the same input-prediction prompt;
@@ -46,7 +41,7 @@ def build_tasks(
     return tasks, rejections
 
 
-def _build_task(function: Mapping[str, Any], pair: Mapping[str, Any], direction: str, prompt: Prompt) -> Row:
+def _build_task(function: Row, pair: Row, direction: str, prompt: Prompt) -> Row:
     given = pair["input_json"] if direction == "output" else pair["output_json"]
     messages = prompt.fill(
         query=function["query"],

@@ -7,7 +7,7 @@ What does not live here: which steps are told (`trace_walk`), expressions in wor
 import ast
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.core.method.expression_words import condition_in_words, in_words
 from codeio_assets.core.method.trace_walk import Step
@@ -218,27 +218,26 @@ def told_value(value: Json) -> str | None:
 _UNTOLD: Final = object()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> object:
     """Return a value with sets and queues as lists, or `_UNTOLD` where it is of a kind that has no such form."""
     if isinstance(value, list):
-        items = [_plain(item) for item in cast("list[Any]", value)]
+        items = [_plain(item) for item in value]
         return _UNTOLD if _UNTOLD in items else items
     if not isinstance(value, dict):
         return value
-    members = cast("dict[str, Any]", value)
     for tag in ("~set", "~deque"):
-        if tag in members:
-            return _UNTOLD if "length" in members else _plain(members[tag])
-    if "~dict" in members:
-        return _keyed(members)
-    inner = {key: _plain(item) for key, item in members.items()}
+        if tag in value:
+            return _UNTOLD if "length" in value else _plain(value[tag])
+    if "~dict" in value:
+        return _keyed(value)
+    inner = {key: _plain(item) for key, item in value.items()}
     is_told = _UNTOLD not in inner.values() and not any(key.startswith("~") for key in inner)
     return inner if is_told else _UNTOLD
 
 
-def _keyed(members: dict[str, Any]) -> Any:
+def _keyed(members: dict[str, Json]) -> object:
     """Return a mapping with keys other than texts as an object, where all keys are numbers, texts or truth values."""
-    entries = cast("list[list[Any]]", members["~dict"])
+    entries = cast("list[list[Json]]", members["~dict"])
     if "length" in members or not all(isinstance(key, str | int | float) for key, _ in entries):
         return _UNTOLD
     inner = {key if isinstance(key, str) else json.dumps(key): _plain(item) for key, item in entries}

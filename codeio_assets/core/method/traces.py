@@ -7,7 +7,7 @@ What lives here: typed records of a trace (format version 1, docs/verifiable_tas
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 from codeio_assets.core.values.canonical import Json, canonical_json, written_json
 
@@ -65,32 +65,31 @@ def read_trace(text: str) -> Trace:
         MalformedTrace: it is none.
     """
     try:
-        given: Any = json.loads(text)
+        content: Json = json.loads(text)
     except (ValueError, RecursionError):
         raise MalformedTrace("no JSON") from None
-    if not isinstance(given, dict):
+    if not isinstance(content, dict):
         raise MalformedTrace("no object")
-    content = cast("dict[str, Any]", given)
     if content.get("version") != FORMAT_VERSION:
         raise MalformedTrace(f"format version {content.get('version')!r} instead of {FORMAT_VERSION}")
     events = content.get("events")
     if not isinstance(events, list) or not events:
         raise MalformedTrace("no events")
-    read = tuple(_event(number, event) for number, event in enumerate(cast("list[Any]", events)))
+    read = tuple(_event(number, event) for number, event in enumerate(events))
     returned = content.get("ended") == "return" and "result" in content
     result = written_json(content["result"]) if returned else None
     return Trace(read, content.get("complete") is True, result)
 
 
-def _event(number: int, event: Any) -> Event:
+def _event(number: int, event: Json) -> Event:
     match event:
         case {"event": str(kind), "frame": int(frame), "line": int(line), **rest} if kind in KINDS:
-            return _filled(number, cast("EventKind", kind), frame, line, cast("dict[str, Any]", rest))
+            return _filled(number, cast("EventKind", kind), frame, line, rest)
         case _:
             raise MalformedTrace(f"event {number} lacks its kind, frame or line")
 
 
-def _filled(number: int, kind: EventKind, frame: int, line: int, rest: dict[str, Any]) -> Event:
+def _filled(number: int, kind: EventKind, frame: int, line: int, rest: dict[str, Json]) -> Event:
     changed, unset, name = rest.get("set", {}), rest.get("unset", []), rest.get("name", "")
     if not (isinstance(changed, dict) and isinstance(unset, list) and isinstance(name, str)):
         raise MalformedTrace(f"event {number} has a field of the wrong type")
@@ -102,8 +101,8 @@ def _filled(number: int, kind: EventKind, frame: int, line: int, rest: dict[str,
         line=line,
         name=name,
         caller=caller if isinstance(caller, int) else None,
-        set=cast("dict[str, Json]", changed),
-        unset=tuple(str(gone) for gone in cast("list[Any]", unset)),
+        set=changed,
+        unset=tuple(str(gone) for gone in unset),
         value=rest.get("value"),
         error=error,
     )

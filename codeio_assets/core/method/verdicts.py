@@ -106,6 +106,7 @@ def read_input_answer(response_status: str, response: str, rule: Rule = "default
 
 def judge_input(
     predicted_json: str,
+    *,
     outcome_status: str,
     outcome_value_json: str | None,
     error_type: str | None,

@@ -7,14 +7,13 @@ What does not: the fields (`models`), writing requests (`llm.live.wire`).
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """A preset: `form` holds fields of `RequestForm`; `names` matches the models that get it unasked."""
 
-    form: dict[str, Any] = field(default_factory=dict[str, Any])
+    form: dict[str, object] = field(default_factory=dict[str, object])
     names: str | None = None
 
 

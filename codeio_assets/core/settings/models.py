@@ -47,10 +47,10 @@ class ModelCall(Part):
     )
 
     @model_serializer(mode="wrap")
-    def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave out later fields at their default: the fingerprint of what is made already stays as it is."""
         unused = {"stop": (), "system_messages": "keep"}
-        written: dict[str, Any] = serialise(self)
+        written: dict[str, object] = serialise(self)
         return {name: value for name, value in written.items() if getattr(self, name) != unused.get(name, ...)}
 
 

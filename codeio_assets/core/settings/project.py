@@ -6,7 +6,7 @@ What lives here: the fields, their defaults and rules, and reading the two files
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import (
     Field,
@@ -124,7 +124,7 @@ class Reading(Part):
     )
 
     @model_serializer(mode="wrap")
-    def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _only_what_decides(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave out what decides no row: when a step must fail."""
         return {name: value for name, value in serialise(self).items() if name != "max_lost_ratio"}
 
@@ -340,7 +340,7 @@ def load_sources(path: Path) -> Sources:
         SettingsError: missing, not YAML, unknown field or bad value outside a source, or no source can be used.
     """
     document = _read(path)
-    data: Any = {} if document.data is None else document.data
+    data = cast("dict[str, dict[str, object]]", {} if document.data is None else document.data)
     try:
         return Sources.model_validate(data)
     except ValidationError as error:
@@ -382,9 +382,8 @@ def load_benchmarks(path: Path) -> BenchmarkSettings:
 
 def _load(path: Path, model: type[_Model]) -> _Model:
     document = _read(path)
-    data: Any = document.data
     try:
-        return model.model_validate({} if data is None else data)
+        return model.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
         raise SettingsError(explain(document, error)) from None
 

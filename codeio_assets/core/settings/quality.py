@@ -5,7 +5,7 @@ reading the file (`project`), the checks themselves (`checks`).
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -104,7 +104,7 @@ class Yields(Part):
         0.2, ge=0, le=1, description="of the answers, those with a readable value; null = any"
     )
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, float | None]:
         """Return what SQL checks name: `min_items`, and `yield_<asset>` for each share."""
         shares = self.model_dump(exclude={"min_items"})
         return {"min_items": self.min_items, **{f"yield_{asset}": share for asset, share in shares.items()}}
@@ -141,7 +141,7 @@ class Quality(Part):
 
     def tolerance(self, flaw: Flaw, model: str, source: str) -> Tolerance:
         """Return the tolerance of a flaw for a model and source."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         levels = (DEFAULT_TOLERANCES, self.tolerances, self.models.get(model, {}), self.sources.get(source, {}))
         for level in levels:
             given = level.get(flaw)

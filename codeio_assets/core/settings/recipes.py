@@ -7,8 +7,9 @@ What does not: choosing rows for a training set (`core.method.assembly`) and tra
 Source: CodeI/O, sec. 3.1 (schedules), tables 2-4 and figures 4-5 (data variants and formats).
 """
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -23,6 +24,7 @@ from pydantic import (
 
 from codeio_assets.core.settings.project import Licenses, Names
 from codeio_assets.core.settings.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
+from codeio_assets.core.values.canonical import Json
 
 Kind = Literal["codeio", "instruction"]
 Variant = Literal["full", "input_only", "output_only", "correct_only", "wrong_to_ground_truth"]
@@ -34,6 +36,8 @@ Schedule = Literal["constant", "cosine_with_min_lr"]
 StageNumber = Literal[1, 2]
 OF_ITS_OWN = ("name", "extends", "description", "reported")
 """Fields that a recipe never takes from the one it extends."""
+Content = dict[Hashable, object]
+"""A mapping of a YAML file."""
 
 
 class RecipeError(ValueError):
@@ -91,9 +95,9 @@ class DataRecipe(_Part):
         return self
 
     @model_serializer(mode="wrap")
-    def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave out later fields at their default: the fingerprint of what is made already stays as it is."""
-        written: dict[str, Any] = serialise(self)
+        written: dict[str, object] = serialise(self)
         later = {"pass_rate", "exclude"}
         return {name: value for name, value in written.items() if name not in later or value is not None}
 
@@ -235,13 +239,13 @@ class Recipe(_Part):
 
     @field_validator("stages", mode="before")
     @classmethod
-    def _stages_from_json(cls, stages: Any) -> Any:
+    def _stages_from_json(cls, stages: object) -> object:
         if not isinstance(stages, dict):
             return stages
-        numbers = {"1": 1, "2": 2}  # JSON has no integer keys
-        return {numbers.get(key, key): value for key, value in cast("dict[Any, Any]", stages).items()}
+        numbers: dict[Hashable, int] = {"1": 1, "2": 2}  # JSON has no integer keys
+        return {numbers.get(key, key): value for key, value in cast("Content", stages).items()}
 
-    def substance(self) -> dict[str, Any]:
+    def substance(self) -> dict[str, Json]:
         """Return what decides rows and weights as JSON: all fields but those that only inform, limit or measure."""
         informing = {"description", "reported", "limits", "evaluation"}
         unused = {"system_messages"} if self.system_messages == "keep" else set[str]()
@@ -291,20 +295,20 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(explain(document, error)) from None
 
 
-def _read(path: Path) -> tuple[YamlDocument, dict[Any, Any]]:
+def _read(path: Path) -> tuple[YamlDocument, Content]:
     try:
         document = read_yaml(path)
     except StrictYamlError as error:
         raise RecipeError(str(error)) from error
-    content: Any = document.data
+    content = cast("Content | list[object] | str | None", document.data)
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: is not a mapping. Write `field: value` lines, as in recipes/demo.yaml.")
-    return document, cast("dict[Any, Any]", content)
+    return document, content
 
 
-def _with_parents(path: Path, document: YamlDocument, content: dict[Any, Any], seen: tuple[str, ...]) -> dict[Any, Any]:
+def _with_parents(path: Path, document: YamlDocument, content: Content, seen: tuple[str, ...]) -> Content:
     """Return a recipe's content as a JSON merge patch (RFC 7396) over its parent's: `null` takes a field away."""
-    parent = content.get("extends")
+    parent = cast("str | None", content.get("extends"))
     own = {key: value for key, value in content.items() if key != "extends"}
     if parent is None:
         return own
@@ -319,13 +323,12 @@ def _with_parents(path: Path, document: YamlDocument, content: dict[Any, Any], s
     return _patched({key: value for key, value in merged.items() if key not in OF_ITS_OWN}, own)
 
 
-def _patched(base: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    merged: dict[Any, Any] = dict(cast("dict[Any, Any]", base)) if isinstance(base, dict) else {}
-    for key, value in cast("dict[Any, Any]", patch).items():
+def _patched(base: object, patch: Content) -> Content:
+    merged = dict(cast("Content", base)) if isinstance(base, dict) else {}
+    for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _patched(merged.get(key), value)
+            is_part = isinstance(value, dict)
+            merged[key] = _patched(merged.get(key), cast("Content", value)) if is_part else value
     return merged

@@ -8,7 +8,7 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import yaml
 from pydantic import ValidationError
@@ -42,7 +42,7 @@ class YamlDocument:
     """One document: its data, and on which line each field stands."""
 
     path: Path
-    data: Any
+    data: object
     lines: dict[tuple[Hashable, ...], int]
 
     def line(self, field: tuple[Hashable, ...]) -> int:
@@ -95,7 +95,7 @@ def _bracket_depth(text: str) -> int:
     return deepest
 
 
-def _parse(path: Path, text: str) -> tuple[Any, dict[tuple[Hashable, ...], int]]:
+def _parse(path: Path, text: str) -> tuple[object, dict[tuple[Hashable, ...], int]]:
     """Return the data of a document and the line of each field."""
     loader = _Loader(text)
     try:

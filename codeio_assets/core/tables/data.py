@@ -5,6 +5,7 @@ What does not live here: rules that need more than one table (`sql/checks`), wha
 tables of findings (`quality`).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandera.polars as pa
@@ -348,7 +349,11 @@ TABLES: dict[str, type[Table]] = {
 """Table name -> its model. A `*_rejections` table stands beside each table whose stage drops rows."""
 
 
-def frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+Row = dict[str, Any]
+"""A row of a table or query as polars gives it: column -> value; the table's model says of which type."""
+
+
+def frame(table: str, rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Return rows as a frame with exactly the columns and types of a table, sorted by its key.
 
     Raises:

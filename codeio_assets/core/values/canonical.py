@@ -7,13 +7,15 @@ What does not: comparing values with a tolerance (`comparison`).
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-Json = Any
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A JSON value as `json.loads` returns it; NaN and the infinities are allowed, as in Python's `json`."""
+JsonLike = None | bool | int | float | str | Sequence["JsonLike"] | Mapping[str, "JsonLike"]
+"""A value that `json.dumps` writes, for functions that only read it: a `list[str]` is one, though it is no `Json`."""
 
 
-def canonical_json(value: Json) -> str:
+def canonical_json(value: JsonLike) -> str:
     """Return the one text of a JSON value: sorted keys, no blanks, unescaped Unicode where it is encodable.
 
     Raises:
@@ -23,7 +25,7 @@ def canonical_json(value: Json) -> str:
     return _compact(value, sort_keys=True)
 
 
-def written_json(value: Json) -> str:
+def written_json(value: JsonLike) -> str:
     """Return the text of a JSON value with its keys in their own order, else as `canonical_json` does.
 
     Raises:
@@ -45,7 +47,7 @@ def same_json(one: str | None, other: str | None) -> bool:
     return len(one) == len(other) and canonical_text(one) == canonical_text(other)
 
 
-def _compact(value: Json, *, sort_keys: bool) -> str:
+def _compact(value: JsonLike, *, sort_keys: bool) -> str:
     text = json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
     try:
         text.encode()
@@ -59,6 +61,6 @@ def sha256_hex(data: bytes | str) -> str:
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
-def content_id(**fields: Json) -> str:
+def content_id(**fields: JsonLike) -> str:
     """Return the id of a record: the sha256 of the canonical JSON of its identifying fields."""
     return sha256_hex(canonical_json(fields))

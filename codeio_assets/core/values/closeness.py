@@ -5,7 +5,7 @@ What does not live here: whether a value is right (`comparison`).
 
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.comparison import Rule, equal_values
@@ -35,10 +35,10 @@ def _closeness(target: Json, predicted: Json, rule: Rule, depth: int) -> float:
     if isinstance(target, str):
         return _text(target, cast("str", predicted))
     if isinstance(target, list):
-        wanted, found = cast("list[Json]", target), cast("list[Json]", predicted)
-        return _mean(_items(wanted, found, rule, depth), max(len(wanted), len(found)))
+        found = cast("list[Json]", predicted)
+        return _mean(_items(target, found, rule, depth), max(len(target), len(found)))
     if isinstance(target, dict):
-        return _mapping(cast("dict[str, Json]", target), predicted, rule, depth)
+        return _mapping(target, cast("dict[str, Json]", predicted), rule, depth)
     return 0.0
 
 
@@ -61,11 +61,11 @@ def _agreeing(one: Iterable[str], other: Iterable[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _items(target: list[Any], predicted: list[Any], rule: Rule, depth: int) -> Iterator[float]:
+def _items(target: list[Json], predicted: list[Json], rule: Rule, depth: int) -> Iterator[float]:
     return (_closeness(want, got, rule, depth + 1) for want, got in zip(target, predicted, strict=False))
 
 
-def _mapping(target: dict[str, Any], predicted: dict[str, Any], rule: Rule, depth: int) -> float:
+def _mapping(target: dict[str, Json], predicted: dict[str, Json], rule: Rule, depth: int) -> float:
     shared = target.keys() & predicted.keys()
     parts = (_closeness(target[key], predicted[key], rule, depth + 1) for key in sorted(shared))
     return _mean(parts, len(target.keys() | predicted.keys()))

@@ -45,15 +45,15 @@ def equal_values(target: Json, predicted: Json, rule: Rule = "default") -> bool:
         expected, found = pending.pop()
         kind: object = type(cast("object", expected))
         if kind in _NUMBERS and type(found) in _NUMBERS:
-            if not close(expected, found):
+            if not close(cast("Number", expected), cast("Number", found)):
                 return False
         elif kind is not type(found):
             return False
         elif kind is dict:
-            if not _push_members(expected, found, pending):
+            if not _push_members(cast("dict[str, Json]", expected), cast("dict[str, Json]", found), pending):
                 return False
         elif kind is list:
-            if not _push_items(expected, found, pending):
+            if not _push_items(cast("list[Json]", expected), cast("list[Json]", found), pending):
                 return False
         elif expected != found:
             return False

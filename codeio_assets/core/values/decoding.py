@@ -112,11 +112,11 @@ def is_deeper(value: Json, depth: int) -> bool:
 
 
 def _containers(values: Iterable[Json]) -> list[Json]:
-    return [value for value in values if type(cast("object", value)) in (dict, list)]
+    return [value for value in values if type(value) in (dict, list)]
 
 
 def _parts(node: Json) -> Iterable[Json]:
-    return cast("dict[str, Json]", node).values() if isinstance(node, dict) else cast("list[Json]", node)
+    return node.values() if isinstance(node, dict) else cast("list[Json]", node)
 
 
 # -- texts and counts ---------------------------------------------------------------------------------------------
@@ -142,10 +142,31 @@ def _storable_value(value: Json) -> Json:
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_storable_value(item) for item in cast("list[Json]", value)]
+        return [_storable_value(item) for item in value]
     if isinstance(value, dict):
-        members = cast("dict[str, Json]", value).items()
-        return {_UNSTORABLE.sub("\ufffd", key): _storable_value(item) for key, item in members}
+        return {_UNSTORABLE.sub("\ufffd", key): _storable_value(item) for key, item in value.items()}
+    return value
+
+
+def object_of(value: Json) -> dict[str, Json]:
+    """Return a value that must be an object.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(value, dict):
+        raise TypeError(f"an object expected, found {type(value).__name__}")
+    return value
+
+
+def list_of(value: Json) -> list[Json]:
+    """Return a value that must be a list.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(value, list):
+        raise TypeError(f"a list expected, found {type(value).__name__}")
     return value
 
 

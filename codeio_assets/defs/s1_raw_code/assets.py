@@ -42,7 +42,7 @@ def file_labels(
             return step.publish(no_labels())
         shard, raw_files = step.project.shards.load(step.partition), step.read("raw_code_files")
         with sandbox.open(uses.limits, step.workers) as box, asking(step, chat_server) as asked:
-            result = label_files(raw_files, shard, uses.filters, asked.client, box, uses.prompts)
+            result = label_files(raw_files, shard, uses.filters, asked.client, box, prompts=uses.prompts)
         return step.publish(result, asked.metadata)
 
 

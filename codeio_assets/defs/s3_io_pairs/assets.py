@@ -27,9 +27,10 @@ def io_pairs(
     with begin(context, IO_PAIRS, project) as step:
         functions, uses = step.read("unified_functions"), step.uses
         with sandbox.open(uses.limits, step.workers) as box:
-            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, Tally(log_execution(context)))
+            tally = Tally(log_execution(context))
+            result = sample_pairs(functions, box, uses.sampling, uses.pairs_per_function, tally)
         published = step.publish(result)
-        record_costs(step, result.info["slowest_functions"])
+        record_costs(step, tally.slowest())
         return published
 
 

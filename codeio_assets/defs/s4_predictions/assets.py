@@ -71,7 +71,9 @@ def pass_rates(
         tally = Tally(log_execution(context))
         with sandbox.open(uses.judged.limits, step.workers) as box, asking(step, chat_server) as asked:
             call, rule = uses.model.call, uses.judged.rule
-            result = sample_answers(step.frames(Asked), asked.client, call, uses.samples, box, rule, tally)
+            result = sample_answers(
+                step.frames(Asked), asked.client, call, uses.samples, sandbox=box, rule=rule, tally=tally
+            )
         return step.publish(result, asked.metadata)
 
 

@@ -7,6 +7,7 @@ What does not: files (`journal`).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 from codeio_assets.core.values.decoding import Undecodable, decode_json
@@ -68,7 +69,7 @@ def decode_line(line: bytes) -> Recorded:
     """
     key = line_key(line)
     try:
-        record = decode_json(line)
+        record: Any = decode_json(line)
     except Undecodable as error:
         raise CorruptLine(str(error)) from None
     if record.get("version") != LINE_VERSION:

@@ -132,7 +132,7 @@ class OpenAIChatClient:
         self._journal.refresh()
         replayed = {key: answer for key in by_key if (answer := self._journal.get(key)) is not None}
         missing = [request for key, request in by_key.items() if key not in replayed]
-        batch = Batch(self._journal, self._limits, missing, len(replayed), self._meter, self._count_tokens)
+        batch = Batch(self._journal, self._limits, missing, len(replayed), self._meter, count_tokens=self._count_tokens)
         if on_progress:
             on_progress(batch.progress())
         if missing:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -24,7 +24,7 @@ class _Finished:
 
 
 def run_to_end(
-    work: Callable[[Report[P]], Coroutine[Any, Any, T]], on_progress: Callable[[P], None] | None = None
+    work: Callable[[Report[P]], Coroutine[object, object, T]], on_progress: Callable[[P], None] | None = None
 ) -> T:
     """Run `work(report)` in a thread of its own and return its result.
 
@@ -50,7 +50,7 @@ def run_to_end(
 class _Runner(threading.Thread, Generic[T]):
     """The thread with the loop; `result` is done when it ends."""
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], on_end: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[object, object, T]], on_end: Callable[[], None]) -> None:
         super().__init__(name="llm-driver")
         self.result: Future[T] = Future()
         self._work = work

@@ -8,7 +8,7 @@ An `Endpoint` lives on one event loop; a client makes one per batch and URL.
 import asyncio
 import errno
 import ipaddress
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from openai import (
@@ -22,7 +22,8 @@ from openai import (
 from pydantic import SecretStr
 
 from codeio_assets.core.settings.models import RequestForm
-from codeio_assets.core.values.decoding import decode_json
+from codeio_assets.core.values.canonical import JsonLike
+from codeio_assets.core.values.decoding import decode_json, list_of, object_of
 from codeio_assets.llm.contract import ChatRequest, ChatServerError
 from codeio_assets.llm.live.http import PLAIN_BODIES, BodyRefused, bounded_client
 from codeio_assets.llm.live.refusals import ROW_CODES, RequestRefused
@@ -101,7 +102,7 @@ class Endpoint:
             raise self._fault(error) from None
         return _model_names(body)
 
-    async def _exchange(self, path: str, payload: dict[str, Any] | None = None) -> bytes:
+    async def _exchange(self, path: str, payload: Mapping[str, JsonLike] | None = None) -> bytes:
         """Return the body of a 2xx response; problems of the connection become `TryFailed`."""
         try:
             async with asyncio.timeout(self._timeout_s):  # httpx bounds each read, a slow drip only this
@@ -159,7 +160,7 @@ class Endpoint:
 
 def _model_names(body: bytes) -> list[str] | None:
     try:
-        return sorted(str(model["id"]) for model in decode_json(body)["data"])
+        return sorted(str(object_of(model)["id"]) for model in list_of(object_of(decode_json(body))["data"]))
     except (ValueError, KeyError, TypeError):
         return None
 

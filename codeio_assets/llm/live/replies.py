@@ -5,10 +5,8 @@ will say again (no text, an unknown end) is asked twice at most.
 What does not: HTTP (`endpoint`), refusals by status code (`refusals`).
 """
 
-from typing import Any, cast
-
 from codeio_assets.core.values.canonical import Json
-from codeio_assets.core.values.decoding import Undecodable, decode_json
+from codeio_assets.core.values.decoding import Undecodable, decode_json, list_of, object_of
 from codeio_assets.core.values.reasoning import split_reasoning as split_text
 from codeio_assets.llm.contract import ResponseStatus
 from codeio_assets.llm.live.tries import Reply, TryFailed
@@ -49,9 +47,9 @@ def parse_completion(body: bytes, max_tokens: int | None = None) -> Reply:
     return reply
 
 
-def _reply(completion: dict[str, Any], max_tokens: int | None) -> Reply:
-    choice, *others = completion["choices"]
-    message = choice["message"]
+def _reply(completion: dict[str, Json], max_tokens: int | None) -> Reply:
+    choice, *others = map(object_of, list_of(completion["choices"]))
+    message = object_of(choice["message"])
     usage = _mapping(completion.get("usage"))
     refusal = message.get("refusal") or ""
     text, reasoning = split_reasoning(message, is_finished=str(choice.get("finish_reason")).lower() == "stop")
@@ -69,7 +67,7 @@ def _reply(completion: dict[str, Any], max_tokens: int | None) -> Reply:
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=completion_tokens,
         cached_tokens=_cached_tokens(usage),
-        alternatives=tuple(split_reasoning(other["message"])[0] for other in others),
+        alternatives=tuple(split_reasoning(object_of(other["message"]))[0] for other in others),
         logprobs=_logprobs(choice),
     )
 
@@ -87,15 +85,14 @@ def error_text(body: bytes) -> str:
         value = decode_json(body, storable=True)
     except Undecodable:
         return _one_line(body[: 4 * _DETAIL_CHARACTERS].decode(errors="replace"))
-    error: Any = cast("dict[str, Any]", value).get("error", value) if isinstance(value, dict) else value
+    error = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(error, dict):
         return _one_line(str(error))
-    fields = cast("dict[str, Any]", error)
-    parts = (fields.get("code"), fields.get("type"), fields.get("message") or fields.get("detail"))
-    return _one_line(" ".join(str(part) for part in parts if part) or str(fields))
+    parts = (error.get("code"), error.get("type"), error.get("message") or error.get("detail"))
+    return _one_line(" ".join(str(part) for part in parts if part) or str(error))
 
 
-def split_reasoning(message: dict[str, Any], *, is_finished: bool = False) -> tuple[str, str | None]:
+def split_reasoning(message: dict[str, Json], *, is_finished: bool = False) -> tuple[str, str | None]:
     """Return answer and reasoning of a message, wherever the server put the latter.
 
     Servers with a reasoning parser send a field of its own; others leave it in the text (`core.values.reasoning`).
@@ -111,35 +108,35 @@ def split_reasoning(message: dict[str, Any], *, is_finished: bool = False) -> tu
     return split_text(text, is_finished=is_finished)
 
 
-def _logprobs(choice: dict[str, Any]) -> Json:
+def _logprobs(choice: dict[str, Json]) -> Json:
     return _mapping(choice.get("logprobs")).get("content")
 
 
-def _cached_tokens(usage: dict[str, Any]) -> int:
+def _cached_tokens(usage: dict[str, Json]) -> int:
     details = _mapping(usage.get("prompt_tokens_details"))
     return _count(details.get("cached_tokens")) or _count(usage.get("prompt_cache_hit_tokens"))
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
-def _parts(content: object) -> tuple[str, str]:
+def _parts(content: Json) -> tuple[str, str]:
     """Return text and reasoning of a content that is one text, or a list of typed parts."""
     if not isinstance(content, list):
         return _text(content), ""
     text = reasoning = ""
-    for part in cast("list[Any]", content):
+    for part in content:
         if isinstance(part, str):
             text += part
-        elif part.get("type") in ("thinking", "reasoning"):
-            reasoning += _parts(part.get("thinking") or part.get("text") or "")[0]
+        elif (typed := object_of(part)).get("type") in ("thinking", "reasoning"):
+            reasoning += _parts(typed.get("thinking") or typed.get("text") or "")[0]
         else:
-            text += _text(part.get("text") or "")
+            text += _text(typed.get("text") or "")
     return text, reasoning
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes) -> dict[str, Json]:
     try:
         value = decode_json(body, storable=True)
     except Undecodable as error:
@@ -149,7 +146,7 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         start = _one_line(body[:80].decode(errors="replace"))
         raise TryFailed(f"malformed_body: not a JSON object: {start} ({found})")
-    return cast("dict[str, Any]", value)
+    return value
 
 
 def _text(value: object) -> str:

@@ -56,6 +56,7 @@ class Batch:
         requests: list[ChatRequest],
         replayed: int,
         meter: Meter,
+        *,
         count_tokens: CountTokens = by_characters,
     ) -> None:
         self.answers: dict[str, ChatResponse] = {}

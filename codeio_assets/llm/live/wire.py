@@ -7,10 +7,9 @@ up or sent. What does not: the fields of a form and its presets (`core.settings`
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from codeio_assets.core.settings.models import RequestForm
-from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.core.values.canonical import JsonLike, canonical_json
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Progress, folded
 
 PLAIN = RequestForm.model_validate({})
@@ -23,10 +22,10 @@ def formed(request: ChatRequest, form: RequestForm) -> ChatRequest:
     return replace(request, messages=messages, extra_body=extra)
 
 
-def request_body(request: ChatRequest, form: RequestForm = PLAIN) -> dict[str, Any]:
+def request_body(request: ChatRequest, form: RequestForm = PLAIN) -> dict[str, JsonLike]:
     """Return the body of a chat completion request; parameters that are not used are not sent."""
     sampling = request.sampling
-    payload: dict[str, Any] = {
+    payload: dict[str, JsonLike] = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,

@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import SecretStr
 
 from codeio_assets.core.settings.models import RequestForm
-from codeio_assets.core.values.decoding import decode_json
+from codeio_assets.core.values.decoding import decode_json, object_of
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, ChatServerError
 from codeio_assets.llm.live.refusals import ROW_CODES, SERIES, RequestRefused
 from codeio_assets.llm.live.replies import error_text, parse_completion
@@ -132,12 +132,12 @@ class BatchApi:
 
     def _read(self, line: bytes) -> tuple[str, LineOutcome]:
         try:
-            value: dict[str, Any] = decode_json(line)
+            value = object_of(decode_json(line))
             key = str(value["custom_id"])
         except (ValueError, KeyError, TypeError):
             return "", LineOutcome(failure="malformed_line", try_again=True)
-        response: dict[str, Any] = value.get("response") or {}
-        code, body = response.get("status_code"), json.dumps(response.get("body")).encode()
+        response = object_of(value.get("response") or {})
+        code, body = cast("int | None", response.get("status_code")), json.dumps(response.get("body")).encode()
         if code == 200:
             return key, _reply(body)
         detail = error_text(body) if code else error_text(json.dumps(value.get("error")).encode())

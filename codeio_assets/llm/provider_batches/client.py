@@ -11,12 +11,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from codeio_assets.core.settings.models import RequestForm
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.llm.contract import BudgetExhausted, ChatRequest, ChatResponse, ChatServerError, Progress
 from codeio_assets.llm.counting import CountTokens, by_characters, with_tokens
 from codeio_assets.llm.journal.journal import Journal, sync_folder
@@ -40,7 +41,7 @@ class Submission:
         """Keys of the requests."""
         return {request.key for request in self.requests}
 
-    def as_json(self) -> dict[str, Json]:
+    def as_json(self) -> dict[str, JsonLike]:
         """Return it as plain JSON."""
         requests = [request.as_json() for request in self.requests]
         return {
@@ -51,7 +52,7 @@ class Submission:
         }
 
     @classmethod
-    def from_json(cls, value: Json) -> "Submission":
+    def from_json(cls, value: Mapping[str, Any]) -> "Submission":
         """Return the submission that `as_json` described."""
         requests = tuple(ChatRequest.from_json(request) for request in value["requests"])
         return cls(value["submission_id"], value["attempt"], requests, value["batch_id"])

@@ -30,11 +30,14 @@ class TooLarge(Exception):  # noqa: N818  (a property of the value)
     """The JSON text would be longer than the limit."""
 
 
+Value = Any
+"""A value of the program, of whatever class."""
+
 _set_recursion_limit, _set_integer_digits = sys.setrecursionlimit, sys.set_int_max_str_digits
-_type: Callable[[Any], Any] = type
+_type: Callable[[Value], Any] = type
 _text_of, _integer_of, _number_of = str.__str__, int.__index__, float.__float__
-_list_of, _tuple_items = list[Any].copy, tuple[Any, ...].__iter__
-_dict_items, _dict_size = dict[Any, Any].items, dict[Any, Any].__len__
+_list_of, _tuple_items = list[Value].copy, tuple[Value, ...].__iter__
+_dict_items, _dict_size = dict[Value, Value].items, dict[Value, Value].__len__
 _make_encoder: Any = getattr(encoder, "c_make_encoder")  # noqa: B009  (private, and so by name)
 _quote, _quote_ascii = encoder.encode_basestring, encoder.encode_basestring_ascii
 _class_name = type.__dict__["__name__"].__get__
@@ -46,11 +49,11 @@ _NO_FORM = object()
 """What stands for no JSON form."""
 
 
-def _refuse(value: Any) -> Any:
+def _refuse(value: Value) -> Value:
     raise NotSerialisable(_class_name(_type(value)))
 
 
-def _encoder(quote: Callable[[str], str]) -> Callable[[Any, int], Iterable[str]]:
+def _encoder(quote: Callable[[str], str]) -> Callable[[Value, int], Iterable[str]]:
     return _make_encoder(None, _refuse, quote, None, ":", ",", False, False, True)
 
 
@@ -68,7 +71,7 @@ class _Plain:
         if self._left < 0:
             raise TooLarge
 
-    def of(self, value: Any, depth: int) -> Any:
+    def of(self, value: Value, depth: int) -> Value:
         kind = _type(value)
         if kind is int:
             return self._integer(value)
@@ -93,21 +96,21 @@ class _Plain:
         self.spend(1)
         return value
 
-    def _mapping(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    def _mapping(self, value: dict[Value, Value], depth: int) -> dict[str, Value]:
         self.spend(1)
         plain = {self._key(key): self.of(item, depth + 1) for key, item in _dict_items(value)}
         if len(plain) != _dict_size(value):
             raise NotSerialisable("two keys become the same JSON text")
         return plain
 
-    def _key(self, key: Any) -> str:
+    def _key(self, key: Value) -> str:
         kind = _type(key)
         if kind is not str:
             key = self._key_text(key, kind)
         self.spend(len(key) + 3)
         return key
 
-    def _key_text(self, key: Any, kind: Any) -> str:
+    def _key_text(self, key: Value, kind: Value) -> str:
         if issubclass(kind, str):
             return _text_of(key)
         if kind is bool:
@@ -123,7 +126,7 @@ class _Plain:
             raise NotSerialisable(f"a key of type {_class_name(kind)}")
         return plain if _type(plain) is str else self._key_text(plain, _type(plain))
 
-    def _derived(self, value: Any, kind: Any, depth: int) -> Any:
+    def _derived(self, value: Value, kind: Value, depth: int) -> Value:
         if issubclass(kind, str):
             return self.of(_text_of(value), depth)
         if issubclass(kind, int):
@@ -138,13 +141,13 @@ class _Plain:
             return self._mapping(value, depth)
         return self._numpy(value, kind, depth)
 
-    def _numpy(self, value: Any, kind: Any, depth: int) -> Any:
+    def _numpy(self, value: Value, kind: Value, depth: int) -> Value:
         plain = self._plain_numpy(value, kind)
         if plain is _NO_FORM:
             raise NotSerialisable(f"a value of type {_class_name(kind)}")
         return self.of(plain, depth + 1)
 
-    def _plain_numpy(self, value: Any, kind: Any) -> Any:
+    def _plain_numpy(self, value: Value, kind: Value) -> Value:
         """Return what numpy makes of its own scalar or array; `_NO_FORM` for all else, and for moments and durations.
 
         The latter would be integers or `datetime` objects, as their unit wants it.
@@ -154,7 +157,7 @@ class _Plain:
                 return self._taken_apart(value, kind)
         return _NO_FORM
 
-    def _taken_apart(self, value: Any, kind: Any) -> Any:
+    def _taken_apart(self, value: Value, kind: Value) -> Value:
         try:
             if value.nbytes > self._left * 8:
                 raise TooLarge
@@ -164,7 +167,7 @@ class _Plain:
         return _NO_FORM if _type(plain) is kind else plain
 
 
-def _holds_time(dtype: Any) -> bool:
+def _holds_time(dtype: Value) -> bool:
     if dtype.subdtype is not None:
         return _holds_time(dtype.subdtype[0])
     if dtype.names is not None:
@@ -172,7 +175,7 @@ def _holds_time(dtype: Any) -> bool:
     return dtype.kind in "mM"
 
 
-def encode(value: Any, limit: int) -> bytes:
+def encode(value: Value, limit: int) -> bytes:
     """Return the JSON text of a value as UTF-8, its lone surrogates as escapes.
 
     Raises:

@@ -72,6 +72,7 @@ def varlen_attention(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
+    *,
     scaling: float | None = None,
     sliding_window: int | None = None,
     **options: Any,
@@ -100,7 +101,7 @@ def varlen_attention(
     bounds, longest = _bounds(batch, length, query.device, options)
     flat = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
     attend = _kernel if query.is_cuda else _sample_by_sample
-    out = attend(*flat, bounds, longest, scaling, sliding_window)
+    out = attend(*flat, bounds, longest, scaling=scaling, window=sliding_window)
     return out.unflatten(0, (batch, length)), None
 
 
@@ -122,6 +123,7 @@ def _kernel(
     value: torch.Tensor,
     bounds: torch.Tensor,
     longest: int,
+    *,
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
@@ -152,6 +154,7 @@ def _sample_by_sample(
     value: torch.Tensor,
     bounds: torch.Tensor,
     longest: int,
+    *,
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:

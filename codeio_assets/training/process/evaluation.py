@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 
 import polars as pl
 
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.values.canonical import Json, JsonLike, content_id
 from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure, TrainingError
 from codeio_assets.training.launching import training_environment
@@ -82,7 +82,7 @@ class EvaluationJob:
             raise TrainingError(f"{path} is not an evaluation job: {error}") from error
 
 
-def rows_id(rows: pl.DataFrame, models: Sequence[EvaluatedModel], **settings: Json) -> str:
+def rows_id(rows: pl.DataFrame, models: Sequence[EvaluatedModel], **settings: JsonLike) -> str:
     """Return the identity of an evaluation: what is asked, of which weights, and how."""
     asked = rows.select("item_id", "prompt_json", "completion", "ask", "measure").rows()
     weights = [model.checkpoint_sha256 or f"{model.source}@{model.revision}" for model in models]

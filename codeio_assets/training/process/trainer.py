@@ -9,10 +9,10 @@ callback (`progress`), what a finished checkpoint consists of (`checkpoint`).
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psutil
 import torch
@@ -21,12 +21,13 @@ from transformers import PrinterCallback
 from trl.trainer.sft_trainer import SFTTrainer
 
 from codeio_assets.core.settings.recipes import Recipe, StageRecipe
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.training import checkpoint
 from codeio_assets.training.base_models import ORIGIN_FILE, resolve_base_model
 from codeio_assets.training.contract import (
     CARD_FILE,
     MANIFEST_VERSION,
+    Manifest,
     TrainingError,
     TrainingJob,
     TrainingResult,
@@ -219,7 +220,7 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
     final = plan.work / "final"
     shutil.rmtree(final, ignore_errors=True)
     _save(plan, loaded, trainer, final)
-    history = cast("list[dict[str, Json]]", trainer.state.log_history)
+    history = trainer.state.log_history
     result = TrainingResult(
         status="trained",
         output_dir=str(plan.output),
@@ -231,7 +232,7 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
         validation_rows=len(data.validation) if data.validation is not None else 0,
         loss_before=_evaluation(history, first=True),
         loss_after=_evaluation(history, first=False),
-        train_losses=tuple((int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry),
+        train_losses=tuple((int(entry["step"]), entry["loss"]) for entry in history if "loss" in entry),
         tokens_seen=int(trainer.state.num_input_tokens_seen),
         tokens_per_s=round(progress.tokens_per_s, 1),
         wall_time_s=round(progress.wall_time_s, 1),
@@ -268,9 +269,9 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
     (final / CARD_FILE).write_text(model_card(plan.recipe, result, loaded.chat_template), encoding="utf-8")
     files = checkpoint.hash_files(final)
     identity = checkpoint.checkpoint_sha256(files)
-    result = TrainingResult.from_json({**result.as_json(), "checkpoint_sha256": identity})
+    result = replace(result, checkpoint_sha256=identity)
     origin = Path(loaded.source) / ORIGIN_FILE
-    manifest: dict[str, Json] = {
+    manifest: Manifest = {
         "manifest_version": MANIFEST_VERSION,
         "job_key": plan.key,
         "checkpoint_sha256": identity,
@@ -304,14 +305,12 @@ def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) ->
     return result
 
 
-def _evaluation(history: list[dict[str, Json]], *, first: bool) -> float | None:
+def _evaluation(history: list[dict[str, float]], *, first: bool) -> float | None:
     losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
-    if not losses:
-        return None
-    return float(losses[0] if first else losses[-1])
+    return losses[0 if first else -1] if losses else None
 
 
-def _hardware(state: PartialState) -> dict[str, Json]:
+def _hardware(state: PartialState) -> dict[str, JsonLike]:
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "device": state.device.type,

@@ -7,8 +7,6 @@ A template renders prompt and whole conversation; tokenising the prompt again, w
 the result is known: a tokenizer splits at its special tokens first, so both have the same ids up to the last special
 token of the prompt, and only the few characters behind it are tokenised on their own, once.
 """
-# transformers is typed in part:
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import re
 from collections.abc import Sequence

@@ -5,9 +5,6 @@ What lives here: building it in batches and processes, its identity, its manifes
 The folder holds manifest.json (written last), `<split>-00000.arrow` and so on with the columns input_ids, labels
 and, for packs, seq_lengths, and counts.npz: what the token audit is made of, per row before it is cut.
 """
-# pyarrow ships no types, transformers some:
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 
 import hashlib
 import json
@@ -21,12 +18,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
 
-from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.training.contract import TrainingError
 from codeio_assets.training.tokenised.audit import RowCounts
 from codeio_assets.training.tokenised.chat import ChatTokenizer, load_chat_tokenizer
@@ -62,18 +59,38 @@ class Layout:
     validation_rows: int | None = None
 
 
+class _Written(TypedDict):
+    version: int
+    max_length: int
+    packing: bool
+    fold: bool
+    validation_rows: int | None
+    tokenizer: str
+    files: dict[str, list[str]]
+    sequences: dict[str, int]
+    untrainable_ids: list[str]
+    highest_token: tuple[int, str]
+
+
+class SetManifest(_Written):
+    """What a set says of itself: layout and tokenizer, files and sequences by split, the identity of its rows."""
+
+    data_sha256: str
+    identity: str
+
+
 @dataclass(frozen=True, slots=True)
 class TokenisedSet:
     """An opened set: `files` by split, in order; `sequences` by split; `counts` of the rows trained on."""
 
     folder: Path
-    manifest: Mapping[str, Json]
+    manifest: SetManifest
     counts: RowCounts
 
     @property
     def data_sha256(self) -> str:
         """Identity of the rows that it was made from."""
-        return str(self.manifest["data_sha256"])
+        return self.manifest["data_sha256"]
 
     @property
     def sequences(self) -> Mapping[str, int]:
@@ -92,8 +109,8 @@ class TokenisedSet:
 
     def differing(self, layout: Layout, tokenizer: str) -> list[str]:
         """Return in what the set differs from the one that a stage with this tokenizer wants."""
-        wanted: dict[str, Json] = {**asdict(layout), "tokenizer": tokenizer}
-        return [name for name, value in wanted.items() if self.manifest[name] != value]
+        wanted, held = {**asdict(layout), "tokenizer": tokenizer}, dict[str, object](self.manifest)
+        return [name for name, value in wanted.items() if held[name] != value]
 
 
 def open_set(folder: Path) -> TokenisedSet:
@@ -103,7 +120,7 @@ def open_set(folder: Path) -> TokenisedSet:
         TrainingError: the folder holds no finished set of this version.
     """
     try:
-        manifest: dict[str, Json] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        manifest: SetManifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         version = manifest["version"]
         with np.load(folder / COUNTS_FILE) as arrays:
             columns = {name: arrays[name] for name in arrays}
@@ -152,9 +169,10 @@ def build_set(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        manifest = _write(splits, words, layout, unfinished, processes)
-        manifest["data_sha256"] = data_sha256()
-        manifest["identity"] = set_identity(manifest["data_sha256"], manifest["tokenizer"], layout)
+        written = _write(splits, words, layout, unfinished, processes)
+        rows = data_sha256()
+        identity = set_identity(rows, written["tokenizer"], layout)
+        manifest: SetManifest = {**written, "data_sha256": rows, "identity": identity}
         (unfinished / MANIFEST_FILE).write_text(json.dumps(manifest, sort_keys=True), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
@@ -165,7 +183,7 @@ def build_set(
 
 def _write(
     splits: Mapping[str, Iterable[Sample]], words: ChatTokenizer, layout: Layout, folder: Path, processes: int
-) -> dict[str, Json]:
+) -> _Written:
     files: dict[str, list[str]] = {}
     sequences: dict[str, int] = {}
     counts, untrainable, highest = _Counts(), list[str](), (0, "")
@@ -185,12 +203,15 @@ def _write(
     np.savez(folder / COUNTS_FILE, **counts.arrays())
     return {
         "version": SET_VERSION,
-        **asdict(layout),
+        "max_length": layout.max_length,
+        "packing": layout.packing,
+        "fold": layout.fold,
+        "validation_rows": layout.validation_rows,
         "tokenizer": tokenizer_sha256(words.tokenizer),
         "files": files,
         "sequences": sequences,
         "untrainable_ids": untrainable,
-        "highest_token": list(highest),
+        "highest_token": highest,
     }
 
 

@@ -21,11 +21,11 @@ from codeio_assets.sandbox.contract import STATUSES
 def executed(status: str, value: Any = None, target: Any = 3, **fields: str | None) -> Judgement:
     return judge_input(
         '{"a":1}',
-        status,
-        json.dumps(value) if status == "ok" else None,
-        fields.get("error_type"),
-        fields.get("message"),
-        json.dumps(target),
+        outcome_status=status,
+        outcome_value_json=json.dumps(value) if status == "ok" else None,
+        error_type=fields.get("error_type"),
+        message=fields.get("message"),
+        target_json=json.dumps(target),
     )
 
 
@@ -129,7 +129,9 @@ class TestInput:
 
     def test_ok_without_a_value_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="must have a value"):
-            judge_input("{}", "ok", None, None, None, "1")
+            judge_input(
+                "{}", outcome_status="ok", outcome_value_json=None, error_type=None, message=None, target_json="1"
+            )
 
 
 def test_each_finding_has_its_own_text() -> None:

@@ -1,0 +1,3 @@
+from pyarrow import RecordBatchReader as RecordBatchReader
+from pyarrow import Schema as Schema
+from pyarrow import Table as Table
