@@ -9,7 +9,7 @@ What does not live here: checks that execute or read texts (`checks.quality`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pandera.errors
@@ -69,7 +69,7 @@ def failing_rows(table: str, frame: pl.DataFrame) -> list[Row]:
         model.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         ids = frame.to_series(0).to_list()
-        records: list[Row] = errors.failure_cases.to_dicts()  # pyright: ignore
+        records = cast("list[Row]", errors.failure_cases.to_dicts())  # pyright: ignore
         return [_record(table, record, ids) for record in records]
     return []
 

@@ -16,7 +16,7 @@ from codeio_assets.project import Project
 from codeio_assets.sandbox import Limits, Sandbox, open_sandbox
 
 
-class ProjectResource(dg.ConfigurableResource):
+class ProjectResource(dg.ConfigurableResource[None]):
     """The project of this code location: settings, sources, recipes, paths."""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -31,7 +31,7 @@ class ProjectResource(dg.ConfigurableResource):
         return Project.find()
 
 
-class ChatServerResource(dg.ConfigurableResource):
+class ChatServerResource(dg.ConfigurableResource[None]):
     """A language model behind an OpenAI-compatible endpoint, or the recorded responses of one."""
 
     @contextmanager
@@ -43,7 +43,7 @@ class ChatServerResource(dg.ConfigurableResource):
             yield session
 
 
-class SandboxResource(dg.ConfigurableResource):
+class SandboxResource(dg.ConfigurableResource[None]):
     """Workers that run untrusted code."""
 
     @contextmanager

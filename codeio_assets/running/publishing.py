@@ -36,7 +36,7 @@ def report_links(project: Project, path: Path, result: StepResult) -> dict[str, 
     return {
         keys.SUMMARY: dg.MetadataValue.md(str(result.info["summary"])),
         keys.REPORT_URL: dg.MetadataValue.url(report_url(project, path)),
-        keys.REPORT: dg.MetadataValue.path(str(path)),
+        keys.REPORT: dg.PathMetadataValue(str(path)),
     }
 
 
@@ -48,7 +48,7 @@ def audit_metadata(path: Path, result: StepResult, per_finding: int = 3) -> dict
     examples = rows.group_by("result", maintain_order=True).head(per_finding)
     columns = ["result", "function_number", "pair_index", "input_json", "output_json", "now_json", "pair_id"]
     return {
-        keys.AUDITED: dg.MetadataValue.path(str(path)),
+        keys.AUDITED: dg.PathMetadataValue(str(path)),
         keys.EXAMPLES: keys.table_value(examples.to_dicts(), columns),
     }
 
@@ -90,7 +90,7 @@ def materialization_metadata(
         **{name: value for name, value in own.items() if name not in account},
         keys.COLUMN_SCHEMA: dg.MetadataValue.table_schema(keys.column_schema(table)),
         keys.TABLE_NAME: dg.MetadataValue.text(table),
-        keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
+        keys.URI: dg.PathMetadataValue(str(warehouse.root / manifest.tables[table].file)),
         keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
     }
 

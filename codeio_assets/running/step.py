@@ -78,7 +78,9 @@ class Begun(Inputs, Generic[Used]):
         """Return all of the step's own tables as they were last committed, good or not; empty when they never were."""
         return {table: self.previous(table) for table in self.replaces.tables} if self.replaces else {}
 
-    def publish(self, result: StepResult, extra: dict[str, dg.MetadataValue] | None = None) -> dg.MaterializeResult:
+    def publish(
+        self, result: StepResult, extra: dict[str, dg.MetadataValue] | None = None
+    ) -> dg.MaterializeResult[None]:
         """Commit the tables of a result in one step and return what the UI shows.
 
         The commit becomes live when its blocking checks have passed.
@@ -99,7 +101,7 @@ class Begun(Inputs, Generic[Used]):
 
     def publish_companion(
         self, result: StepResult, table: str, info: Mapping[str, JsonLike] | None = None
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         """Return what the UI shows of a further asset whose table is in the commit that was just published."""
         manifest = self.warehouse.standing.latest(self.step.asset, self.partition)
         assert manifest is not None, "the step must be published first"

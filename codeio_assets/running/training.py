@@ -201,7 +201,7 @@ def _extra(result: TrainingResult) -> dict[str, dg.MetadataValue]:
         "held out": [(float(step), loss) for step, loss in held_out if loss is not None],
     }
     return {
-        "codeio/checkpoint": dg.MetadataValue.path(result.output_dir),
+        "codeio/checkpoint": dg.PathMetadataValue(result.output_dir),
         "codeio/losses": keys.table_value(losses, ["step", "loss"]),
         "codeio/loss_plot": line_plot(lines, "step", "loss"),
         "codeio/tensorboard": dg.MetadataValue.text(f"tensorboard --logdir {result.output_dir}.tensorboard"),
