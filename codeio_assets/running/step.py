@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 import dagster as dg
 import polars as pl
@@ -80,7 +80,7 @@ class Begun(Inputs, Generic[Used]):
 
     def publish(
         self, result: StepResult, extra: dict[str, dg.MetadataValue] | None = None
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[Any]:
         """Commit the tables of a result in one step and return what the UI shows.
 
         The commit becomes live when its blocking checks have passed.
@@ -101,7 +101,7 @@ class Begun(Inputs, Generic[Used]):
 
     def publish_companion(
         self, result: StepResult, table: str, info: Mapping[str, JsonLike] | None = None
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult[Any]:
         """Return what the UI shows of a further asset whose table is in the commit that was just published."""
         manifest = self.warehouse.standing.latest(self.step.asset, self.partition)
         assert manifest is not None, "the step must be published first"

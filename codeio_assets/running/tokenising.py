@@ -9,6 +9,7 @@ from pathlib import Path
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.decoding import object_of
 from codeio_assets.graph.records import Tokenised
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training import audit_row, run_process
@@ -50,5 +51,5 @@ def _result(job_path: Path) -> dict[str, Json]:
 
 def _row(recipe: str, stage: int, result: dict[str, Json]) -> dict[str, Json]:
     named = {name: result[name] for name in ("set_id", "data_sha256", "tokenizer_sha256", "size_bytes")}
-    held_out = result["sequences"]["validation"]
-    return {**audit_row(recipe, stage, result["audit"]), **named, "validation_sequences": held_out}
+    held_out = object_of(result["sequences"])["validation"]
+    return {**audit_row(recipe, stage, object_of(result["audit"])), **named, "validation_sequences": held_out}

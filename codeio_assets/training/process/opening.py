@@ -94,7 +94,7 @@ def _dataset(tokens: TokenisedSet, split: str) -> Dataset:
 
 
 def tokens_of(
-    job: TrainingJob, recipe: Recipe, words: ChatTokenizer, state: PartialState, work: Path, report: Report
+    job: TrainingJob, recipe: Recipe, words: ChatTokenizer, state: PartialState, work: Path, *, report: Report
 ) -> TokenisedSet:
     """Return the tokenised set of a job: the one that it names, or one made now by the first process.
 

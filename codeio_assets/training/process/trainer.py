@@ -153,7 +153,7 @@ def load_words(plan: Plan) -> ChatTokenizer:
 
 def prepare_data(plan: Plan, words: ChatTokenizer, report: Report) -> Data:
     """Open what the job trains on."""
-    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work, report)
+    tokens = tokens_of(plan.job, plan.recipe, words, plan.state, plan.work, report=report)
     return open_data(tokens, plan.stage, plan.state.num_processes)
 
 

@@ -9,7 +9,7 @@ import argparse
 import fcntl
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def _opened(folder: Path) -> TokenisedSet | None:
 
 
 @contextmanager
-def _alone(target: Path, identity: str) -> Iterator[None]:
+def _alone(target: Path, identity: str) -> Generator[None]:
     """Let one process at a time make a set, which recipes share."""
     target.mkdir(parents=True, exist_ok=True)
     with (target / f"{identity}.lock").open("w") as lock:
