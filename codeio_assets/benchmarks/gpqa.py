@@ -9,7 +9,7 @@ Source: idavidrein/gpqa (CC-BY, with the request not to publish its questions in
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from codeio_assets.benchmarks import choices
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Benchmark, Question, field_id
@@ -17,7 +17,7 @@ from codeio_assets.benchmarks.files import find, json_lines
 from codeio_assets.core.values.canonical import sha256_hex
 
 FILES: Final = ("gpqa/gpqa_main.csv", "gpqa_main.csv", "gpqa/gpqa_diamond.csv", "gpqa_diamond.csv")
-WRONG: Final = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
+TEXTS: Final = ("Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 
 
 def load(folder: Path) -> Iterator[Question]:
@@ -28,11 +28,11 @@ def load(folder: Path) -> Iterator[Question]:
     """
     path = find(folder, *FILES)
     for number, record in enumerate(json_lines(path) if path.suffix == ".jsonl" else _lines_of_csv(path)):
-        try:
-            text, right, *wrong = (text_of(record[name]).strip() for name in ("Question", "Correct Answer", *WRONG))
-            options = shuffled(text, [right, *wrong])
-        except (KeyError, TypeError):
-            raise BadBenchmarkData(f"{path}: question {number}: lacks the question or one of its answers") from None
+        texts = [value.strip() for name in TEXTS if isinstance(value := record.get(name), str)]
+        if len(texts) < len(TEXTS):
+            raise BadBenchmarkData(f"{path}: question {number}: lacks the question or one of its answers")
+        text, right = texts[:2]
+        options = shuffled(text, texts[1:])
         yield Question(
             id=str(record.get("Record ID") or number),
             text=text,
@@ -43,7 +43,7 @@ def load(folder: Path) -> Iterator[Question]:
         )
 
 
-def _lines_of_csv(path: Path) -> Iterator[dict[str, Any]]:
+def _lines_of_csv(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 

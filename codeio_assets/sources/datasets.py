@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
@@ -47,7 +48,7 @@ def stream(name: str, config: str | None, *, split: str | None, revision: str | 
     """Yield the rows of a dataset, in whatever way the package fails."""
     import datasets  # pyright: ignore[reportMissingTypeStubs]
 
-    load: Callable[..., Iterable[Mapping[str, object]]] = datasets.load_dataset  # pyright: ignore
+    load = cast("Callable[..., Iterable[Mapping[str, object]]]", datasets.load_dataset)  # pyright: ignore
     yield from load(name, config, split=split, revision=revision, streaming=True)
 
 

@@ -6,10 +6,6 @@ endpoints come from the environment, as each vendor names them (AWS_ACCESS_KEY_I
 What does not live here: what a place must do (`interface`), the bounds of the cache (`cache`).
 """
 
-# obstore is an extra (`scale`), so it may be absent where types are checked
-# pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
-
 import contextlib
 import hashlib
 import json
@@ -19,13 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from codeio_assets.store.cache import FileCache
 from codeio_assets.store.hashing import HashingFile
 from codeio_assets.store.interface import FileFacts, PlaceError, Stored
 
+if TYPE_CHECKING:
+    from obstore import PutMode
+    from obstore.store import RetryConfig
 try:
     import obstore
     from obstore import exceptions
@@ -42,9 +41,9 @@ WRITE = "codeio-write"
 """Attribute of a record: which request wrote it."""
 CHUNK_BYTES = 8 << 20
 REQUEST_TIMEOUT = "120s"
-RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=120)}
-_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
-_LOST = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_ABSENT)
+RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=120)}
+_ABSENT = FileNotFoundError
+_LOST = (exceptions.AlreadyExistsError, exceptions.PreconditionError, _ABSENT)
 """What a conditional put says when the record is no longer what the writer has seen."""
 
 
@@ -85,7 +84,7 @@ class ObjectBlobs:
                 pass
 
     def _fetch(self, name: str) -> None:
-        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
+        with _told(self.where(name)), contextlib.suppress(_ABSENT):
             chunks = obstore.get(self._store, name).stream(min_chunk_size=CHUNK_BYTES)
             with self._cache.making(name) as path, path.open("wb") as file:
                 file.writelines(chunks)
@@ -96,14 +95,14 @@ class ObjectBlobs:
 
     def facts(self, name: str) -> FileFacts | None:
         """Return a file's size and signature, None when there is none."""
-        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
+        with _told(self.where(name)), contextlib.suppress(_ABSENT):
             meta = obstore.head(self._store, name)
             return FileFacts(meta["size"], str(meta["e_tag"]))
         return None
 
     def sha256(self, name: str) -> str | None:
         """Return the hash of an object's bytes as they are stored, None when there is none."""
-        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
+        with _told(self.where(name)), contextlib.suppress(_ABSENT):
             digest = hashlib.sha256()
             for chunk in obstore.get(self._store, name).stream(min_chunk_size=CHUNK_BYTES):
                 digest.update(chunk)
@@ -155,14 +154,15 @@ class ObjectBlobs:
 
     def put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
         """Replace a record if its tag is still the one given; return its new tag, or None."""
-        mode, own = "create" if tag is None else {"e_tag": tag}, uuid4().hex
+        mode: PutMode = "create" if tag is None else {"e_tag": tag}
+        own = uuid4().hex
         with _told(self.where(name)):
             try:
                 return str(obstore.put(self._store, name, data, mode=mode, attributes={WRITE: own})["e_tag"])
             except _LOST:
                 pass
             # A request whose answer was lost is sent again, and may meet its own record.
-            with contextlib.suppress(*_ABSENT):
+            with contextlib.suppress(_ABSENT):
                 there = obstore.get(self._store, name)
                 return str(there.meta["e_tag"]) if there.attributes.get(WRITE) == own else None
         return None
@@ -184,7 +184,7 @@ class ObjectBlobs:
 
     def remove(self, name: str) -> None:
         """Remove an object; nothing happens when there is none."""
-        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
+        with _told(self.where(name)), contextlib.suppress(_ABSENT):
             obstore.delete(self._store, name)
 
     def sweep(self, before: float, *, dry_run: bool) -> Iterator[tuple[str, int]]:
