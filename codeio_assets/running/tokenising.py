@@ -28,7 +28,8 @@ def tokenise_recipe(step: Begun[Tokenised]) -> StepResult:
     folder = step.project.tokens / "jobs" / step.partition
     jobs = [_job(step, recipe, int(stage), folder).write(folder / f"stage{stage}.json") for stage in step.uses.stages]
     Failure.clear(str(folder))
-    run_process(step.context, tokenising_command(jobs, step.project.tokens), training_environment(""), str(folder))
+    command = tokenising_command(jobs, step.project.tokens)
+    run_process(step.context, command, training_environment(""), str(folder), step.tell)
     rows = [_row(recipe.name, int(stage), _result(path)) for stage, path in zip(step.uses.stages, jobs, strict=True)]
     info: dict[str, Json] = {f"stage{row['stage']}": {"steps": row["steps"], "rows": row["rows"]} for row in rows}
     return StepResult({"tokenised_sets": frame("tokenised_sets", rows)}, len(rows), len(rows), {}, info)

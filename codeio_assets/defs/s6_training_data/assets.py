@@ -4,7 +4,6 @@ import dagster as dg
 
 from codeio_assets.graph.steps import INSTRUCTION_DATA, TOKENISED_SETS, TRAINING_SETS, spec
 from codeio_assets.resources.engines import ProjectResource
-from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.running.tokenising import tokenise_recipe
 from codeio_assets.steps.instruction_data import collect_conversations
@@ -40,7 +39,7 @@ def training_sets(context: dg.AssetExecutionContext, project: ProjectResource) -
         return step.publish(assemble(assembly))
 
 
-@dg.asset(**spec(TOKENISED_SETS), retry_policy=INFRASTRUCTURE)
+@dg.asset(**spec(TOKENISED_SETS))
 def tokenised_sets(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One row per stage of a recipe: its rows as tokens, made once and off the GPU, and their audit.
 
