@@ -174,7 +174,7 @@ class ObjectBlobs:
         if prefix:
             return sorted({name.split("/")[0] for name, _, _ in self._listed(folder, prefix)})
         with _told(self.where(folder)):
-            found = obstore.list_with_delimiter(self._store, folder)
+            found = obstore.list_with_delimiter(self._store, folder)  # pyright: ignore[reportUnknownMemberType]
         paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
@@ -195,7 +195,8 @@ class ObjectBlobs:
         """Yield name in the folder, tag and size of what lies below it and begins so, in the order of names."""
         offset = f"{folder}/{prefix}" if prefix else None
         with _told(self.where(folder)):
-            for chunk in obstore.list(self._store, folder, offset=offset, chunk_size=LIST_CHUNK):
+            chunks = obstore.list(self._store, folder, offset=offset, chunk_size=LIST_CHUNK)  # pyright: ignore[reportUnknownMemberType]
+            for chunk in chunks:
                 for meta in chunk:
                     name = meta["path"].removeprefix(f"{folder}/")
                     if not name.startswith(prefix):
