@@ -106,7 +106,7 @@ def question_id(row: Row) -> str:
     return f"{row.get('task', '')}/{row.get('index', '')}"
 
 
-def _benchmark(name: str, title: str, load: Any, files: str) -> Benchmark:
+def _benchmark(name: str, title: str, load: Any, folder: str) -> Benchmark:
     return Benchmark(
         name=name,
         title=title,
@@ -114,12 +114,14 @@ def _benchmark(name: str, title: str, load: Any, files: str) -> Benchmark:
         question_id=question_id,
         load=load,
         score=score,
-        files=files,
+        files=tuple(
+            f"{place}{each}" for place in (f"{folder}bbh/", folder, "") for each in ("*.json", "cot-prompts/*.txt")
+        ),
         own_question=own_question,
         figure=mean_of_groups,
         needs_data=False,
     )
 
 
-BBH_EN: Final = _benchmark("bbh_en", "BBH-EN", load_en, "bbh/bbh/*.json and bbh/cot-prompts/*.txt")
-BBH_ZH: Final = _benchmark("bbh_zh", "BBH-ZH", load_zh, "bbh_zh/*.json and bbh_zh/cot-prompts/*.txt")
+BBH_EN: Final = _benchmark("bbh_en", "BBH-EN", load_en, "bbh/")
+BBH_ZH: Final = _benchmark("bbh_zh", "BBH-ZH", load_zh, "bbh_zh/")

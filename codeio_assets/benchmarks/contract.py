@@ -135,8 +135,9 @@ class Benchmark:
     `id_fields` are the fields of a line of responses that name its question, and go into the output; `question_id`
     makes the id of them that the loader gives. `own_question` makes a question of a line that holds its own gold
     answer (the known one, if any, is given as well), or None. `load` reads the files of the authors' own format from a
-    folder; `files` says in words what it looks for. `is_asked` leaves out questions of other releases, which are there
-    to be scored only.
+    folder; `files` are globs of all that it may read there. `is_asked` leaves out questions of other releases, which
+    are there to be scored only; `is_private` questions are read, and never written into exports or reports. `unit`
+    names what questions count together for; where a part is asked, units are asked whole.
     """
 
     name: str
@@ -145,11 +146,13 @@ class Benchmark:
     question_id: Callable[[Row], str]
     load: Load
     score: Score
-    files: str
+    files: tuple[str, ...]
     own_question: Callable[[Row, Question | None], Question | None] = field(default=lambda _, known: known)
     figure: Callable[[Sequence[Scored]], Figure] = mean_score
     is_asked: Callable[[Question], bool] = field(default=lambda _: True)
+    unit: Callable[[Question], str] = field(default=lambda question: question.id)
     needs_data: bool = True
+    is_private: bool = False
     scorer_version: int = 1
     prompt_version: int = 1
 

@@ -92,7 +92,7 @@ BENCHMARK: Final = Benchmark(
     question_id=numbered_id,
     load=load,
     score=score,
-    files=FILES[0],
+    files=FILES,
     own_question=own_question,
     needs_data=False,
 )

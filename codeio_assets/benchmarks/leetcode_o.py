@@ -207,6 +207,7 @@ BENCHMARK: Final = Benchmark(
     question_id=field_id("id"),
     load=load,
     score=score,
-    files=" and ".join(FILES.values()),
+    files=tuple(f"{place}{name}" for place in ("", "leetcode_o/") for name in FILES.values()),
     figure=figure,
+    unit=lambda question: question.group,
 )

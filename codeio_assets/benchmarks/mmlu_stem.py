@@ -20,6 +20,7 @@ from codeio_assets.benchmarks.contract import (
     scores_of,
 )
 from codeio_assets.benchmarks.files import find, json_lines, text_of
+from codeio_assets.core.values.canonical import Json
 
 FILES: Final = ("mmlu_stem_test.jsonl", "mmlu_stem/test.jsonl")
 
@@ -36,10 +37,15 @@ def load(folder: Path) -> Iterator[Question]:
             id=str(number),
             text=text,
             prompt=choices.prompt(text, texts),
-            gold=record.get("answer"),
+            gold=_letter(record.get("answer")),
             group=str(record.get("subject", "")),
             facts={"options": texts},
         )
+
+
+def _letter(answer: Json) -> Json:
+    """Return the letter; the dataset on the hub has the option's place instead."""
+    return chr(ord("A") + answer) if isinstance(answer, int) and not isinstance(answer, bool) else answer
 
 
 def figure(scored: Sequence[Scored]) -> Figure:
@@ -56,6 +62,6 @@ BENCHMARK: Final = Benchmark(
     question_id=numbered_id,
     load=load,
     score=choices.score,
-    files=FILES[0],
+    files=FILES,
     figure=figure,
 )

@@ -38,5 +38,5 @@ BENCHMARK: Final = Benchmark(
     question_id=field_id("qID"),
     load=load,
     score=choices.score,
-    files=FILES[0],
+    files=FILES,
 )

@@ -123,6 +123,7 @@ BENCHMARK: Final = Benchmark(
     question_id=field_id("id"),
     load=load,
     score=score,
-    files=FILES[0],
+    files=FILES,
+    is_private=True,
     figure=figure,
 )

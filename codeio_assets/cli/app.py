@@ -71,6 +71,7 @@ def _hear_interrupts() -> None:
 def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
     """Return the failures that end with exit code 1, and those that end with 2; loaded when something failed."""
     from codeio_assets.batch.lines import BadInput
+    from codeio_assets.benchmarks.contract import BadBenchmarkData
     from codeio_assets.core.errors import MaterialisationFailed
     from codeio_assets.core.prompts import PromptError
     from codeio_assets.core.settings.project import SettingsError
@@ -81,5 +82,5 @@ def expected_failures() -> tuple[tuple[type[Exception], ...], tuple[type[Excepti
     from codeio_assets.store import StoreError
     from codeio_assets.training.contract import TrainingError
 
-    bad = (BadInput, SettingsError, RecipeError, PromptError, StoreError, SandboxUnavailable, ChatServerError)
-    return (MaterialisationFailed,), (*bad, InfrastructureError, TrainingError, KeyError)
+    bad = (BadInput, BadBenchmarkData, SettingsError, RecipeError, PromptError, StoreError, SandboxUnavailable)
+    return (MaterialisationFailed,), (*bad, ChatServerError, InfrastructureError, TrainingError, KeyError)

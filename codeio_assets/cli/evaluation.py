@@ -28,54 +28,62 @@ def evaluate(
     ] = None,
     out_dir: Annotated[Path | None, typer.Option(help="folder for answers, table, and the journal of answers")] = None,
     benchmark: Annotated[
-        list[str] | None, typer.Option(help="repeat for several; default all whose data is there")
+        list[str] | None,
+        typer.Option(help="repeat for several; default all whose data is there, or as benchmarks.yaml says"),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="the first questions of each benchmark only")] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="tokens of an answer at most")] = 2_048,
-    concurrency: Annotated[int, typer.Option(min=1, help="requests in flight")] = 8,
+    limit: Annotated[int | None, typer.Option(min=1, help="so many questions of each benchmark, drawn by hash")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of an answer at most; default 2,048")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="requests in flight; default 8")] = None,
 ) -> None:
     """Ask a recipe's models, or any model behind a server, the paper's benchmarks, and write their rows of its table.
 
-    What was answered is kept: the same command goes on from there, and asks nothing twice.
+    What was answered is kept: the same command goes on from there, and asks nothing twice. Of a recipe, --benchmark and
+    --limit say what is asked now; answers to other questions stay.
     """
+    from codeio_assets.batch.scoring import benchmark_named
+
+    names = [benchmark_named(each).name for each in benchmark or ()]
     if (recipe is None) == (model is None):
         raise BadInput("give a recipe, or --model with the URL of a server")
     if recipe is not None:
-        _evaluate_recipe(recipe)
+        if not (name is data is out_dir is max_tokens is concurrency is None):
+            raise BadInput(
+                "--name, --data, --out-dir, --max-tokens, --concurrency go with --model; see benchmarks.yaml"
+            )
+        _evaluate_recipe(recipe, names, limit)
         return
     if name is None or data is None or out_dir is None:
         raise BadInput("--model needs --name, --data and --out-dir")
-    _evaluate_server(str(model), name, data, out_dir, _Asked(benchmark, limit, max_tokens, concurrency))
+    _evaluate_server(str(model), name, data, out_dir, _Asked(names, limit, max_tokens or 2_048, concurrency or 8))
 
 
 @dataclass(frozen=True)
 class _Asked:
     """Which questions, and how."""
 
-    benchmarks: list[str] | None
+    benchmarks: list[str]
     limit: int | None
     max_tokens: int
     concurrency: int
 
 
-def _evaluate_recipe(recipe: str) -> None:
+def _evaluate_recipe(recipe: str, benchmarks: list[str], limit: int | None) -> None:
     from codeio_assets.operating.local import benchmark_lines, evaluate_recipe
     from codeio_assets.project import Project
 
     project = Project.find()
-    evaluate_recipe(project, recipe, typer.echo)
+    evaluate_recipe(project, recipe, typer.echo, benchmarks, limit)
     typer.echo("\n".join([*benchmark_lines(project, recipe), f"table in {project.report.parent / 'results.html'}"]))
 
 
 def _evaluate_server(url: str, name: str, data: Path, out_dir: Path, asked: _Asked) -> None:
-    from codeio_assets.batch.scoring import benchmark_named
     from codeio_assets.benchmarks.contract import BadBenchmarkData
     from codeio_assets.evaluation import running
     from codeio_assets.evaluation.scoring import Scorer
     from codeio_assets.sandbox import open_sandbox
     from codeio_assets.sandbox.pool import default_workers
 
-    names = [benchmark_named(each).name for each in asked.benchmarks or running.present(data)]
+    names = asked.benchmarks or running.present(data)
     if not names:
         raise BadInput(f"{data}: has the data of no benchmark; docs/evaluation.md says where to get it")
     scorer = Scorer(lambda limits: open_sandbox(limits), default_workers())

@@ -5,12 +5,13 @@ verdicts (`scoring`). An answered question costs nothing when it is asked again:
 name, the prompt as it is, and the sampling.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import takewhile
 from typing import Final
 
 from codeio_assets.benchmarks.contract import Benchmark, Question, Verdict
+from codeio_assets.core.values.canonical import sha256_hex
 from codeio_assets.evaluation.scoring import Response, Scorer
 from codeio_assets.llm.contract import ChatClient, ChatRequest, ChatResponse, Message, Sampling, answered_in_windows
 
@@ -27,10 +28,23 @@ class Answered:
     verdict: Verdict
 
 
-def asked_questions(benchmark: Benchmark, questions: Iterable[Question], limit: int | None = None) -> list[Question]:
-    """Return the questions of the paper's release, those whose answers are known, the first ones up to a limit."""
-    wanted = (each for each in questions if benchmark.is_asked(each) and each.gold is not None)
-    return list(islice(wanted, limit))
+def asked_questions(benchmark: Benchmark, questions: Iterable[Question]) -> list[Question]:
+    """Return the questions of the paper's release, those whose answers are known."""
+    return [each for each in questions if benchmark.is_asked(each) and each.gold is not None]
+
+
+def drawn(benchmark: Benchmark, questions: Sequence[Question], limit: int | None) -> list[Question]:
+    """Return as many of the questions as a limit says, in their order; the last unit is taken whole.
+
+    The first ones of a file are of one task or subject. So they are drawn by the hash of their unit: the same on every
+    machine, and a larger limit holds what a smaller one does.
+    """
+    if limit is None or limit >= len(questions):
+        return list(questions)
+    places = sorted(range(len(questions)), key=lambda place: sha256_hex(benchmark.unit(questions[place])))
+    last = benchmark.unit(questions[places[limit - 1]])
+    more = takewhile(lambda place: benchmark.unit(questions[place]) == last, places[limit:])
+    return [questions[place] for place in sorted([*places[:limit], *more])]
 
 
 def requests(questions: Iterable[Question], model: str, sampling: Sampling = GREEDY) -> Iterator[ChatRequest]:

@@ -12,13 +12,10 @@ from typing import Any
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import BadBenchmarkData, Benchmark, Figure, Question, Scored
 from codeio_assets.evaluation import rendering
-from codeio_assets.evaluation.asking import GREEDY, Answered, answered, asked_questions
+from codeio_assets.evaluation.asking import GREEDY, Answered, answered, asked_questions, drawn
 from codeio_assets.evaluation.results import Cell, TableRow, cell, table
 from codeio_assets.evaluation.scoring import Scorer
 from codeio_assets.llm.contract import ChatClient, Sampling
-
-PRIVATE = frozenset({"gpqa", "zebralogic"})
-"""Benchmarks whose authors ask not to publish their questions or solutions: only ids and verdicts are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def available(data: Path, names: Iterable[str], limit: int | None) -> Iterator[t
     """
     for name in names:
         benchmark = BENCHMARKS[name]
-        yield benchmark, asked_questions(benchmark, benchmark.load(data), limit)
+        yield benchmark, drawn(benchmark, asked_questions(benchmark, benchmark.load(data)), limit)
 
 
 def present(data: Path) -> list[str]:
@@ -90,9 +87,9 @@ def row_of(model: str, outcomes: Iterable[Outcome]) -> TableRow:
 
 
 def answer_fields(answer: Answered, benchmark: Benchmark) -> dict[str, Any]:
-    """Return an answer as a row; of private benchmarks without what the model said."""
+    """Return an answer as a row; of private benchmarks only ids and verdicts, without what the model said."""
     verdict, response = answer.verdict, answer.response
-    said = {} if benchmark.name in PRIVATE else {"response": response.text, "extracted": verdict.extracted}
+    said = {} if benchmark.is_private else {"response": response.text, "extracted": verdict.extracted}
     return {
         "benchmark": benchmark.name,
         "question_id": answer.question.id,

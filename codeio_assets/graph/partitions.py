@@ -1,12 +1,14 @@
-"""Partitions: shards of raw code (dynamic) and recipes (static, one per file)."""
+"""Partitions: shards of raw code (dynamic), recipes (static, one per file) and the paper's benchmarks."""
 
 import dagster as dg
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.project import Project
 
 code_shards = dg.DynamicPartitionsDefinition(name="code_shards")
 recipes = dg.StaticPartitionsDefinition(Project.find().recipe_names())
-ALL_SHARDS = dg.AllPartitionMapping()
+benchmarks = dg.StaticPartitionsDefinition(list(BENCHMARKS))
+ALL = dg.AllPartitionMapping()
 UNPARTITIONED = "all"
 """Partition key in the store of assets without partitions."""
 

@@ -14,7 +14,7 @@ from codeio_assets.core.method.assembly import Parameters
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
-from codeio_assets.core.settings.benchmarks import BenchmarkSettings
+from codeio_assets.core.settings.benchmarks import BenchmarkSource
 from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.settings.project import (
     ExecutionLimits,
@@ -185,18 +185,25 @@ class Audited:
 
 @dataclass(frozen=True)
 class Benchmarked:
-    """Which questions are asked: the settings, the files they come from by content, and versions of the prompts."""
+    """What decides a benchmark's questions: where they are, by content or revision, and the version of the prompt.
 
-    settings: BenchmarkSettings
+    `source` is None in the folder of all benchmarks; of a dataset on the hub `files` is empty, its revision says it.
+    """
+
+    source: BenchmarkSource | None
     files: str
-    prompts: Mapping[str, int]
+    prompt_version: int
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Who is asked the questions of benchmarks, and how."""
+    """Who is asked which questions of benchmarks, and how: `benchmarks` is None for all that are there."""
 
-    settings: BenchmarkSettings
+    benchmarks: tuple[str, ...] | None
+    limit: int | None
+    max_new_tokens: int
+    max_length: int
+    generation: str
     base_model: str
     revision: str | None
 

@@ -4,7 +4,7 @@ One truth for the graph, the body, the fingerprints and the README's table: a bo
 and is given the record that `uses` returns. What does not live here: the bodies (`defs`), the records (`graph.uses`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -13,15 +13,16 @@ import dagster as dg
 from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph import uses
-from codeio_assets.graph.partitions import ALL_SHARDS, code_shards, recipes
+from codeio_assets.graph.partitions import ALL, UNPARTITIONED, benchmarks, code_shards, recipes
 from codeio_assets.project import Project
+from codeio_assets.steps.benchmark_questions import names_of
 
 OWNER = "team:codeio"
 FOLLOW_UPSTREAM = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 """Up to the verdicts, when the automation sensor is on. `eager` alone ignores checks that failed in earlier runs
 (dagster 1.13). Nothing that needs a GPU starts by itself."""
 
-Per = Literal["shard", "recipe", "project"]
+Per = Literal["shard", "recipe", "benchmark", "project"]
 Used = TypeVar("Used", covariant=True)
 
 
@@ -36,8 +37,8 @@ class Step(Generic[Used]):
         section: of the paper.
         kinds: shown in the UI.
         uses: returns the record of what besides the tables decides a partition.
-        reads: the tables that the body may read: a shard's own partition; of a recipe its own and all shards' and the
-            project's; of the project everything. What a shard cannot see is empty for it.
+        reads: the tables that the body may read: a shard's own partition; of a recipe its own and all shards', all
+            benchmarks' and the project's; of the project everything. What a shard cannot see is empty for it.
         also_writes: further tables of the commit.
         assets: further assets that the step makes, one of `also_writes` each.
         code_version: raised when the body gives other rows for the same input.
@@ -79,7 +80,7 @@ class Step(Generic[Used]):
     @property
     def partitions_def(self) -> dg.PartitionsDefinition[str] | None:
         """The asset's partitions."""
-        return {"shard": code_shards, "recipe": recipes, "project": None}[self.per]
+        return {"shard": code_shards, "recipe": recipes, "benchmark": benchmarks, "project": None}[self.per]
 
 
 def _kinds(*names: str) -> frozenset[str]:
@@ -208,7 +209,7 @@ STATUS = Step(
 )
 
 BENCHMARK_QUESTIONS = Step(
-    "benchmark_questions", "s9_benchmarks", "project", "3.1", _kinds("python", "parquet"), uses.benchmarked
+    "benchmark_questions", "s9_benchmarks", "benchmark", "3.1", _kinds("python", "parquet"), uses.benchmarked
 )
 BENCHMARK_ANSWERS = Step(
     "benchmark_answers", "s9_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
@@ -247,6 +248,19 @@ MAKERS: dict[str, Step[object]] = {asset: step for step in STEPS.values() for as
 """Asset -> the step that makes it."""
 
 
+def partitions_of(per: Per, project: Project) -> Sequence[str]:
+    """Return the partitions that there are to be, of the project as it stands.
+
+    Raises:
+        SettingsError: a file of the project cannot be read.
+    """
+    if per == "shard":
+        return project.shards.keys()
+    if per == "benchmark":
+        return names_of(project.benchmarks, project.root)
+    return project.recipe_names() if per == "recipe" else [UNPARTITIONED]
+
+
 def dependencies(step: Step[object]) -> list[dg.AssetDep]:
     """Return the upstream assets that the graph draws, with the mapping from the step's partitions to theirs.
 
@@ -263,7 +277,7 @@ def _ancestors(asset: str) -> set[str]:
 
 
 def _mapping(step: Step[object], upstream: Step[object]) -> dg.PartitionMapping | None:
-    return None if upstream.per in ("project", step.per) else ALL_SHARDS
+    return None if upstream.per in ("project", step.per) else ALL
 
 
 def spec(step: Step[object]) -> dict[str, Any]:

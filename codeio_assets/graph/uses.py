@@ -46,7 +46,7 @@ from codeio_assets.graph.records import (
 )
 from codeio_assets.project import Project
 from codeio_assets.sandbox.tracing import TraceBounds
-from codeio_assets.steps.benchmark_questions import folder_hash
+from codeio_assets.steps.benchmark_questions import content_of, local_place
 from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
@@ -181,17 +181,19 @@ def evaluated(project: Project, name: str) -> Evaluated:
     return Evaluated(recipe.evaluation, recipe.base_model, recipe.revision, judged(project, name), fold)
 
 
-def benchmarked(project: Project, _partition: str) -> Benchmarked:
-    """Return which questions are asked."""
-    settings = project.benchmarks
-    versions = {name: benchmark.prompt_version for name, benchmark in BENCHMARKS.items()}
-    return Benchmarked(settings, folder_hash(project.root / settings.folder), versions)
+def benchmarked(project: Project, name: str) -> Benchmarked:
+    """Return what a benchmark's questions come from."""
+    source = project.benchmarks.sources.get(name)
+    place = local_place(name, project.benchmarks, project.root)
+    files = "" if place is None else content_of(place, BENCHMARKS[name].files)
+    return Benchmarked(source, files, BENCHMARKS[name].prompt_version)
 
 
 def asked(project: Project, name: str) -> Asked:
     """Return who is asked the questions of benchmarks."""
-    recipe = project.recipe(name)
-    return Asked(project.benchmarks, recipe.base_model, recipe.revision)
+    recipe, settings = project.recipe(name), project.benchmarks
+    how = settings.model_dump(include={"benchmarks", "limit", "max_new_tokens", "max_length", "generation"})
+    return Asked(**how, base_model=recipe.base_model, revision=recipe.revision)
 
 
 def marked(project: Project, name: str) -> Marked:

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.graph.partitions import UNPARTITIONED, code_shards
 from codeio_assets.graph.run_tags import PARTITION_TAG
-from codeio_assets.graph.steps import BENCHMARKED, STEPS, Per, Step
+from codeio_assets.graph.steps import BENCHMARK_ANSWERS, BENCHMARKED, STEPS, Per, Step, partitions_of
 from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.own_runs import fail_dead_runs, process_tags
 from codeio_assets.operating.status import project_status
@@ -87,23 +87,38 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     keys = project.shards.keys()
     say(f"{len(keys)} shards: {', '.join(keys)}")
     made = sum(bring_up_to_date(project, "shard", key, say) for key in keys)
-    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data", "benchmark_questions"))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
+    made += sum(bring_up_to_date(project, "benchmark", name, say) for name in partitions_of("benchmark", project))
     made += sum(bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
-    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status", "results"))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results", "quality_report", "status"))
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
 
-def evaluate_recipe(project: Project, recipe: str, say: Say) -> int:
+def evaluate_recipe(
+    project: Project, recipe: str, say: Say, benchmarks: Sequence[str] = (), limit: int | None = None
+) -> int:
     """Ask a trained recipe's models the benchmarks of benchmarks.yaml, score them, and make the table; what is stale.
+
+    `benchmarks` and `limit` say what is asked in this run instead; other answers that are there stay in the table.
 
     Raises:
         SettingsError, RecipeError: a file of the project is wrong, or there is no such recipe.
         MaterialisationFailed: a step or a blocking check failed; what was made before stays.
     """
-    _ = project.benchmarks, project.recipe(recipe)
-    made = bring_up_to_date(project, "project", UNPARTITIONED, say, only=("benchmark_questions",))
-    made += bring_up_to_date(project, "recipe", recipe, say, only=BENCHMARKED)
+    _ = project.recipe(recipe)
+    prepare(project, say)
+    with dg.DagsterInstance.get() as instance:
+        fail_dead_runs(instance)  # a killed one would keep its place in the pool
+    names = benchmarks or partitions_of("benchmark", project)
+    made = sum(bring_up_to_date(project, "benchmark", name, say) for name in names)
+    if benchmarks or limit:
+        _materialise(BENCHMARK_ANSWERS, recipe, project, say, {"benchmarks": list(benchmarks), "limit": limit or 0})
+        made += 1
+    else:
+        made += bring_up_to_date(project, "recipe", recipe, say, only=(BENCHMARK_ANSWERS.asset,))
+    others = [asset for asset in BENCHMARKED if asset != BENCHMARK_ANSWERS.asset]
+    made += bring_up_to_date(project, "recipe", recipe, say, only=others)
     return made + bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
 
 
@@ -135,9 +150,11 @@ def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only:
     return made
 
 
-def _materialise(step: Step[object], partition: str, project: Project, say: Say) -> None:
+def _materialise(
+    step: Step[object], partition: str, project: Project, say: Say, config: Mapping[str, object] | None = None
+) -> None:
     started = time.monotonic()
-    result = _execute(step, partition, assets=[dg.AssetKey(asset) for asset in step.makes])
+    result = _execute(step, partition, assets=[dg.AssetKey(asset) for asset in step.makes], config=config)
     _refuse_failure(result, step, partition)
     manifest = Warehouse(project.warehouse).manifest(step.asset, partition)
     info = manifest.info if manifest else {}
@@ -163,6 +180,7 @@ def _execute(
     partition: str,
     assets: Sequence[dg.AssetKey] = (),
     checks: Sequence[dg.AssetCheckKey] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run a part of the graph's own job, as when somebody materialises in the UI, so that the UI can run it again."""
     graph = code_location().resolve_implicit_global_asset_job_def()
@@ -175,7 +193,11 @@ def _execute(
     with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
         warnings.simplefilter("ignore", dg.PreviewWarning)  # dagster 1.13 marks parts of its own calls
         return chosen.execute_in_process(
-            instance=instance, partition_key=key, run_config=QUIET, raise_on_error=False, tags=process_tags() | tag
+            instance=instance,
+            partition_key=key,
+            run_config=QUIET | ({"ops": {step.asset: {"config": dict(config)}}} if config else {}),
+            raise_on_error=False,
+            tags=process_tags() | tag,
         )
 
 
@@ -255,8 +277,8 @@ def show_status(project: Project, say: Say) -> None:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
     warehouse = Warehouse(project.warehouse)
     for step in STEPS.values():
-        present = {"shard": project.shards.keys(), "recipe": project.recipe_names(), "project": [UNPARTITIONED]}
-        standings = {key: _standing(step, key, project, warehouse) for key in present[step.per]}
+        keys = partitions_of(step.per, project)
+        standings = {key: _standing(step, key, project, warehouse) for key in keys}
         others = {key: found for key, found in standings.items() if found.state not in ("missing", "good")}
         if others:
             key, first = next(iter(others.items()))

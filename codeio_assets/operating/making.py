@@ -10,7 +10,7 @@ from codeio_assets.checks.registry import standing_of
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.graph.partitions import UNPARTITIONED
-from codeio_assets.graph.steps import MAKERS, STEPS, Step
+from codeio_assets.graph.steps import MAKERS, STEPS, Step, partitions_of
 from codeio_assets.operating.local import Say, bring_up_to_date, register_shards
 from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
@@ -106,6 +106,8 @@ def _partitions(
     reports = [step for step in steps if step.per == "project" and step.group == "s8_reports"]
     if everything or wanted.assets:
         yield UNPARTITIONED, [step for step in steps if step.per == "project" and step not in reports]
+        for name in partitions_of("benchmark", project):
+            yield name, [step for step in steps if step.per == "benchmark"]
     for recipe in recipes:
         yield recipe, [step for step in steps if step.per == "recipe"]
     if everything or wanted.assets:

@@ -12,7 +12,7 @@ import dagster as dg
 
 from codeio_assets.graph.partitions import UNPARTITIONED
 from codeio_assets.graph.run_tags import PARTITION_TAG
-from codeio_assets.graph.steps import STEPS, Step
+from codeio_assets.graph.steps import STEPS, Step, partitions_of
 from codeio_assets.products.status import Expected, Overview, Problem, overview
 from codeio_assets.project import Project
 from codeio_assets.store import Warehouse
@@ -22,8 +22,7 @@ FAILURES_READ = 5_000
 
 def project_status(project: Project, instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey]) -> Overview:
     """Return the status of a project: its manifests, and what Dagster's storage says about runs and checks."""
-    counts = {"shard": len(project.shards.keys()), "recipe": len(project.recipe_names()), "project": 1}
-    expected = [Expected(step.asset, step.per, counts[step.per]) for step in STEPS.values()]
+    expected = [Expected(step.asset, step.per, len(partitions_of(step.per, project))) for step in STEPS.values()]
     problems = [*failed_partitions(instance), *failing_checks(instance, checks)]
     return overview(Warehouse(project.warehouse), expected, problems, project.sql)
 

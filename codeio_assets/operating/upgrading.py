@@ -105,7 +105,7 @@ def _made_from_the_present(project: Project, warehouse: Warehouse) -> Iterator[t
     live = {(step.asset, manifest.partition): manifest.version for step, manifest in _manifests(warehouse)}
     present = {"shard": set(project.shards.keys()), "recipe": set(project.recipe_names()), "project": {UNPARTITIONED}}
     for step, manifest in _manifests(warehouse):
-        if step.asset not in former.SETTINGS or manifest.partition not in present[step.per]:
+        if step.asset not in former.SETTINGS or manifest.partition not in present.get(step.per, set()):
             continue
         names = ((tuple(name.split("/")), version) for name, version in manifest.upstream.items())
         read = all(live.get((asset, key)) == version for (asset, key), version in names)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import duckdb
 import polars as pl
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.core.errors import NotReadyError, UndeclaredReadError
 from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.core.values.canonical import Json, canonical_json, content_id, sha256_hex
@@ -201,5 +202,5 @@ def _visible_keys(asset: str, per: Per, partition: str, project: Project, wareho
         return []  # a shard sees nothing beyond itself
     if theirs == "project":
         return [UNPARTITIONED]
-    wanted = project.shards.keys() if theirs == "shard" else project.recipe_names()
+    wanted = {"shard": project.shards.keys, "recipe": project.recipe_names, "benchmark": lambda: BENCHMARKS}[theirs]()
     return sorted({*wanted} & {*warehouse.partitions(asset)})

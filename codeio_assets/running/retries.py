@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from codeio_assets.benchmarks.contract import BadBenchmarkData
 from codeio_assets.core.errors import NotReadyError, UndeclaredReadError
 from codeio_assets.core.prompts import PromptError
 from codeio_assets.core.settings.project import SettingsError
@@ -18,6 +19,7 @@ from codeio_assets.training.contract import TrainingError
 INFRASTRUCTURE = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
 FINAL = (
+    BadBenchmarkData,
     ChatServerError,
     CommitRefusedError,
     HeldOutError,

@@ -7,7 +7,7 @@ fingerprint over both; the body gets these, and `publish` uses nothing else. Wha
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic
@@ -136,8 +136,15 @@ class Begun(Inputs, Generic[Used]):
 
 
 @contextmanager
-def begin(context: dg.AssetExecutionContext, step: Step[Used], project: ProjectResource) -> Generator[Begun[Used]]:
+def begin(
+    context: dg.AssetExecutionContext,
+    step: Step[Used],
+    project: ProjectResource,
+    narrowed: Callable[[Used], Used] = lambda used: used,
+) -> Generator[Begun[Used]]:
     """Fix what a step is given, for the time of its body. Errors that no retry can mend end it at once.
+
+    `narrowed` changes what decides, for this run: what is made is signed with that, and out of date beside the whole.
 
     Raises:
         dagster.Failure: an input has no good version, a file of the project is wrong, or there is no isolation.
@@ -145,7 +152,7 @@ def begin(context: dg.AssetExecutionContext, step: Step[Used], project: ProjectR
     with failing_at_once():
         here, partition = project.get(), partition_of(context)
         warehouse = Warehouse(here.warehouse)
-        used = step.uses(here, partition)
+        used = narrowed(step.uses(here, partition))
         refuse_missing(step, partition, here, warehouse)
         given = inputs_of(step, partition, here, warehouse)
         yield Begun(

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"core", "store", "project", "steps"},
     "graph": {"core", "project", "steps", "store", "sandbox", "training", "benchmarks"},
     "resources": {"core", "project", "graph", "sandbox", "llm", "store"},
-    "running": {"core", "evaluation", "project", "sources", "steps", "graph", "resources", *ENGINES},
+    "running": {"core", "benchmarks", "evaluation", "project", "sources", "steps", "graph", "resources", *ENGINES},
     "checks": {"core", "project", "steps", "graph", "running", "resources", *ENGINES},
     "operating": {
         "core",

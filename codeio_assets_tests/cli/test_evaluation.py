@@ -76,6 +76,7 @@ def table_of(folder: Path) -> list[dict[str, str]]:
     ("arguments", "told"),
     [
         (["demo"], "give a recipe, or --model"),
+        (["--limit", "3", "--benchmark", "bbh"], "there is no benchmark 'bbh'"),
         (["--benchmark", "gsm9k"], "there is no benchmark 'gsm9k'"),
         (["--data", "/nonexistent"], "has the data of no benchmark"),
     ],

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import Question
-from codeio_assets.evaluation.asking import answered, asked_questions, requests
+from codeio_assets.evaluation.asking import answered, asked_questions, drawn, requests
 from codeio_assets.evaluation.running import outcome
 from codeio_assets.evaluation.scoring import Scorer
 from codeio_assets.llm.contract import ChatRequest, ChatResponse, Progress
@@ -70,4 +70,14 @@ def test_questions_of_other_releases_and_without_answers_are_not_asked() -> None
         question(3, "", "a"),
     ]
     assert [each.id for each in asked_questions(livebench, given)] == ["0", "3"]
-    assert [each.id for each in asked_questions(livebench, given, 1)] == ["0"]
+
+
+def test_a_larger_limit_holds_a_smaller_one_and_problems_stay_whole() -> None:
+    many = [Question(str(n), "", "", "a", group=f"task {n // 10}") for n in range(100)]
+    ids = {n: [each.id for each in drawn(GSM8K, many, n)] for n in (5, 20, 100, 1_000)}
+    assert set(ids[5]) < set(ids[20])
+    assert (len(ids[5]), len(ids[20]), ids[100]) == (5, 20, [each.id for each in many])
+    assert ids[20] == sorted(ids[20], key=int)
+    assert len({each.group for each in drawn(GSM8K, many, 20)}) > 5
+    problems = drawn(BENCHMARKS["leetcode_o"], many, 11)
+    assert [sum(each.group == name for each in problems) for name in {each.group for each in problems}] == [10, 10]

@@ -1,29 +1,32 @@
 """The steps of the benchmarks: questions, answers, scores, leaks and the table, on a few questions of our own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import BadBenchmarkData
-from codeio_assets.core.settings.benchmarks import BenchmarkSettings, Leakage
+from codeio_assets.core.settings.benchmarks import BenchmarkSettings, BenchmarkSource, Leakage
+from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.evaluation.scoring import Scorer
 from codeio_assets.running.benchmarking import answers_of
 from codeio_assets.sandbox import open_sandbox
 from codeio_assets.steps.benchmark_leakage import find_leaks
-from codeio_assets.steps.benchmark_questions import folder_hash, load_questions
+from codeio_assets.steps.benchmark_questions import content_of, load_questions, names_of, place_of
 from codeio_assets.steps.benchmark_scores import Answers, question_of, score_answers
 from codeio_assets.steps.results import Scored, as_result, make_table, write_pages
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "benchmarks"
-FOUR = BenchmarkSettings.model_validate({"benchmarks": ["gsm8k", "cruxeval_input", "bbh_en", "zebralogic"]})
+FOUR = ("gsm8k", "cruxeval_input", "bbh_en", "zebralogic")
 
 
 @pytest.fixture(scope="module")
 def questions() -> pl.DataFrame:
-    return load_questions(FOUR, SAMPLES).tables["benchmark_questions"]
+    return pl.concat([load_questions(name, SAMPLES).tables["benchmark_questions"] for name in FOUR])
 
 
 def answers(questions: pl.DataFrame, recipe: str, known: set[str]) -> pl.DataFrame:
@@ -42,7 +45,9 @@ def answers(questions: pl.DataFrame, recipe: str, known: set[str]) -> pl.DataFra
                  "prompt_tokens": 5, "completion_tokens": 3}
             )  # fmt: skip
     findings.append({"model": "base", "kind": "loss", "item_id": "x", "loss_sum": 1.0, "tokens": 1})
-    return answers_of(recipe, questions, ["base", "stage2"], findings).tables["benchmark_answers"]
+    return answers_of(recipe, questions, dict.fromkeys(("base", "stage2"), "a" * 64), findings).tables[
+        "benchmark_answers"
+    ]
 
 
 def training_set(path: Path, *texts: str) -> Path:
@@ -64,21 +69,67 @@ def test_questions_fit_their_table_and_come_back_as_they_were(questions: pl.Data
     }
 
 
-def test_a_limit_takes_the_first_and_null_takes_every_benchmark_that_is_there(tmp_path: Path) -> None:
-    one_each = load_questions(BenchmarkSettings(limit=1), SAMPLES).tables["benchmark_questions"]
-    assert one_each.group_by("benchmark").len()["len"].to_list() == [1] * 14
-    assert load_questions(BenchmarkSettings(), tmp_path).items_in == 0
+def test_what_is_asked_is_what_is_there_or_named(tmp_path: Path) -> None:
+    folder = {"folder": str(SAMPLES)}
+    assert len(names_of(settings(**folder), tmp_path)) == 14
+    assert names_of(settings(**folder, benchmarks=["math", "drop"]), tmp_path) == ("math", "drop")
+    assert names_of(settings(folder=".", sources={"gpqa": {"dataset": "a/b"}}), tmp_path) == ["gpqa"]
+    with pytest.raises(SettingsError, match="there is no benchmark 'gsm9k'; there are winogrande, drop"):
+        names_of(settings(benchmarks=["gsm9k"]), tmp_path)
+
+
+def test_data_that_is_not_there_or_not_whole_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadBenchmarkData, match=r"gsm8k_test\.jsonl"):
-        load_questions(FOUR, tmp_path)
+        load_questions("gsm8k", tmp_path)
+    source = BenchmarkSource.model_validate({"path": ".", "questions": 1_319, "license": "MIT"})
+    with pytest.raises(BadBenchmarkData, match=r"has 3 questions of gsm8k, not 1319"):
+        load_questions("gsm8k", SAMPLES, source)
+    whole = source.model_copy(update={"questions": 3})
+    assert load_questions("gsm8k", SAMPLES, whole).info["license"] == "MIT"
 
 
-def test_the_hash_of_a_folder_is_of_its_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
-    before = folder_hash(tmp_path)
-    (tmp_path / "a").touch()
-    assert folder_hash(tmp_path) == before
-    (tmp_path / "a").write_text("2")
-    assert folder_hash(tmp_path) != before
+def test_the_hash_is_of_what_a_benchmark_reads(tmp_path: Path) -> None:
+    def content() -> str:
+        return content_of(tmp_path, BENCHMARKS["gsm8k"].files)
+
+    (tmp_path / "gsm8k_test.jsonl").write_text("1")
+    before = content()
+    (tmp_path / "gsm8k_test.jsonl").touch()
+    (tmp_path / "math_test.jsonl").write_text("1")
+    assert content() == before
+    (tmp_path / "gsm8k_test.jsonl").write_text("2")
+    assert content() != before
+    for name, benchmark in BENCHMARKS.items():
+        assert content_of(SAMPLES, benchmark.files) != content_of(tmp_path, ()), name
+
+
+def test_a_dataset_gives_what_the_file_gives(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "gpqa", tmp_path / "gpqa_on_the_hub")  # as on the hub: a CSV file in a repository
+    found = settings(sources={"gpqa": {"dataset": "gpqa_on_the_hub", "split": "train"}}, folder=".")
+    place = place_of("gpqa", found, tmp_path, tmp_path / "kept")
+    own = load_questions("gpqa", SAMPLES).tables["benchmark_questions"]
+    assert load_questions("gpqa", place).tables["benchmark_questions"].equals(own)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "told"),
+    [
+        ("gsm8k", {"dataset": "openai/gsm8k"}, "give `revision`, the commit of 'openai/gsm8k' on the hub"),
+        ("bbh_en", {"dataset": "here"}, "bbh_en is made of several files of its authors: give `path`"),
+        ("gsm8k", {"dataset": "here", "split": "none"}, "cannot be read: .* in benchmarks.yaml, and the network"),
+    ],
+)  # fmt: skip
+def test_a_dataset_that_cannot_be_had_is_one_line(tmp_path: Path, name: str, source: dict, told: str) -> None:
+    (tmp_path / "here").mkdir()
+    shutil.copyfile(SAMPLES / "gsm8k_test.jsonl", tmp_path / "here" / "test.jsonl")
+    with pytest.raises(SettingsError, match=told) as raised:
+        place_of(name, settings(sources={name: source}), tmp_path, tmp_path / "kept")
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.glob("kept/*.jsonl"))
+
+
+def settings(**fields: object) -> BenchmarkSettings:
+    return BenchmarkSettings.model_validate(fields)
 
 
 def test_from_answers_to_the_table(questions: pl.DataFrame, tmp_path: Path) -> None:

@@ -139,5 +139,5 @@ BENCHMARK: Final = Benchmark(
     question_id=question_id,
     load=partial(load, direction="input", prompt=PROMPT),
     score=score,
-    files=FILES[0],
+    files=FILES,
 )

@@ -128,7 +128,7 @@ BENCHMARK: Final = Benchmark(
     question_id=question_id,
     load=partial(load, direction="output", prompt=PROMPT),
     score=score,
-    files=FILES[0],
+    files=FILES,
     own_question=own_question,
     figure=figure,
     needs_data=False,

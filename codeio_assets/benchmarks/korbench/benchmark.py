@@ -112,7 +112,7 @@ BENCHMARK: Final = Benchmark(
     question_id=question_id,
     load=load,
     score=score,
-    files="korbench/cipher_sample.jsonl and its fellows",
+    files=tuple(f"{place}*_{kind}.jsonl" for place in ("korbench/", "") for kind in ("sample", "rule")),
     own_question=own_question,
     figure=figure,
 )

@@ -35,6 +35,7 @@ class BenchmarkAnswer(Table):
     recipe: str
     model: str = pa.Field(isin=EVALUATED)
     item_id: str = pa.Field(**ID, description="the question")
+    asked_as: str = pa.Field(**ID, description="sha256 over the model's weights and the sampling")
     response: str = pa.Field(description="what the model said")
     finish_reason: str = pa.Field(description="why it stopped")
     prompt_tokens: int = pa.Field(ge=0)

@@ -13,7 +13,7 @@ class StepStatus(Table):
 
     position: int = pa.Field(ge=1, unique=True)
     asset: str
-    partitions: str = pa.Field(isin=["shard", "recipe", "project"], description="what its partitions are")
+    partitions: str = pa.Field(isin=["shard", "recipe", "benchmark", "project"], description="what its partitions are")
     expected: int = pa.Field(ge=0, description="partitions that there are")
     done: int = pa.Field(ge=0, description="partitions that are made, those that failed since left out")
     failed: int = pa.Field(ge=0, description="partitions that failed here; what follows on them is not counted again")

@@ -1,8 +1,12 @@
 """s9: the paper's benchmarks: questions, answers of a recipe's models, scores, leakage, and the table of results."""
 
+from dataclasses import replace
+
 import dagster as dg
+from pydantic import Field
 
 from codeio_assets.evaluation.scoring import Scorer
+from codeio_assets.graph.records import Asked
 from codeio_assets.graph.steps import (
     BENCHMARK_ANSWERS,
     BENCHMARK_LEAKAGE,
@@ -12,36 +16,56 @@ from codeio_assets.graph.steps import (
     spec,
 )
 from codeio_assets.resources.engines import ProjectResource
-from codeio_assets.running.benchmarking import ask_benchmarks
+from codeio_assets.running.benchmarking import ask_benchmarks, preview_of
 from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.sandbox import open_sandbox
 from codeio_assets.sandbox.pool import default_workers
 from codeio_assets.steps.benchmark_leakage import find_leaks
-from codeio_assets.steps.benchmark_questions import load_questions
+from codeio_assets.steps.benchmark_questions import load_questions, place_of
 from codeio_assets.steps.benchmark_scores import Answers, score_answers
 from codeio_assets.steps.results import Scored, as_result, make_table, write_pages
 
 
 @dg.asset(**spec(BENCHMARK_QUESTIONS))
 def benchmark_questions(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """One row per question that the models of every recipe are asked, of the paper's fourteen benchmarks.
+    """One row per question of a benchmark whose answer is known. A partition is one of the paper's fourteen.
 
-    Read from the benchmarks' own files in the folder that benchmarks.yaml names; questions whose answers are not known
-    are left out. Source: CodeI/O, sec. 3.1.
+    Read from the benchmark's own files in the folder that benchmarks.yaml names, or from the dataset that it names.
+    Source: CodeI/O, sec. 3.1.
     """
     with begin(context, BENCHMARK_QUESTIONS, project) as step:
-        return step.publish(load_questions(step.uses.settings, step.project.root / step.uses.settings.folder))
+        here = step.project
+        place = place_of(step.partition, here.benchmarks, here.root, here.home / "benchmarks")
+        result = load_questions(step.partition, place, step.uses.source)
+        return step.publish(result, preview_of(result, "benchmark_questions"))
+
+
+class AnswersConfig(dg.Config):
+    """What the launchpad offers for asking a part. What was answered before is kept; the whole stays to be made."""
+
+    benchmarks: list[str] = Field(default=[], description="names; none asks those of benchmarks.yaml")
+    limit: int = Field(
+        default=0, ge=0, description="so many questions of each benchmark; 0 asks as benchmarks.yaml says"
+    )
+
+    def of(self, asked: Asked) -> Asked:
+        """Return what is asked in this run."""
+        names = tuple(self.benchmarks) or asked.benchmarks
+        return replace(asked, benchmarks=names, limit=self.limit or asked.limit)
 
 
 @dg.asset(**spec(BENCHMARK_ANSWERS), op_tags={"codeio/gpu": "true"}, retry_policy=INFRASTRUCTURE)
-def benchmark_answers(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def benchmark_answers(
+    context: dg.AssetExecutionContext, config: AnswersConfig, project: ProjectResource
+) -> dg.MaterializeResult:
     """One row per (recipe, model, question): what base model, stage 1 and stage 2 answer, greedily.
 
     Zero-shot, BBH with three worked examples; one message of a user, no stop texts. Source: CodeI/O, sec. 3.1.
     """
-    with begin(context, BENCHMARK_ANSWERS, project) as step:
-        return step.publish(ask_benchmarks(step))
+    with begin(context, BENCHMARK_ANSWERS, project, config.of) as step:
+        result = ask_benchmarks(step, keep_others=bool(config.benchmarks or config.limit))
+        return step.publish(result, preview_of(result, "benchmark_answers", step.read("benchmark_questions")))
 
 
 @dg.asset(**spec(BENCHMARK_LEAKAGE))
@@ -53,7 +77,8 @@ def benchmark_leakage(context: dg.AssetExecutionContext, project: ProjectResourc
     """
     with begin(context, BENCHMARK_LEAKAGE, project) as step:
         samples, settings = step.file("training_sets"), step.uses
-        return step.publish(find_leaks(step.partition, step.read("benchmark_questions"), samples, settings))
+        result = find_leaks(step.partition, step.read("benchmark_questions"), samples, settings)
+        return step.publish(result, preview_of(result, "benchmark_leakage"))
 
 
 @dg.asset(**spec(BENCHMARK_SCORES), retry_policy=INFRASTRUCTURE)

@@ -1,13 +1,14 @@
 """Asking base model and checkpoints about held-out rows with transformers: answers, and the loss of given ones.
 
 What lives here: `EvaluationJob`, and the script that runs it, by hand or launched by Dagster:
-`python -m codeio_assets.training.process.evaluation job.json`. What does not: judging answers
+`python -m codeio_assets.training.process.evaluation job.json ...`. What does not: judging answers
 (`steps.held_out_scores`).
 
 Every line of the output file is one finding; a job that is run again goes on where it stopped. Answers are greedy.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import sys
@@ -98,8 +99,15 @@ def read_findings(path: Path) -> list[dict[str, Json]]:
 
 
 def run_evaluation(job: EvaluationJob, say: Callable[[str], None]) -> None:
-    """Ask all models for what the output file does not hold yet."""
+    """Ask all models for what the output file does not hold yet; another job on the same file is waited for."""
     output = Path(job.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{output}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _ask_the_rest(job, output, say)
+
+
+def _ask_the_rest(job: EvaluationJob, output: Path, say: Callable[[str], None]) -> None:
     found = read_findings(output)
     done = {(finding["model"], finding["kind"], finding["item_id"]) for finding in found}
     _drop_partial_line(output)
@@ -127,7 +135,6 @@ def _append(sink: Any, model: EvaluatedModel, kind: Kind, finding: dict[str, Jso
 
 def _drop_partial_line(path: Path) -> None:
     """Cut what follows the last newline, so that the next line starts on its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         content = path.read_bytes()
         path.write_bytes(content[: content.rfind(b"\n") + 1])
@@ -231,20 +238,21 @@ def _answer(item_id: str, text: str, finish_reason: str, prompt_tokens: int, com
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job; return the exit code."""
+    """Run jobs one after the other; return the exit code. Why one failed is left beside the first one's output."""
     parser = argparse.ArgumentParser(prog="codeio_assets.training.process.evaluation", description=__doc__)
-    parser.add_argument("job", type=Path, help="an evaluation job as JSON (EvaluationJob)")
+    parser.add_argument("jobs", type=Path, nargs="+", help="evaluation jobs as JSON (EvaluationJob)")
     options = parser.parse_args(arguments)
     for name, value in training_environment().items():
         os.environ.setdefault(name, value)
     output = ""
     try:
-        job = EvaluationJob.read(options.job)
-        output = job.output
+        jobs = [EvaluationJob.read(path) for path in options.jobs]
+        output = jobs[0].output
         from codeio_assets.training.reporting import reporting
 
         with reporting() as report:
-            run_evaluation(job, lambda line: report({"kind": "note", "text": line}))
+            for job in jobs:
+                run_evaluation(job, lambda line: report({"kind": "note", "text": line}))
     except TrainingError as error:
         sys.stderr.write(f"evaluation failed: {error}\n")
         if output:
