@@ -8,7 +8,7 @@ that were run, and says so.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -115,22 +115,68 @@ def cell(scores: Sequence[float], statuses: Sequence[str], value: float) -> Cell
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What a recipe's stage 1 gained over its baseline on one benchmark."""
+    """What a recipe gained over its baseline on one benchmark, and on the questions that neither training set has."""
 
     column: str
     paired: Paired
+    unleaked: Paired | None = None
 
 
-def gains(baseline: Mapping[str, Mapping[str, float]], ours: Mapping[str, Mapping[str, float]]) -> list[Gain]:
-    """Compare scores by benchmark and question id; a question that only one side has is left out."""
+Scores = Mapping[str, Mapping[str, float]]
+"""Benchmark -> question id -> score, 0 to 1."""
+
+
+def gains(baseline: Scores, ours: Scores, leaked: Mapping[str, Collection[str]] | None = None) -> list[Gain]:
+    """Compare scores; a question that only one side has is left out. `leaked`: benchmark -> ids of questions."""
     found: list[Gain] = []
     for column in COLUMNS:
         before, after = baseline.get(column, {}), ours.get(column, {})
         common = [question for question in before if question in after]
+        kept = [question for question in common if question not in (leaked or {}).get(column, ())]
         if common:
-            scores = [before[question] for question in common], [after[question] for question in common]
-            found.append(Gain(column, compare(*scores)))
+            found.append(Gain(column, _paired(before, after, common), _paired(before, after, kept) if kept else None))
     return found
+
+
+def _paired(before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[str]) -> Paired:
+    return compare([before[question] for question in questions], [after[question] for question in questions])
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A recipe in a group: its label there, the paper's average of fourteen if it prints one, and our row."""
+
+    label: str
+    published: float | None
+    row: TableRow
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Recipes of one base model that the paper has in one table or figure."""
+
+    title: str
+    members: Sequence[Member]
+
+    @property
+    def columns(self) -> list[str]:
+        """The benchmarks that all members were asked: an average over others would compare unlike things."""
+        return [column for column in COLUMNS if all(column in member.row.cells for member in self.members)]
+
+
+def groups(rows: Mapping[str, TableRow], reported: Mapping[str, Mapping[str, float | str]]) -> list[Group]:
+    """Group recipes' rows by the table or figure in which the paper has them; Table 1 is the whole table.
+
+    `reported`: recipe -> "Table 2, only correct" -> the paper's average, or that it is plotted.
+    """
+    found: dict[str, list[Member]] = {}
+    for recipe, places in reported.items():
+        for place, average in places.items() if recipe in rows else ():
+            table_name, _, label = place.partition(", ")
+            if table_name != "Table 1":
+                member = Member(label, average if isinstance(average, float) else None, rows[recipe])
+                found.setdefault(f"{table_name}, {rows[recipe].base}", []).append(member)
+    return [Group(title, found[title]) for title in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +187,7 @@ class Table:
     columns: Sequence[str]
     averaged: Sequence[str]
     gains: Mapping[str, Sequence[Gain]] = field(default_factory=dict[str, Sequence[Gain]])
+    groups: Sequence[Group] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -149,7 +196,10 @@ class Table:
 
 
 def table(
-    ours: Sequence[TableRow], gains: Mapping[str, Sequence[Gain]] | None = None, bases: Iterable[str] | None = None
+    ours: Sequence[TableRow],
+    gains: Mapping[str, Sequence[Gain]] | None = None,
+    bases: Iterable[str] | None = None,
+    groups: Sequence[Group] = (),
 ) -> Table:
     """Return the table of one's own rows and the published ones of the same bases, or of all bases.
 
@@ -158,4 +208,4 @@ def table(
     wanted = None if bases is None else set(bases)
     rows = [row for row in published() if wanted is None or row.base in wanted]
     run = [column for column in COLUMNS if ours and all(column in row.cells for row in ours)]
-    return Table([*rows, *ours], list(COLUMNS), run or list(COLUMNS), gains or {})
+    return Table([*rows, *ours], list(COLUMNS), run or list(COLUMNS), gains or {}, groups)

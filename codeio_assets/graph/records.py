@@ -10,7 +10,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from codeio_assets.core.method.assembly import Parameters
+from codeio_assets.core.method.assembly import Parameters, Withheld
 from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
@@ -136,11 +136,15 @@ class Collected:
 
 @dataclass(frozen=True)
 class Assembled:
-    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself."""
+    """What the rows of a training set follow from: the recipe as parameters, the shares of kinds, the SQL itself.
+
+    `withheld` are the questions of benchmarks that may not stand in a sample.
+    """
 
     parameters: Parameters
     mixes: Mapping[str, Mapping[str, float]]
     sql: Mapping[str, str]
+    withheld: Withheld | None
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,20 @@ class Asked:
     generation: str
     base_model: str
     revision: str | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the table of results compares.
+
+    `baselines`: for each recipe that trains on CodeI/O data, the one of the same base model that trains on instruction
+    data alone, if there is one. `last`: the model that a recipe ends with. `reported`: where the paper has a recipe,
+    with its average there.
+    """
+
+    baselines: Mapping[str, str | None]
+    last: Mapping[str, str]
+    reported: Mapping[str, Mapping[str, float | str]]
 
 
 @dataclass(frozen=True)

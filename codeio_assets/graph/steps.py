@@ -194,7 +194,8 @@ REPORTED = (
     "revised_predictions", "revised_verdicts", "cot_flaws", "cot_grounding", "pass_rates", "instruction_data",
     "instruction_data_rejections",
     "training_sets", "training_sets_rejections", "sft_stage1_checkpoint", "sft_stage1_training_log",
-    "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "published_data_audit", *RUN_TABLES,
+    "sft_stage2_checkpoint", "sft_stage2_training_log", "held_out_scores", "results", "published_data_audit",
+    *RUN_TABLES,
 )  # fmt: skip
 """What the queries of `sql/reports` name; a test holds it."""
 SHARD_REPORTS = Step(
@@ -226,7 +227,7 @@ BENCHMARK_SCORES = Step(
 )  # fmt: skip
 RESULTS = Step(
     "results", "s9_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
-    reads=("benchmark_scores", "benchmark_verdicts"),
+    reads=("benchmark_scores", "benchmark_verdicts", "benchmark_leakage"),
 )  # fmt: skip
 
 STEPS: dict[str, Step[object]] = {
@@ -234,9 +235,9 @@ STEPS: dict[str, Step[object]] = {
     for step in (
         RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, EXECUTION_TRACES,
         PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
-        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES, COT_FLAWS, COT_GROUNDING,
-        PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES,
         BENCHMARK_QUESTIONS, BENCHMARK_ANSWERS, BENCHMARK_LEAKAGE, BENCHMARK_SCORES, RESULTS,
+        COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""

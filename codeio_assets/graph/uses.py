@@ -8,7 +8,7 @@ that name the functions (`graph.steps`).
 from collections.abc import Mapping
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
-from codeio_assets.core.method.assembly import recipe_parameters
+from codeio_assets.core.method.assembly import Withheld, recipe_parameters
 from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.project import (
@@ -28,6 +28,7 @@ from codeio_assets.graph.records import (
     Audited,
     Benchmarked,
     Collected,
+    Compared,
     Evaluated,
     Ingested,
     Judged,
@@ -154,6 +155,7 @@ def assembled(project: Project, name: str) -> Assembled:
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt, marked),
         mixes_of(recipe),
         {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
+        withheld(project, recipe),
     )
 
 
@@ -162,6 +164,26 @@ def tokenised(project: Project, name: str) -> Tokenised:
     recipe = project.recipe(name)
     stages = {str(number): stage for number, stage in recipe.stages.items()}
     return Tokenised(recipe.base_model, recipe.revision, stages, recipe.system_messages == "fold", recipe.launch)
+
+
+def withheld(project: Project, recipe: Recipe) -> Withheld | None:
+    """Return the questions that may not stand in a recipe's samples, None where it names no benchmark.
+
+    Raises:
+        RecipeError: a benchmark that it names is not there.
+    """
+    names, warehouse = recipe.data.without_leaks_of, Warehouse(project.warehouse)
+    missing = [name for name in names if warehouse.manifest("benchmark_questions", name) is None]
+    if missing:
+        raise RecipeError(
+            f"recipe {recipe.name!r}: data.without_leaks_of names {missing[0]!r}, of which there are no questions: "
+            f"materialise benchmark_questions[{missing[0]}] first, one of {', '.join(BENCHMARKS)}"
+        )
+    if not names:
+        return None
+    questions = warehouse.read("benchmark_questions", columns=["benchmark", "question"])
+    texts = questions.filter(questions["benchmark"].is_in(names))["question"].unique().sort().to_list()
+    return Withheld(tuple(texts), project.benchmarks.leakage)
 
 
 def trained_in_stage1(project: Project, name: str) -> Trained:
@@ -207,11 +229,19 @@ def searched(project: Project, _name: str) -> Leakage:
     return project.benchmarks.leakage
 
 
-def compared(project: Project, _partition: str) -> Mapping[str, str | None]:
-    """Return for each recipe with a stage 1 the recipe of the same base model that has none."""
+def compared(project: Project, _partition: str) -> Compared:
+    """Return which recipe is compared with which, and with what of the paper."""
     readable = {name: recipe for name in project.recipe_names() if (recipe := _readable(project, name)) is not None}
-    plain = {recipe.base_model: name for name, recipe in readable.items() if len(recipe.stages) == 1}
-    return {name: plain.get(recipe.base_model) for name, recipe in readable.items() if len(recipe.stages) > 1}
+    plain = {recipe.base_model: name for name, recipe in readable.items() if not _takes_codeio(recipe)}
+    return Compared(
+        {name: plain.get(recipe.base_model) for name, recipe in readable.items() if _takes_codeio(recipe)},
+        {name: f"stage{max(recipe.stages)}" for name, recipe in readable.items()},
+        {name: recipe.reported for name, recipe in readable.items() if recipe.reported},
+    )
+
+
+def _takes_codeio(recipe: Recipe) -> bool:
+    return any("codeio" in stage.mix for stage in recipe.stages.values())
 
 
 def _readable(project: Project, name: str) -> Recipe | None:

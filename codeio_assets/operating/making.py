@@ -103,7 +103,8 @@ def _partitions(
     if not wanted.recipes or wanted.shards:
         for shard in shards:
             yield shard, [step for step in steps if step.per == "shard"]
-    reports = [step for step in steps if step.per == "project" and step.group == "s8_reports"]
+    last = {"results", "quality_report", "status"}
+    reports = [step for step in steps if step.asset in last]
     if everything or wanted.assets:
         yield UNPARTITIONED, [step for step in steps if step.per == "project" and step not in reports]
         for name in partitions_of("benchmark", project):

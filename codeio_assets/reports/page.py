@@ -66,11 +66,12 @@ SECTIONS = (
     Section("hardest_functions", "Functions that fail most", "Nothing was judged yet."),
     Section("slow_functions", "Slowest functions", "No function was executed yet."),
     Section("losses", "Losses", "Nothing was trained yet.", figures.losses, ("checkpoints",)),
+    Section("benchmark_results", "Benchmarks", ""),
     Section("usage", "Cost and throughput", "No model was asked yet.", None, ("model_usage",)),
 )
 OF_RECIPES = frozenset({"losses"})
 """Sections that a report on one shard has no part in."""
-IF_ANY = frozenset({"cot_grounding", "pass_rates", "published_data"})
+IF_ANY = frozenset({"benchmark_results", "cot_grounding", "pass_rates", "published_data"})
 """Sections about what most projects do not have: left out when there is nothing."""
 EXAMPLES = Section("examples", "Examples to read", "Nothing was judged yet.")
 

@@ -17,7 +17,8 @@ Row = dict[str, Any]
 
 REQUIRED = frozenset(
     {
-        "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "checkpoints", "cot_flaws", "cot_grounding",
+        "accuracy", "accuracy_by_difficulty", "accuracy_by_length", "benchmark_results", "checkpoints",
+        "cot_flaws", "cot_grounding",
         "drift", "examples", "funnel", "hardest_functions", "length_quantiles", "lengths", "losses", "model_usage",
         "pass_rates", "published_data",
         "quality_rates", "rejections", "shards", "slow_functions", "transform_attempts", "transform_wins", "usage",

@@ -19,8 +19,10 @@ from codeio_assets.benchmarks.contract import Benchmark
 from codeio_assets.core.errors import NotReadyError
 from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.tables.data import frame
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import Json, content_id
+from codeio_assets.evaluation import rendering
 from codeio_assets.evaluation.asking import drawn
+from codeio_assets.evaluation.results import Table
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Asked
 from codeio_assets.llm.session import open_session
@@ -29,8 +31,10 @@ from codeio_assets.running.step import Begun
 from codeio_assets.running.training import run_process
 from codeio_assets.steps.benchmark_scores import question_of
 from codeio_assets.steps.result import StepResult, storable
+from codeio_assets.steps.results import row_of
 from codeio_assets.steps.unified_functions import request
-from codeio_assets.training.contract import Failure
+from codeio_assets.store.blobs import write_atomically
+from codeio_assets.training.contract import CARD_FILE, Failure, TrainingError, read_manifest
 from codeio_assets.training.launching import training_environment
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings
 
@@ -53,7 +57,12 @@ def ask_benchmarks(step: Step, *, keep_others: bool = False) -> StepResult:
     asked = chosen(questions, step.uses)
     by_process = step.uses.generation == "transformers"
     findings = (_by_process if by_process else _by_servers)(step, asked, models)
-    result = answers_of(step.partition, asked, {model.name: asked_as(model, step.uses) for model in models}, findings)
+    result = answers_of(
+        step.partition,
+        asked,
+        {model.name: (weights_of(model), asked_as(model, step.uses)) for model in models},
+        findings,
+    )
     return _beside(step, result, questions, models) if keep_others else result
 
 
@@ -78,17 +87,24 @@ def _drawn(benchmark: Benchmark, questions: pl.DataFrame, limit: int | None) -> 
     return questions[[by_id[question.id] for question in asked]]
 
 
+def weights_of(model: EvaluatedModel) -> str:
+    """Return what names a model's weights."""
+    return model.checkpoint_sha256 or f"{model.source}@{model.revision}"
+
+
 def asked_as(model: EvaluatedModel, asked: Asked) -> str:
     """Return the identity of answers beside their prompts: the weights, and how they generate."""
-    weights = model.checkpoint_sha256 or f"{model.source}@{model.revision}"
     how = {"max_new_tokens": asked.max_new_tokens, "max_length": asked.max_length, "generation": asked.generation}
-    return content_id(weights=weights, **how)
+    return content_id(weights=weights_of(model), **how)
 
 
 def answers_of(
-    recipe: str, questions: pl.DataFrame, models: Mapping[str, str], findings: Iterable[Mapping[str, Any]]
+    recipe: str, questions: pl.DataFrame, models: Mapping[str, tuple[str, str]], findings: Iterable[Mapping[str, Any]]
 ) -> StepResult:
-    """Return the answers as a table; of what was found, only what was asked now. `models`: name -> `asked_as`."""
+    """Return the answers as a table; of what was found, only what was asked now.
+
+    `models`: name -> what `weights_of` and `asked_as` give.
+    """
     known = set(questions["item_id"])
     rows = {
         (found["model"], found["item_id"]): {
@@ -96,7 +112,8 @@ def answers_of(
             "recipe": recipe,
             "model": found["model"],
             "item_id": found["item_id"],
-            "asked_as": models[found["model"]],
+            "weights": models[found["model"]][0],
+            "asked_as": models[found["model"]][1],
             "response": storable(found["text"]),
             "finish_reason": found["finish_reason"],
             "prompt_tokens": found["prompt_tokens"],
@@ -135,6 +152,36 @@ def preview_of(result: StepResult, table: str, questions: pl.DataFrame | None = 
         hidden = questions.filter(pl.col("benchmark").is_in(private))["item_id"]
         shown = rows.filter(~pl.col("item_id").is_in(hidden.implode()))
     return {keys.PREVIEW: keys.preview(shown.head(keys.PREVIEW_ROWS))}
+
+
+CARD_BEGIN, CARD_END = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
+
+
+def write_cards(scores: pl.DataFrame, made: Table, checkpoints: Path) -> int:
+    """Put the scores of each checkpoint into its model card, in place of earlier ones; return how many cards.
+
+    A folder that holds other weights by now is left alone.
+    """
+    written = 0
+    for (recipe, model, weights), group in scores.sort("benchmark").group_by(
+        ["recipe", "model", "weights"], maintain_order=True
+    ):
+        card = checkpoints / str(recipe) / str(model) / CARD_FILE
+        if not card.is_file() or _weights_in(card.parent) != weights:
+            continue
+        row = row_of(group)
+        section = rendering.card_section(row, made.gains.get(row.name, ()))
+        before = card.read_text("utf-8").partition(CARD_BEGIN)[0].rstrip()
+        write_atomically(card, f"{before}\n\n{CARD_BEGIN}\n{section}{CARD_END}\n".encode())
+        written += 1
+    return written
+
+
+def _weights_in(folder: Path) -> Json:
+    try:
+        return read_manifest(folder)["checkpoint_sha256"]
+    except TrainingError:  # for the checkpoint's own checks to say
+        return None
 
 
 def _by_process(step: Step, questions: pl.DataFrame, models: list[EvaluatedModel]) -> Iterator[dict[str, Any]]:

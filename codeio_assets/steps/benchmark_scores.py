@@ -107,6 +107,7 @@ def _score(
         "recipe": recipe,
         "base_model": base_model,
         "model": model,
+        "weights": group[0].answer["weights"],
         "benchmark": benchmark,
         "value": figure.value,
         "low": found.low,

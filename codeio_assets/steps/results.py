@@ -12,33 +12,52 @@ import polars as pl
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.evaluation import rendering
-from codeio_assets.evaluation.results import Cell, Gain, Table, TableRow, gains, table
+from codeio_assets.evaluation.results import Cell, Gain, Table, TableRow, gains, groups, table
 from codeio_assets.steps.result import Row, StepResult
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Scores and verdicts of all recipes."""
+    """Scores and verdicts of all recipes, and which questions their training sets hold."""
 
     benchmark_scores: pl.DataFrame
     benchmark_verdicts: pl.DataFrame
+    benchmark_leakage: pl.DataFrame
 
 
-def make_table(scored: Scored, baselines: Mapping[str, str | None]) -> Table:
-    """Return the table; `baselines` names for each recipe the one without its stage 1, if there is one."""
-    rows = [_row(group) for _, group in scored.benchmark_scores.sort("recipe", "model").group_by(
-        ["recipe", "model"], maintain_order=True
-    )]  # fmt: skip
+def make_table(
+    scored: Scored,
+    baselines: Mapping[str, str | None],
+    last: Mapping[str, str] | None = None,
+    reported: Mapping[str, Mapping[str, float | str]] | None = None,
+) -> Table:
+    """Return the table.
+
+    `baselines` names for each recipe the one without CodeI/O data, if there is one; `last` the model that a recipe ends
+    with (stage2 by default); `reported` where the paper has a recipe, with its average there.
+    """
+    by_model = scored.benchmark_scores.sort("recipe", "model").group_by(["recipe", "model"], maintain_order=True)
+    rows = {(str(recipe), str(model)): row_of(group) for (recipe, model), group in by_model}
+    ends = {recipe: (last or {}).get(recipe, "stage2") for recipe, _ in rows}
     found: dict[str, list[Gain]] = {}
     for recipe, baseline in baselines.items():
-        after = _scores(scored.benchmark_verdicts, recipe, "stage2")
-        before = _scores(scored.benchmark_verdicts, baseline, "stage2") if baseline else {}
-        if gained := gains(before, after):
-            found[f"{recipe}, stage2"] = gained
-    return table(rows, found)
+        if baseline is None or recipe not in ends or baseline not in ends:
+            continue
+        after, before = (_scores(scored.benchmark_verdicts, name, ends[name]) for name in (recipe, baseline))
+        if gained := gains(before, after, _leaked(scored.benchmark_leakage, recipe, baseline)):
+            found[f"{recipe}, {ends[recipe]}"] = gained
+    final = {recipe: rows[recipe, model] for recipe, model in ends.items() if (recipe, model) in rows}
+    return table(list(rows.values()), found, groups=groups(final, reported or {}))
 
 
-def _row(group: pl.DataFrame) -> TableRow:
+def _leaked(leakage: pl.DataFrame, *recipes: str) -> dict[str, set[str]]:
+    """Return the ids of the questions that the training set of any of the recipes holds, by benchmark."""
+    held = leakage.filter(pl.col("recipe").is_in(recipes) & pl.col("is_leaked"))
+    return {str(benchmark): set(group["question_id"].to_list()) for (benchmark,), group in held.group_by(["benchmark"])}
+
+
+def row_of(group: pl.DataFrame) -> TableRow:
+    """Return the row of one model of a recipe from its scores."""
     rows = group.to_dicts()
     cells = {row["benchmark"]: _cell(row) for row in rows}
     return TableRow(rows[0]["base_model"], f"{rows[0]['recipe']}, {rows[0]['model']}", cells)
@@ -65,10 +84,11 @@ def as_result(made: Table) -> StepResult:
 
 
 def _cells(row: TableRow, gained: Sequence[Gain]) -> list[Row]:
-    by_column = {gain.column: gain.paired for gain in gained}
+    by_column = {gain.column: gain for gain in gained}
     cells: list[Row] = []
     for benchmark, cell in row.cells.items():
-        paired = by_column.get(benchmark)
+        gain = by_column.get(benchmark)
+        paired, unleaked = (gain.paired, gain.unleaked) if gain else (None, None)
         identity = content_id(base=row.base, name=row.name, published=row.is_published, benchmark=benchmark)
         cells.append(
             {
@@ -85,6 +105,7 @@ def _cells(row: TableRow, gained: Sequence[Gain]) -> list[Row]:
                 "gain_high": paired and paired.high,
                 "changed": paired and paired.n_gained + paired.n_lost,
                 "p_value": paired and paired.p_value,
+                "unleaked_gain": unleaked and unleaked.difference,
             }
         )
     return cells

@@ -18,11 +18,12 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from codeio_assets.core.method.assembly import Parameters, parameters_of, recipe_parameters
+from codeio_assets.core.method.assembly import Parameters, Withheld, parameters_of, recipe_parameters
 from codeio_assets.core.prompts import Prompt, load_prompt
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.values.canonical import Json
+from codeio_assets.evaluation.leakage import LeakageIndex, WordRule
 from codeio_assets.steps.result import StepResult
 from codeio_assets.store import Snapshot, Warehouse
 from codeio_assets.store.parquet import arrow_schema
@@ -46,7 +47,7 @@ class Assembly:
     """A recipe over a snapshot: `counts` looks at what it takes, `samples` and `rejections` stream the rows.
 
     `mixes` has the share of each kind per stage; `query` returns the text of a file under sql/, which may name no other
-    than the given tables.
+    than the given tables. `withheld` may not stand in a function.
     """
 
     mixes: Mapping[str, Mapping[str, float]]
@@ -56,6 +57,7 @@ class Assembly:
     query: Callable[[str], str]
     tables: Collection[str] | None = None
     tasks_per_group: int = TASKS_PER_GROUP
+    withheld: Withheld | None = None
 
     @classmethod
     def of(
@@ -69,11 +71,12 @@ class Assembly:
         split: Split,
         prompt: Callable[[str], Prompt] = load_prompt,
         tasks_per_group: int = TASKS_PER_GROUP,
+        withheld: Withheld | None = None,
     ) -> Self:
         """Return the assembly of a recipe over all tables of a snapshot; `prompt` loads a template by name."""
         marked = marked_out(recipe, warehouse, query)
         parameters = recipe_parameters(recipe, phrases, split, prompt, marked)
-        return cls(mixes_of(recipe), parameters, warehouse, snapshot, query, tasks_per_group=tasks_per_group)
+        return cls(mixes_of(recipe), parameters, warehouse, snapshot, query, None, tasks_per_group, withheld)
 
     def samples(self) -> pa.RecordBatchReader:
         """Return the rows of `training_sets`, in the order of stage, kind, shard and id."""
@@ -122,11 +125,23 @@ class Assembly:
                 for group in self.snapshot.in_groups(table, self.tasks_per_group):
                     with self.warehouse.connect(group, self.tables) as connection:
                         connection.execute(self.query("transforms/_hashing.sql"))
+                        if kind == "codeio" and self.withheld is not None:
+                            values["leaked"] = leaked_functions(connection, self.withheld)
                         query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
                         connection.execute(
                             f"create temp table {OUTCOMES[kind]} as {query}", parameters_of(query, values)
                         )
                         yield kind, connection, values
+
+
+def leaked_functions(connection: duckdb.DuckDBPyConnection, withheld: Withheld) -> list[str]:
+    """Return the functions whose query, description or code shares an n-gram with a text that is withheld, sorted."""
+    texts = "concat_ws(chr(10), query, io_description, reference_code)"
+    rows = connection.execute(f"select function_id, {texts} from unified_functions order by function_id").fetchall()
+    rule = WordRule(are_cjk_words=withheld.rule.cjk == "characters")
+    index = LeakageIndex(rows, withheld.rule.n, rule)
+    index.add(enumerate(withheld.texts))
+    return [str(leak.question_id) for leak in index.leaks() if leak.is_leaked]
 
 
 def marked_out(recipe: Recipe, warehouse: Warehouse, query: Callable[[str], str]) -> list[str]:

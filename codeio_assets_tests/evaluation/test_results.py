@@ -6,7 +6,7 @@ import io
 import pytest
 
 from codeio_assets.evaluation.rendering import as_csv, html, markdown
-from codeio_assets.evaluation.results import COLUMNS, Cell, TableRow, cell, gains, published, table
+from codeio_assets.evaluation.results import COLUMNS, Cell, TableRow, cell, gains, groups, published, table
 
 BASE = "Qwen 2.5 Coder 7B"
 
@@ -49,7 +49,8 @@ def test_averages_are_over_the_columns_that_all_our_rows_have() -> None:
     assert [row.average(made.averaged) for row in made.rows[-2:]] == [3.0, 4.0]
     text = markdown(made)
     assert "average of 2" in text.splitlines()[0]
-    assert text.splitlines()[-1].startswith("| **SmolLM2-135M** | **codeio** |")
+    assert "\n| **SmolLM2-135M** | **codeio** |" in text
+    assert "What the scores of SmolLM2-135M codeio rest on:" in text
 
 
 def test_without_rows_of_ours_the_average_is_the_papers() -> None:
@@ -63,6 +64,34 @@ def test_gains_are_on_the_questions_that_both_sides_have() -> None:
     after = {"gsm8k": {"2": 1.0, "3": 1.0, "4": 1.0}, "drop": {"9": 1.0}}
     [gain] = gains(before, after)
     assert (gain.column, gain.paired.n, gain.paired.n_gained) == ("gsm8k", 2, 1)
+
+
+def test_recipes_are_grouped_as_the_paper_has_them() -> None:
+    full, right = (TableRow(BASE, f"{name}, stage2", cells) for name, cells in (
+        ("full", {"gsm8k": Cell(40.0), "math": Cell(20.0)}), ("right", {"gsm8k": Cell(30.0)}),
+    ))  # fmt: skip
+    reported = {
+        "full": {"Table 1": 57.2, "Table 2, full": 57.2, "Figure 4, 3.52M": "plotted"},
+        "right": {"Table 2, only correct": 56.5},
+        "not_scored": {"Table 2, input prediction": 56.1},
+    }
+    found = groups({"full": full, "right": right}, reported)
+    assert [(group.title, [member.label for member in group.members]) for group in found] == [
+        (f"Figure 4, {BASE}", ["3.52M"]), (f"Table 2, {BASE}", ["full", "only correct"]),
+    ]  # fmt: skip
+    assert found[1].columns == ["gsm8k"], "an average over other columns would compare unlike things"
+    text = markdown(table([full, right], groups=found))
+    assert "| only correct | right, stage2 | 56.5 | 30.0 | 1 benchmark |" in text
+    assert "| 3.52M | full, stage2 | plotted | 30.0 | 2 benchmarks |" in text
+
+
+def test_gains_without_leaked_questions_stand_beside_them() -> None:
+    before, after = {"gsm8k": {"1": 0.0, "2": 0.0}}, {"gsm8k": {"1": 1.0, "2": 0.0}}
+    [gain] = gains(before, after, {"gsm8k": {"1"}})
+    assert gain.unleaked is not None
+    assert (gain.paired.difference, gain.unleaked.difference) == (50.0, 0.0)
+    [gain] = gains(before, after, {"gsm8k": {"1", "2"}})
+    assert gain.unleaked is None
 
 
 def test_csv_and_html_tell_the_same_and_escape() -> None:

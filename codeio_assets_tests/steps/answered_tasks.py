@@ -208,11 +208,13 @@ class Made:
         return sample
 
 
-def made(warehouse: Warehouse, of: Recipe, split: Split = TRAIN_ALL, tasks_per_group: int = 30_000) -> Made:
+def made(
+    warehouse: Warehouse, of: Recipe, split: Split = TRAIN_ALL, tasks_per_group: int = 30_000, **options: Any
+) -> Made:
     """Assemble a training set, with its account held and its schema kept."""
     snapshot, query = warehouse.snapshot(), Project.find().sql
     assembly = Assembly.of(
-        of, warehouse, snapshot, query, phrases=PHRASES, split=split, tasks_per_group=tasks_per_group
+        of, warehouse, snapshot, query, phrases=PHRASES, split=split, tasks_per_group=tasks_per_group, **options
     )
     result = assemble(assembly)
     tables = {name: pl.DataFrame(stream) for name, stream in result.streams.items()}

@@ -13,12 +13,13 @@ from codeio_assets.core.settings.benchmarks import BenchmarkSettings, BenchmarkS
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.tables.data import TABLES
 from codeio_assets.evaluation.scoring import Scorer
-from codeio_assets.running.benchmarking import answers_of
+from codeio_assets.running.benchmarking import answers_of, write_cards
 from codeio_assets.sandbox import open_sandbox
 from codeio_assets.steps.benchmark_leakage import find_leaks
 from codeio_assets.steps.benchmark_questions import content_of, load_questions, names_of, place_of
 from codeio_assets.steps.benchmark_scores import Answers, question_of, score_answers
 from codeio_assets.steps.results import Scored, as_result, make_table, write_pages
+from codeio_assets.training.contract import CARD_FILE, MANIFEST_FILE, MANIFEST_VERSION
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "benchmarks"
 FOUR = ("gsm8k", "cruxeval_input", "bbh_en", "zebralogic")
@@ -45,9 +46,9 @@ def answers(questions: pl.DataFrame, recipe: str, known: set[str]) -> pl.DataFra
                  "prompt_tokens": 5, "completion_tokens": 3}
             )  # fmt: skip
     findings.append({"model": "base", "kind": "loss", "item_id": "x", "loss_sum": 1.0, "tokens": 1})
-    return answers_of(recipe, questions, dict.fromkeys(("base", "stage2"), "a" * 64), findings).tables[
-        "benchmark_answers"
-    ]
+    return answers_of(
+        recipe, questions, dict.fromkeys(("base", "stage2"), (f"{recipe}-weights", "a" * 64)), findings
+    ).tables["benchmark_answers"]
 
 
 def training_set(path: Path, *texts: str) -> Path:
@@ -160,19 +161,50 @@ def test_from_answers_to_the_table(questions: pl.DataFrame, tmp_path: Path) -> N
     assert values["codeio", "base", "gsm8k"]["no_answer_ratio"] == 1.0
     assert values["codeio", "stage2", "gsm8k"]["unleaked_value"] == 100.0
 
-    table = make_table(Scored(scores, verdicts), {"codeio": "it_only", "other": None})
+    table = make_table(
+        Scored(scores, verdicts, leaks),
+        {"codeio": "it_only", "other": None},
+        reported={"codeio": {"Table 1": 57.2, "Table 2, full": 57.2}, "it_only": {"Table 4, IT alone": 54.8}},
+    )
     result = as_result(table).tables["results"]
     TABLES["results"].validate(result)
     gained = result.filter(pl.col("gain").is_not_null()).sort("benchmark")
     assert gained["benchmark", "gain", "changed"].rows() == [
         ("bbh_en", 0.0, 0), ("cruxeval_input", 0.0, 0), ("gsm8k", 100.0, 3), ("zebralogic", 0.0, 0),
     ]  # fmt: skip
+    assert dict(gained["benchmark", "unleaked_gain"].rows())["gsm8k"] == 100.0
+    [gain] = [gain for gain in table.gains["codeio, stage2"] if gain.column == "gsm8k"]
+    assert gain.unleaked is not None
+    assert (gain.paired.n, gain.unleaked.n) == (3, 2), "the leaked question is left out"
+    assert [group.title for group in table.groups] == ["Table 2, a-model", "Table 4, a-model"]
     assert result.filter("is_published").height == 21 * 14
     page = write_pages(table, tmp_path / "reports")
     assert "codeio, stage2" in page.read_text()
+    assert "Table 2, a-model" in page.read_text()
+
+    checkpoint = checkpoint_of(tmp_path / "checkpoints", "codeio-weights")
+    other = checkpoint_of(tmp_path / "checkpoints", "retrained", recipe="it_only")
+    for _ in range(2):
+        assert write_cards(scores, table, tmp_path / "checkpoints") == 1
+    assert checkpoint.read_text().count("## Benchmarks") == 1
+    assert "| GSM8K | 3 | +100.0 |" in checkpoint.read_text()
+    assert checkpoint.read_text().startswith("# A model")
+    assert other.read_text() == "# A model\n"
+    (checkpoint.parent / MANIFEST_FILE).write_text("{")
+    assert write_cards(scores, table, tmp_path / "checkpoints") == 0, "a damaged one is for its own checks to tell"
     assert "Gains of codeio, stage2 over its baseline" in (tmp_path / "reports" / "results.md").read_text()
 
 
+def checkpoint_of(folder: Path, weights: str, recipe: str = "codeio") -> Path:
+    """A checkpoint as far as its card is concerned."""
+    stage = folder / recipe / "stage2"
+    stage.mkdir(parents=True)
+    (stage / MANIFEST_FILE).write_text(json.dumps({"manifest_version": MANIFEST_VERSION, "checkpoint_sha256": weights}))
+    (stage / CARD_FILE).write_text("# A model\n")
+    return stage / CARD_FILE
+
+
 def test_without_any_score_the_table_is_the_papers() -> None:
-    empty = Scored(TABLES["benchmark_scores"].empty(), TABLES["benchmark_verdicts"].empty())  # pyright: ignore
+    names = ("benchmark_scores", "benchmark_verdicts", "benchmark_leakage")
+    empty = Scored(*(TABLES[name].empty() for name in names))  # pyright: ignore
     assert all(row.is_published for row in make_table(empty, {"codeio": None}).rows)

@@ -5,10 +5,16 @@ from typing import Any
 import polars as pl
 import pytest
 
+from codeio_assets.core.method.assembly import Withheld
 from codeio_assets.core.method.splits import position, side
+from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Split
+from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
+from codeio_assets.graph.uses import withheld as withheld_of
+from codeio_assets.project import INSTALLED_ROOT, Project
+from codeio_assets.steps.benchmark_questions import load_questions
 from codeio_assets.steps.training_sets import pin_name
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.steps.answered_tasks import (
@@ -405,3 +411,33 @@ def test_a_recipe_may_take_a_range_of_pass_rates(tmp_path: Path) -> None:
     detail = dict(taken.rejections.select("reason", "detail").iter_rows())
     assert detail["outside_pass_rate"] == "stage 1: pass rate 0.0"
     assert made(warehouse, recipe()).dropped_by_reason == {}
+
+
+PROBLEM = "Given an array of whole numbers and a target return the places of the two numbers that add up to it."
+
+
+class TestLeaks:
+    @pytest.mark.parametrize("groups_of", [30_000, 1])
+    def test_a_function_that_shares_thirteen_words_with_a_question_is_left_out(
+        self, tmp_path: Path, groups_of: int
+    ) -> None:
+        leaked = Task(function=1, query=f"Once more: {PROBLEM.upper().replace(' ', '  ')}")
+        near = Task(function=2, query=" ".join(PROBLEM.split()[:12]), shard="s-0001")
+        warehouse = fill(tmp_path / "warehouse", [leaked, near])
+        withheld = Withheld((PROBLEM, "Another question."), Leakage.model_validate({}))
+        found = made(warehouse, recipe(), tasks_per_group=groups_of, withheld=withheld)
+        assert found.dropped_by_reason == {"leaked": 1}
+        assert found.samples["function_id"].to_list() == [near.function_id]
+        assert made(warehouse, recipe()).dropped_by_reason == {}
+
+    def test_what_is_withheld_is_the_questions_of_the_benchmarks_that_are_named(self, tmp_path: Path) -> None:
+        project = Project(INSTALLED_ROOT, tmp_path)
+        named = recipe(without_leaks_of=["leetcode_o"])
+        with pytest.raises(RecipeError, match=r"materialise benchmark_questions\[leetcode_o\] first"):
+            withheld_of(project, named)
+        tables = load_questions("leetcode_o", INSTALLED_ROOT / "samples" / "benchmarks").tables
+        Warehouse(project.warehouse).write("benchmark_questions", "leetcode_o", tables, run_id="r")
+        found = withheld_of(project, named)
+        assert found is not None
+        assert len(found.texts) == tables["benchmark_questions"]["question"].n_unique()
+        assert withheld_of(project, recipe()) is None

@@ -92,3 +92,14 @@ def test_stage_2_needs_its_parent_and_stage_1_has_none(make_job, tmp_path: Path)
     ):
         with pytest.raises(TrainingError, match=problem):
             check_parent(job, Recipe.model_validate(job.recipe))
+
+
+def test_scores_that_are_added_to_the_card_damage_nothing(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# A model")
+    (tmp_path / "config.json").write_text("{}")
+    manifest: dict[str, Any] = {"files": hash_files(tmp_path)}
+    (tmp_path / "README.md").write_text("# A model\n\n## Benchmarks")
+    assert damaged_files(tmp_path, manifest) == []
+    (tmp_path / "config.json").write_text("{ }")
+    (tmp_path / "README.md").unlink()
+    assert damaged_files(tmp_path, manifest) == ["README.md", "config.json"]

@@ -101,6 +101,7 @@ decided as (
                 or function_id in (select id from marked)
                 or file_id in (select id from marked)
                 then 'marked'
+            when function_id in (select unnest($leaked::varchar[])) then 'leaked'
             when list_contains($exclude, source) or (len($include) > 0 and not list_contains($include, source))
                 then 'source_left_out'
             when fraction_place >= $fraction then 'outside_fraction'
@@ -139,6 +140,7 @@ select
     'stage ' || $stage || ': '
     || case reason
         when 'marked' then 'marked as excluded'
+        when 'leaked' then 'shares an n-gram with a question of a benchmark'
         when 'source_left_out' then 'source ' || source
         when 'outside_fraction' then 'outside the fraction ' || $fraction
         when 'direction_left_out' then direction || ' prediction in the variant ' || $variant

@@ -5,10 +5,12 @@ What does not live here: the rules themselves (`sql/transforms`), running them (
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from string import Template
 from typing import Any
 
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe, SampleFormat
 
@@ -27,6 +29,16 @@ EVERYTHING = 1 << 62
 EVERY_RATE = (0.0, 1.0)
 
 Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Texts of which no n words in a row may stand in a function that is trained on (CodeI/O, sec. 4.7)."""
+
+    texts: tuple[str, ...]
+    rule: Leakage
+
+
 _NAMES = re.compile(r"\$([a-z_]+)")
 
 
@@ -45,6 +57,7 @@ def recipe_parameters(
     licenses = data.licenses
     return {
         "marked": list(marked),
+        "leaked": [],
         "variant": data.variant,
         "fraction": data.fraction,
         "include": list(data.sources.include),

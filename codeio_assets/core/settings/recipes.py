@@ -84,6 +84,10 @@ class DataRecipe(_Part):
         None, description="`marked` leaves out what people marked as excluded; null leaves marks alone"
     )
 
+    without_leaks_of: Names = Field(
+        (), description="benchmarks, e.g. [leetcode_o]: functions that share an n-gram with a question are left out"
+    )
+
     @model_validator(mode="after")
     def _pass_rates_are_a_range(self) -> Self:
         if self.pass_rate and not 0 <= self.pass_rate[0] <= self.pass_rate[1] <= 1:
@@ -94,8 +98,8 @@ class DataRecipe(_Part):
     def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out later fields at their default: the fingerprint of what is made already stays as it is."""
         written: dict[str, Any] = serialise(self)
-        later = {"pass_rate", "exclude"}
-        return {name: value for name, value in written.items() if name not in later or value is not None}
+        later = {"pass_rate", "exclude", "without_leaks_of"}
+        return {name: value for name, value in written.items() if name not in later or value}
 
     @model_validator(mode="after")
     def _a_control_has_something_to_replace(self) -> Self:

@@ -35,6 +35,7 @@ class BenchmarkAnswer(Table):
     recipe: str
     model: str = pa.Field(isin=EVALUATED)
     item_id: str = pa.Field(**ID, description="the question")
+    weights: str = pa.Field(description="sha256 of the checkpoint, or a base model's name and revision")
     asked_as: str = pa.Field(**ID, description="sha256 over the model's weights and the sampling")
     response: str = pa.Field(description="what the model said")
     finish_reason: str = pa.Field(description="why it stopped")
@@ -65,6 +66,7 @@ class BenchmarkScore(Table):
     recipe: str
     base_model: str = pa.Field(description="what training began from")
     model: str = pa.Field(isin=EVALUATED)
+    weights: str = pa.Field(description="sha256 of the checkpoint, or a base model's name and revision")
     benchmark: str = pa.Field(description="name of the benchmark")
     value: float = pa.Field(ge=0, le=100, description="percent")
     low: float = pa.Field(ge=0, le=100, description="lower end of the 95% interval")
@@ -114,3 +116,4 @@ class ResultCell(Table):
     gain_high: float = pa.Field(nullable=True, description="upper end of its 95% interval")
     changed: int = pa.Field(nullable=True, ge=0, description="questions whose score changed")
     p_value: float = pa.Field(nullable=True, **SHARE, description="McNemar's exact test")
+    unleaked_gain: float = pa.Field(nullable=True, description="the gain on questions that neither training set has")

@@ -114,6 +114,7 @@ _CONVERSATIONS: Final = {
 
 _ASSEMBLY: Final = {
     "marked": "somebody marked it, its function or its file as excluded",
+    "leaked": "the function shares an n-gram with a question of a benchmark that the recipe names",
     "source_left_out": "the recipe leaves its source out",
     "outside_fraction": "outside the fraction of functions that the recipe takes",
     **_RESPONSES,

@@ -70,6 +70,7 @@ _EXACT: Final[dict[str, str]] = {
     "bad_conversation": "Mend the row: `messages` must end with one of the assistant.",
     "duplicate_conversation": _NOTHING,
     "marked": "Clear the mark on its page, or drop `exclude: marked` from the recipe.",
+    "leaked": "Nothing: keeping it would train on a test. `data.without_leaks_of` of the recipe names the benchmarks.",
     "source_left_out": "Change `data.sources` of the recipe.",
     "outside_fraction": "Raise `data.fraction` of the recipe.",
     "direction_left_out": "Change `data.variant` of the recipe.",

@@ -34,7 +34,13 @@ def training_sets(context: dg.AssetExecutionContext, project: ProjectResource) -
         step.warehouse.pin(pin_name(step.partition, step.snapshot), step.snapshot)
         uses = step.uses
         assembly = Assembly(
-            uses.mixes, uses.parameters, step.warehouse, step.snapshot, uses.sql.__getitem__, step.reads
+            uses.mixes,
+            uses.parameters,
+            step.warehouse,
+            step.snapshot,
+            uses.sql.__getitem__,
+            step.reads,
+            withheld=uses.withheld,
         )
         return step.publish(assemble(assembly))
 

@@ -16,7 +16,7 @@ from codeio_assets.graph.steps import (
     spec,
 )
 from codeio_assets.resources.engines import ProjectResource
-from codeio_assets.running.benchmarking import ask_benchmarks, preview_of
+from codeio_assets.running.benchmarking import ask_benchmarks, preview_of, write_cards
 from codeio_assets.running.retries import INFRASTRUCTURE
 from codeio_assets.running.step import begin
 from codeio_assets.sandbox import open_sandbox
@@ -100,9 +100,13 @@ def benchmark_scores(context: dg.AssetExecutionContext, project: ProjectResource
 def results(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One row per cell of the paper's Table 1 and of our rows beside it, with gains over the baseline's same questions.
 
-    The table is in `reports/results.html`, `.md` and `.csv` as well. Source: CodeI/O, table 1.
+    The table is in `reports/results.html`, `.md` and `.csv` as well, with groups of recipes as the paper has them, and
+    each checkpoint's row in its model card. Source: CodeI/O, tables 1-4, 6 and 8, figures 4 and 5.
     """
     with begin(context, RESULTS, project) as step:
-        made = make_table(step.frames(Scored), step.uses)
+        uses = step.uses
+        scored = step.frames(Scored)
+        made = make_table(scored, uses.baselines, uses.last, uses.reported)
         page = write_pages(made, step.project.home / "reports")
+        write_cards(scored.benchmark_scores, made, step.project.checkpoints)
         return step.publish(as_result(made), {"codeio/page": dg.MetadataValue.path(str(page))})
