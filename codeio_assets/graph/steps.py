@@ -171,12 +171,32 @@ HELD_OUT_SCORES = Step(
     ),
     pool="gpu", also_writes=("held_out_answers",),
 )  # fmt: skip
+BENCHMARK_QUESTIONS = Step(
+    "benchmark_questions", "s8_benchmarks", "benchmark", "3.1", _kinds("python", "parquet"), uses.benchmarked
+)
+BENCHMARK_ANSWERS = Step(
+    "benchmark_answers", "s8_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
+    reads=("benchmark_questions", "sft_stage1_checkpoint", "sft_stage2_checkpoint"), pool="gpu",
+)  # fmt: skip
+BENCHMARK_LEAKAGE = Step(
+    "benchmark_leakage", "s8_benchmarks", "recipe", "4", _kinds("python", "parquet"), uses.searched,
+    reads=("benchmark_questions", "training_sets"),
+)  # fmt: skip
+BENCHMARK_SCORES = Step(
+    "benchmark_scores", "s8_benchmarks", "recipe", "3.1", _kinds("bubblewrap", "parquet"), uses.marked,
+    reads=("benchmark_questions", "benchmark_answers", "benchmark_leakage"), pool="sandbox",
+    also_writes=("benchmark_verdicts",),
+)  # fmt: skip
+RESULTS = Step(
+    "results", "s8_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
+    reads=("benchmark_scores", "benchmark_verdicts", "benchmark_leakage"),
+)  # fmt: skip
 COT_FLAWS = Step(
-    "cot_flaws", "s8_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
+    "cot_flaws", "s9_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
     reads=("unified_functions", "predictions", "revised_predictions"),
 )  # fmt: skip
 COT_GROUNDING = Step(
-    "cot_grounding", "s8_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
+    "cot_grounding", "s9_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
     reads=(
         "unified_functions", "prediction_tasks", "execution_traces", "predictions", "verdicts", "revised_predictions",
         "revised_verdicts",
@@ -184,7 +204,7 @@ COT_GROUNDING = Step(
     pool="sandbox",
 )  # fmt: skip
 PUBLISHED_DATA_AUDIT = Step(
-    "published_data_audit", "s8_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
+    "published_data_audit", "s9_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
     pool="sandbox",
 )  # fmt: skip
 REPORTED = (
@@ -199,36 +219,15 @@ REPORTED = (
 )  # fmt: skip
 """What the queries of `sql/reports` name; a test holds it."""
 SHARD_REPORTS = Step(
-    "shard_reports", "s8_reports", "shard", "4", _kinds("duckdb", "plotly"), uses.reported,
+    "shard_reports", "s9_reports", "shard", "4", _kinds("duckdb", "plotly"), uses.reported,
     reads=REPORTED,
 )  # fmt: skip
 QUALITY_REPORT = Step(
-    "quality_report", "s8_reports", "project", "4", _kinds("duckdb", "plotly"), uses.reported, reads=REPORTED
+    "quality_report", "s9_reports", "project", "4", _kinds("duckdb", "plotly"), uses.reported, reads=REPORTED
 )
 STATUS = Step(
-    "status", "s8_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
+    "status", "s9_reports", "project", "4", _kinds("duckdb", "markdown"), uses.nothing, reads=("quality_report",)
 )
-
-BENCHMARK_QUESTIONS = Step(
-    "benchmark_questions", "s9_benchmarks", "benchmark", "3.1", _kinds("python", "parquet"), uses.benchmarked
-)
-BENCHMARK_ANSWERS = Step(
-    "benchmark_answers", "s9_benchmarks", "recipe", "3.1", _kinds("huggingface", "parquet"), uses.asked,
-    reads=("benchmark_questions", "sft_stage1_checkpoint", "sft_stage2_checkpoint"), pool="gpu",
-)  # fmt: skip
-BENCHMARK_LEAKAGE = Step(
-    "benchmark_leakage", "s9_benchmarks", "recipe", "4", _kinds("python", "parquet"), uses.searched,
-    reads=("benchmark_questions", "training_sets"),
-)  # fmt: skip
-BENCHMARK_SCORES = Step(
-    "benchmark_scores", "s9_benchmarks", "recipe", "3.1", _kinds("bubblewrap", "parquet"), uses.marked,
-    reads=("benchmark_questions", "benchmark_answers", "benchmark_leakage"), pool="sandbox",
-    also_writes=("benchmark_verdicts",),
-)  # fmt: skip
-RESULTS = Step(
-    "results", "s9_benchmarks", "project", "3.1", _kinds("python", "markdown"), uses.compared,
-    reads=("benchmark_scores", "benchmark_verdicts", "benchmark_leakage"),
-)  # fmt: skip
 
 STEPS: dict[str, Step[object]] = {
     step.asset: step
@@ -241,7 +240,7 @@ STEPS: dict[str, Step[object]] = {
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""
-BENCHMARKED = tuple(step.asset for step in STEPS.values() if step.group == "s9_benchmarks" and step.per == "recipe")
+BENCHMARKED = tuple(step.asset for step in STEPS.values() if step.group == "s8_benchmarks" and step.per == "recipe")
 """What is made of a recipe on the benchmarks."""
 WRITERS: dict[str, Step[object]] = {table: step for step in STEPS.values() for table in step.writes}
 """Table -> the step that commits it."""

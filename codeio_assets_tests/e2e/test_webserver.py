@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.core.tables.data import RUN_TABLES
 from codeio_assets.graph.steps import STEPS
 from codeio_assets.store import Warehouse
@@ -121,7 +122,8 @@ def assert_the_rest_is_made_by_the_job_demo(server: Webserver, home: Path) -> No
     assert server.wait_for_run(run) == "SUCCESS"
     made = {name for name in versions(home) if name not in before}
     assert made == {
-        *("instruction_data/all", "benchmark_questions/all", "results/all", "quality_report/all", "status/all")
+        *(f"benchmark_questions/{name}" for name in BENCHMARKS),
+        *("instruction_data/all", "results/all", "quality_report/all", "status/all"),
     }
     assert (home / "reports" / "quality_report.html").is_file()
 

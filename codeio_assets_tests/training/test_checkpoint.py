@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,8 @@ from codeio_assets.training.checkpoint import (
     COMPLETE_FILE,
     check_parent,
     checkpoint_sha256,
+    damaged_files,
+    hash_files,
     job_key,
     prepare_work,
     publish,

@@ -1,4 +1,4 @@
-"""s9: the paper's benchmarks: questions, answers of a recipe's models, scores, leakage, and the table of results."""
+"""s8: the paper's benchmarks: questions, answers of a recipe's models, scores, leakage, and the table of results."""
 
 from dataclasses import replace
 

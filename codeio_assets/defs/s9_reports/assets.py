@@ -1,4 +1,4 @@
-"""s8: flaws of the chains of thought, the quality reports, the status at one look, and the audit of published data."""
+"""s9: flaws of the chains of thought, the quality reports, the status at one look, and the audit of published data."""
 
 import dagster as dg
 from pydantic import Field

@@ -1,1 +1,0 @@
-"""Definitions of s8_reports."""

@@ -1,1 +1,0 @@
-"""Definitions of s9_benchmarks."""

@@ -1,0 +1,1 @@
+"""Definitions of s9_reports."""
