@@ -25,6 +25,7 @@ from codeio_assets.core.settings.project import (
 from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
+from codeio_assets.store import Warehouse
 
 MARKER = "codeio.yaml"
 """The file that makes a folder a project."""
@@ -130,8 +131,19 @@ class Project:
 
     @property
     def warehouse(self) -> Path:
-        """Folder of the tables."""
+        """Folder of the tables, or of their cache; `open_warehouse` opens them."""
         return self.home / "warehouse"
+
+    def open_warehouse(
+        self, memory_limit: str | None = None, threads: int | None = None, trust_s: float = 0.0
+    ) -> Warehouse:
+        """Open the tables, in `warehouse` or in the object storage that `CODEIO_WAREHOUSE_URL` names; as `Warehouse`.
+
+        Raises:
+            StoreError: the storage cannot be used.
+        """
+        url = os.environ.get("CODEIO_WAREHOUSE_URL") or None
+        return Warehouse(self.warehouse, memory_limit, threads, trust_s, url)
 
     @property
     def journal(self) -> Path:

@@ -46,7 +46,7 @@ class Library:
         Raises:
             StoreError: another process has the index open.
         """
-        warehouse = Warehouse(project.warehouse, memory_limit="2GB", threads=2)
+        warehouse = project.open_warehouse(memory_limit="2GB", threads=2)
         index = Index(warehouse, folder_of(project.home), project.sql)
         trial = Trial(project.settings.sandbox, project.settings.judging)
         answers = Answers(warehouse, project.sql, beside or {})

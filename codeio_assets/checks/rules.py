@@ -19,10 +19,10 @@ from codeio_assets.graph.steps import MAKERS, Step
 from codeio_assets.graph.uses import nothing
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource, SandboxResource
-from codeio_assets.running.inputs import Inputs, inputs_of_check
+from codeio_assets.running.inputs import TRUST_S, Inputs, inputs_of_check
 from codeio_assets.running.retries import INFRASTRUCTURE, failing_at_once
 from codeio_assets.sandbox import Sandbox
-from codeio_assets.store import Finding, Manifest, Warehouse
+from codeio_assets.store import Finding, Manifest
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def check_of(rule: Rule, required: Callable[[Step[object]], Iterable[str]]) -> d
 
 
 def _begin(rule: Rule, partition: str, project: Project, sandbox: SandboxResource | None) -> Checking:
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse(trust_s=TRUST_S)
     given, own = inputs_of_check(rule.step, rule.reads, partition, project, warehouse, rule.name)
     used = rule.uses(project, partition)
     return Checking(given.who, given.reads, warehouse, given.manifests, rule, partition, project, used, own, sandbox)
@@ -131,7 +131,7 @@ def _conclude(checking: Checking, result: dg.AssetCheckResult, required: Iterabl
     """Keep what a check said, and make the commit live when that was the last thing missing."""
     if checking.manifest is None:
         return
-    rule, standing = checking.rule, checking.warehouse.standing
+    rule = checking.rule
     finding = Finding(
         check=rule.key,
         commit=checking.manifest.commit,
@@ -141,6 +141,4 @@ def _conclude(checking: Checking, result: dg.AssetCheckResult, required: Iterabl
         told=result.description or "",
         run_id=run_id,
     )
-    standing.record(rule.step.asset, checking.partition, finding)
-    if standing.candidate(rule.step.asset, checking.partition) and standing.promote(checking.manifest, required):
-        checking.warehouse.refresh_views()
+    checking.warehouse.standing.conclude(checking.manifest, finding, required)

@@ -48,7 +48,7 @@ def schema_rule(step: Step[object]) -> Rule:
         failures: list[dict[str, Any]] = []
         for table, version in (checking.manifest.tables if checking.manifest else {}).items():
             rows += version.rows
-            failures += failing_rows_of_file(table, checking.warehouse.root / version.file)
+            failures += failing_rows_of_file(table, checking.warehouse.file(version))
         return check_result(failures, SCHEMA_COLUMNS, rows, rule.says)
 
     says = "Every row of every table of this partition fits its pandera schema."

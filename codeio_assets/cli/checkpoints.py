@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from codeio_assets.project import Project
-from codeio_assets.store import Warehouse
 from codeio_assets.training import shelf
 from codeio_assets.training.contract import read_manifest
 
@@ -64,7 +63,7 @@ def gc(
 ) -> None:
     """Remove checkpoints and tokenised sets that no table names and no pin keeps, and what interrupted runs left."""
     project = Project.find()
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     tables = ("sft_stage1_checkpoint", "sft_stage2_checkpoint")
     live = {sha for table in tables for sha in warehouse.read(table, columns=["checkpoint_sha256"]).to_series()}
     swept = shelf.sweep(project.checkpoints, live, grace_hours * 3_600, dry_run)

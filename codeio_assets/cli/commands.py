@@ -56,6 +56,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("journal", "llm", "List, verify, export, prune and merge the recorded responses."),
         ("export-journal", "making", "Write the responses that the present tables rest on: the same as `codeio journal export`."),
         ("verify", "data", "Read every file of every table, also of pinned builds, against its sha256; exit code 1 when one is damaged."),
+        ("views", "making", "Write warehouse.duckdb anew, the views of all tables; `codeio sql` needs no such file."),
         ("gc", "making", "Remove table versions that neither a manifest nor a pin names."),
     ),
 }  # fmt: skip

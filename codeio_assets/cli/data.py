@@ -19,7 +19,7 @@ from codeio_assets.project import Project, browser_url
 from codeio_assets.rewards import RewardJudge
 from codeio_assets.sandbox import Limits
 from codeio_assets.steps.training_sets import Assembly
-from codeio_assets.store import Snapshot, Warehouse
+from codeio_assets.store import Snapshot
 
 app = typer.Typer()
 Workers = Annotated[int | None, typer.Option(min=1, help="one per core when not given")]
@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write a training set as Parquet and JSONL with a dataset card; `datasets.load_dataset` opens the folder."""
     project = Project.find()
-    folder = export_training_set(Warehouse(project.warehouse), project.recipe(recipe), project.sql, to)
+    folder = export_training_set(project.open_warehouse(), project.recipe(recipe), project.sql, to)
     typer.echo(f"{recipe} in {folder}")
     if push_to:
         typer.echo(push(folder, push_to))
@@ -62,7 +62,7 @@ def export_rl_(
     project = Project.find()
     export = _rl_export(project, recipe, audit, _choice(split, difficulty, model, steps))
     with _reward_judge(project, workers) as judge:
-        facts = export_rl(Warehouse(project.warehouse), export, project.sql, judge, to)
+        facts = export_rl(project.open_warehouse(), export, project.sql, judge, to)
     _tell(facts, to)
 
 
@@ -82,7 +82,7 @@ def export_verifiers_(
     project = Project.find()
     export = _rl_export(project, recipe, audit, _choice(split, difficulty, model, steps))
     with _reward_judge(project, workers) as judge:
-        facts = export_verifiers(Warehouse(project.warehouse), export, project.sql, judge, to, name)
+        facts = export_verifiers(project.open_warehouse(), export, project.sql, judge, to, name)
     _tell(facts, to)
 
 
@@ -114,7 +114,7 @@ def _reward_judge(project: Project, workers: int | None) -> RewardJudge:
 @app.command()
 def verify() -> None:
     """Read every file of every table, also of pinned builds, against its sha256; exit code 1 when one is damaged."""
-    report = Warehouse(Project.find().warehouse).verify()
+    report = Project.find().open_warehouse().verify()
     for problem in report.problems:
         typer.echo(problem)
     typer.echo(
@@ -136,7 +136,7 @@ def trace(
 ) -> None:
     """Tell the way from an item to its file: task, pair, function, file, responses, models, verdicts, versions."""
     project = Project.find()
-    for line in trace_item(Warehouse(project.warehouse), project.sql("lineage/trace.sql"), item_id):
+    for line in trace_item(project.open_warehouse(), project.sql("lineage/trace.sql"), item_id):
         typer.echo(printable(line))
     typer.echo(f"in the browser: {browser_url()}/find?id={item_id}")
 
@@ -144,14 +144,14 @@ def trace(
 @app.command()
 def snapshots(recipe: Name) -> None:
     """List the builds of a training set whose inputs are kept; `codeio unpin` lets go of one."""
-    for name, snapshot_id in snapshots_of(Warehouse(Project.find().warehouse), recipe).items():
+    for name, snapshot_id in snapshots_of(Project.find().open_warehouse(), recipe).items():
         typer.echo(f"{snapshot_id[:12]}  {name}")
 
 
 @app.command()
 def unpin(name: Annotated[str, typer.Argument(help="as listed by `codeio snapshots`")]) -> None:
     """Let go of the inputs of a build, so that `codeio gc` may remove what nothing else names."""
-    Warehouse(Project.find().warehouse).unpin(name)
+    Project.find().open_warehouse().unpin(name)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def diff(
 ) -> None:
     """Tell what changed between two builds of a training set and why, under the present recipe."""
     project = Project.find()
-    warehouse, of = Warehouse(project.warehouse), project.recipe(recipe)
+    warehouse, of = project.open_warehouse(), project.recipe(recipe)
     before, after = (find_snapshot(warehouse, recipe, wanted) for wanted in snapshot)
 
     def assembly_of(read: Snapshot) -> Assembly:

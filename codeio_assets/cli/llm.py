@@ -118,7 +118,7 @@ def _tell(word: str, report: UpkeepReport) -> None:
 
 def referenced_keys(project: Project) -> set[str]:
     """Return the keys of the responses that the present tables name."""
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     keys = {key for table in ASKED for key in warehouse.read(table, columns=["request_key"]).to_series().to_list()}
     labels = warehouse.read("file_labels", columns=["request_keys_json"]).to_series().to_list()
     return keys.union(*map(json.loads, labels))
@@ -131,7 +131,7 @@ def estimate(
     """Predict requests, tokens, cost and hours of what the steps that ask a model still have to ask."""
     project = Project.find()
     keys = [key.strip() for key in shards.split(",") if key.strip()] or project.shards.keys()
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     recorded = Journal(project.chat_folders.journal_in_use(project.settings.chat))
     chat = project.settings.chat
 

@@ -64,14 +64,21 @@ def status() -> None:
 
 
 @app.command()
+def views() -> None:
+    """Write warehouse.duckdb anew, the views of all tables; `codeio sql` needs no such file."""
+    print(
+        Project.find().open_warehouse().refresh_views()
+        or "the tables are in object storage, which has no such file: use `codeio sql`"
+    )
+
+
+@app.command()
 def gc(
     grace_hours: Annotated[float, typer.Option(help="spare files younger than this")] = 24.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only count")] = False,
 ) -> None:
     """Remove table versions that neither a manifest nor a pin names."""
-    from codeio_assets.store import Warehouse
-
-    report = Warehouse(Project.find().warehouse).collect_garbage(grace_hours * 3_600, dry_run=dry_run)
+    report = Project.find().open_warehouse().collect_garbage(grace_hours * 3_600, dry_run=dry_run)
     word = "would remove" if report.dry_run else "removed"
     print(
         f"{word} {len(report.removed)} file(s), {report.removed_bytes / 2**20:.1f} MiB; "

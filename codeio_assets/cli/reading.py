@@ -56,7 +56,7 @@ def show(item_id: ItemId) -> None:
     from codeio_assets.browse.text import lines_of
 
     project = Project.find()
-    items = Items(Warehouse(project.warehouse), project.sql)
+    items = Items(project.open_warehouse(), project.sql)
     found = items.find(item_id)
     if not found:
         raise KeyError(f"nothing has the id {item_id}: no task, function, file, pair, answer, verdict or sample")
@@ -78,7 +78,7 @@ def rejections(
     from codeio_assets.core.tables.remedies import meaning, remedy
 
     project = Project.find()
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     query = project.sql("lineage/rejections.sql")
     rows = warehouse.sql(query, reason=reason or "", shard=shard or "").to_dicts()
     if not rows:
@@ -102,14 +102,16 @@ def sql(
     """Ask the tables in SQL; without a query, list the tables and their columns."""
     import duckdb
 
-    warehouse = Warehouse(Project.find().warehouse)
+    from codeio_assets.store.views import named_tables
+
+    warehouse = Project.find().open_warehouse()
     text = sys.stdin.read() if query == "-" else query
     if not text:
         for line in _tables(warehouse):
             typer.echo(line)
         return
     try:
-        with warehouse.connect() as connection:
+        with warehouse.connect(tables=named_tables(text) or None) as connection:
             done = connection.execute(text)
             names = [column[0] for column in done.description or ()]
             rows = done.fetchmany(limit + 1) if names else []
@@ -173,7 +175,7 @@ def mark(
     from codeio_assets.products.marks import Marking, add_marks, person_named
 
     project = Project.find()
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     found = Items(warehouse, project.sql).find(item_id)
     if len(found) != 1:
         raise KeyError(f"{len(found)} items begin with {item_id}")

@@ -50,7 +50,6 @@ from codeio_assets.steps.benchmark_questions import folder_hash
 from codeio_assets.steps.execution_traces import PYTHON
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
 from codeio_assets.steps.training_sets import marked_out, mixes_of
-from codeio_assets.store import Warehouse
 
 
 def without_comments(sql: str) -> str:
@@ -149,7 +148,7 @@ def assembled(project: Project, name: str) -> Assembled:
     """Return what decides the rows of a training set."""
     recipe, settings = project.recipe(name), project.settings
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
-    marked = marked_out(recipe, Warehouse(project.warehouse), project.sql)
+    marked = marked_out(recipe, project.open_warehouse(), project.sql)
     return Assembled(
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt, marked),
         mixes_of(recipe),

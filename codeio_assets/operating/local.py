@@ -90,6 +90,7 @@ def materialise_everything(project: Project, say: Say, recipes: Sequence[str] = 
     made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data", "benchmark_questions"))
     made += sum(bring_up_to_date(project, "recipe", recipe, say) for recipe in recipes)
     made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("quality_report", "status", "results"))
+    project.open_warehouse().refresh_views()
     say(f"{made} partitions made, the rest was up to date; {time.monotonic() - started:.0f} s")
     _show_results(project, say, recipes)
 
@@ -104,12 +105,14 @@ def evaluate_recipe(project: Project, recipe: str, say: Say) -> int:
     _ = project.benchmarks, project.recipe(recipe)
     made = bring_up_to_date(project, "project", UNPARTITIONED, say, only=("benchmark_questions",))
     made += bring_up_to_date(project, "recipe", recipe, say, only=BENCHMARKED)
-    return made + bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
+    made += bring_up_to_date(project, "project", UNPARTITIONED, say, only=("results",))
+    project.open_warehouse().refresh_views()
+    return made
 
 
 def benchmark_lines(project: Project, recipe: str) -> list[str]:
     """Return the scores of a recipe's models on the benchmarks, a line each."""
-    rows = Warehouse(project.warehouse).read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
+    rows = project.open_warehouse().read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
     return [
         f"  {row['benchmark']:<18}{row['model']:<8}{row['value']:>6.1f}  ({row['low']:.1f} to {row['high']:.1f},"
         f" {row['questions']:,} questions)"
@@ -126,7 +129,7 @@ def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only:
     for step in STEPS.values():
         if step.per != per or (only is not None and step.asset not in only):
             continue
-        standing = standing_of(step, partition, project, Warehouse(project.warehouse))
+        standing = standing_of(step, partition, project, project.open_warehouse())
         if standing.state in ("missing", "stale"):
             _materialise(step, partition, project, say)
             made += 1
@@ -139,7 +142,7 @@ def _materialise(step: Step[object], partition: str, project: Project, say: Say)
     started = time.monotonic()
     result = _execute(step, partition, assets=[dg.AssetKey(asset) for asset in step.makes])
     _refuse_failure(result, step, partition)
-    manifest = Warehouse(project.warehouse).manifest(step.asset, partition)
+    manifest = project.open_warehouse().manifest(step.asset, partition)
     info = manifest.info if manifest else {}
     dropped: dict[str, int] = info.get("dropped_by_reason") or {}
     drops = ", ".join(f"{reason} {count}" for reason, count in dropped.items())
@@ -200,7 +203,7 @@ def _failed_checks(result: dg.ExecuteInProcessResult, severity: dg.AssetCheckSev
 
 
 def _show_results(project: Project, say: Say, recipes: Sequence[str]) -> None:
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     say("\nFunnel")
     for row in warehouse.read("quality_report").to_dicts():
         share = "" if row["share_of_previous"] is None else f"{row['share_of_previous']:>8.1%}"
@@ -253,7 +256,7 @@ def show_status(project: Project, say: Say) -> None:
     prepare(project, say)
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     for step in STEPS.values():
         present = {"shard": project.shards.keys(), "recipe": project.recipe_names(), "project": [UNPARTITIONED]}
         standings = {key: _standing(step, key, project, warehouse) for key in present[step.per]}

@@ -13,7 +13,6 @@ from codeio_assets.graph.partitions import UNPARTITIONED
 from codeio_assets.graph.steps import MAKERS, STEPS, Step
 from codeio_assets.operating.local import Say, bring_up_to_date, register_shards
 from codeio_assets.project import Project
-from codeio_assets.store import Warehouse
 
 OPTIONAL = {"published_data_audit"}
 """What is made only when it is asked for by name."""
@@ -48,7 +47,7 @@ def due(project: Project, wanted: Wanted) -> list[Due]:
         SettingsError: there is no such asset, shard or recipe.
     """
     steps = _steps(wanted.assets)
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     found: list[Due] = []
     for partition, own in _partitions(project, wanted, steps):
         made_first: set[str] = set()
@@ -81,6 +80,7 @@ def make(project: Project, wanted: Wanted, say: Say) -> int:
             failed.append(str(error))
             broken.add(one.partition)
             say(f"    failed: {error}")
+    project.open_warehouse().refresh_views()
     if failed:
         raise MaterialisationFailed(f"{made} made, {len(failed)} failed; the first: {failed[0]}")
     return made

@@ -42,7 +42,7 @@ class Concerned:
 
 def concerned(project: Project, shards: Sequence[str]) -> Concerned:
     """Return what rests on shards, for a person who is about to drop them."""
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     recipes = tuple(name for name in warehouse.partitions("training_sets") if _reads(warehouse, name, shards))
     made = tuple(
         f"{name} stage {asset[9]}" for name in recipes for asset in CHECKPOINTS if _rows(warehouse, asset, [name])
@@ -86,26 +86,27 @@ def drop_shards(project: Project, shards: Sequence[str]) -> None:
         project.shards.load(key)
     for key in shards:
         project.shards.drop(key)
-        _forget(project, key)
+    _forget(project, shards)
 
 
 def drop_source(project: Project, name: str) -> list[str]:
     """Drop the shards of a source and register nothing of it any more; return the keys."""
     keys = project.shards.keys_of(name)
     project.shards.drop_source(name)
-    for key in keys:
-        _forget(project, key)
+    _forget(project, keys)
     return keys
 
 
-def _forget(project: Project, key: str) -> None:
-    warehouse = Warehouse(project.warehouse)
-    for asset in PER_SHARD:
-        warehouse.standing.retire(asset, key)
+def _forget(project: Project, keys: Sequence[str]) -> None:
+    warehouse = project.open_warehouse()
+    for key in keys:
+        for asset in PER_SHARD:
+            warehouse.standing.retire(asset, key)
     warehouse.refresh_views()
     dagster_home(project)
     with dg.DagsterInstance.get() as instance:
-        instance.delete_dynamic_partition(str(code_shards.name), key)
+        for key in keys:
+            instance.delete_dynamic_partition(str(code_shards.name), key)
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def files_hit(project: Project, what: str) -> list[Hit]:
 
 def recipes_with(project: Project, files: Iterable[str]) -> tuple[str, ...]:
     """Return the recipes whose present training set has samples of some files."""
-    warehouse, wanted = Warehouse(project.warehouse), set(files)
+    warehouse, wanted = project.open_warehouse(), set(files)
     made = warehouse.read("unified_functions", columns=["file_id", "function_id"])
     functions = {function for file, function in made.iter_rows() if file in wanted}
     return tuple(

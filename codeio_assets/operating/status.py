@@ -15,7 +15,6 @@ from codeio_assets.graph.run_tags import PARTITION_TAG
 from codeio_assets.graph.steps import STEPS, Step
 from codeio_assets.products.status import Expected, Overview, Problem, overview
 from codeio_assets.project import Project
-from codeio_assets.store import Warehouse
 
 FAILURES_READ = 5_000
 
@@ -25,7 +24,7 @@ def project_status(project: Project, instance: dg.DagsterInstance, checks: Itera
     counts = {"shard": len(project.shards.keys()), "recipe": len(project.recipe_names()), "project": 1}
     expected = [Expected(step.asset, step.per, counts[step.per]) for step in STEPS.values()]
     problems = [*failed_partitions(instance), *failing_checks(instance, checks)]
-    return overview(Warehouse(project.warehouse), expected, problems, project.sql)
+    return overview(project.open_warehouse(), expected, problems, project.sql)
 
 
 def failed_partitions(instance: dg.DagsterInstance) -> list[Problem]:

@@ -57,7 +57,7 @@ def needs_upgrade(project: Project) -> bool:
     mark = project.home / MARK
     if mark.exists():
         return json.loads(mark.read_text("utf-8"))["layout"] < LAYOUT
-    return (project.warehouse / "manifests").is_dir()
+    return bool(project.open_warehouse().assets())
 
 
 def upgrade(project: Project, dagster_home: Path) -> Upgrade:
@@ -67,7 +67,7 @@ def upgrade(project: Project, dagster_home: Path) -> Upgrade:
         StoreError: a manifest is damaged, or the disk is full or not writable.
     """
     done = Upgrade()
-    warehouse = Warehouse(project.warehouse)
+    warehouse = project.open_warehouse()
     adopted = list(_made_from_the_present(project, warehouse))  # by the SQL as it stood then
     transforms = _texts(project, "transforms")
     _bring_shipped_files(project, dagster_home, done)

@@ -47,7 +47,7 @@ def export_training_set(warehouse: Warehouse, recipe: Recipe, query: Callable[[s
         raise StoreError(f"training_sets[{recipe.name}] is missing: materialise it first.")
     warehouse.require_whole(warehouse.snapshot(["training_sets"], [recipe.name]))
     with new_folder(target) as folder:
-        counts = _write_files(warehouse.root / manifest.tables["training_sets"].file, folder)
+        counts = _write_files(warehouse.file(manifest.tables["training_sets"]), folder)
         facts = _facts(warehouse, recipe, manifest, query, counts)
         (folder / "README.md").write_text(dataset_card(recipe, facts), encoding="utf-8")
     return target

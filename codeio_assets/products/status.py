@@ -95,14 +95,12 @@ def _fields(problem: Problem) -> Row:
 def _manifests(warehouse: Warehouse, assets: Iterable[str]) -> pl.DataFrame:
     rows: list[Row] = []
     for asset in assets:
-        for partition in warehouse.partitions(asset):
-            manifest = warehouse.manifest(asset, partition)
-            if manifest:
-                info = manifest.info
-                table = manifest.tables.get(asset)
-                counted = {name: info.get(name) for name in ("items_in", "items_out", "cpu_time_s")}
-                own = {"asset": asset, "partition": partition, "rows": table.rows if table else 0}
-                rows.append({**own, **counted, "info": json.dumps(info)})
+        for manifest in warehouse.manifests(asset):
+            info = manifest.info
+            table = manifest.tables.get(asset)
+            counted = {name: info.get(name) for name in ("items_in", "items_out", "cpu_time_s")}
+            own = {"asset": asset, "partition": manifest.partition, "rows": table.rows if table else 0}
+            rows.append({**own, **counted, "info": json.dumps(info)})
     return pl.DataFrame(rows, MANIFESTS)
 
 

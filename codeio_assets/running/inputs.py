@@ -25,6 +25,9 @@ from codeio_assets.store import Manifest, Snapshot, Warehouse, snapshot_of
 from codeio_assets.store.standing import failed_checks
 
 Frames = TypeVar("Frames")
+TRUST_S = 5.0
+"""Seconds for which a step or check believes a manifest that this process has seen: as if it had begun so much earlier.
+What it commits is compared with what is there at that moment."""
 LONG = 100
 """Characters; a longer setting is shown by its hash."""
 _COMMENT = re.compile(r"--[^\n]*")
@@ -53,7 +56,7 @@ class Inputs:
         """
         self._refuse(table)
         (version,) = self.snapshot.by_table()[table]
-        return self.warehouse.root / version.file
+        return self.warehouse.file(version)
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the rows of a declared table that the step sees.
@@ -192,7 +195,7 @@ def _visible(asset: str, per: Per, partition: str, project: Project, warehouse: 
 
 def _visible_keys(asset: str, per: Per, partition: str, project: Project, warehouse: Warehouse) -> list[str]:
     if asset in RUN_TABLES:
-        keys = warehouse.partitions(asset)
+        keys = warehouse.partitions(asset, partition if per == "shard" else "")
         return [key for key in keys if key.split(".")[0] == partition] if per == "shard" else keys
     theirs = WRITERS[asset].per
     if theirs == per:

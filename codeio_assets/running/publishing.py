@@ -82,14 +82,14 @@ def materialization_metadata(
         keys.ACCEPTED_RATIO: dg.MetadataValue.float(round(ratio, 4)),
         keys.DROPPED_BY_REASON: dg.MetadataValue.json(result.dropped_by_reason),
         keys.BROWSE: dg.MetadataValue.url(list_url(table, manifest.partition)),
-        keys.PREVIEW: keys.preview(_head(warehouse.root / manifest.tables[table].file)),
+        keys.PREVIEW: keys.preview(_head(warehouse.file(manifest.tables[table]))),
     }
     return {
         **account,
         **{name: value for name, value in own.items() if name not in account},
         keys.COLUMN_SCHEMA: dg.MetadataValue.table_schema(keys.column_schema(table)),
         keys.TABLE_NAME: dg.MetadataValue.text(table),
-        keys.URI: dg.MetadataValue.path(str(warehouse.root / manifest.tables[table].file)),
+        keys.URI: dg.MetadataValue.path(warehouse.where(manifest.tables[table])),
         keys.DATA_VERSION: dg.MetadataValue.text(manifest.version),
     }
 

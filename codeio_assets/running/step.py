@@ -22,11 +22,11 @@ from codeio_assets.graph.records import as_json
 from codeio_assets.graph.steps import Step, Used
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource
-from codeio_assets.running.inputs import Inputs, fingerprint, flat, inputs_of, refuse_missing
+from codeio_assets.running.inputs import TRUST_S, Inputs, fingerprint, flat, inputs_of, refuse_missing
 from codeio_assets.running.publishing import first_things_first, materialization_metadata
 from codeio_assets.running.retries import failing_at_once
 from codeio_assets.steps.result import StepResult
-from codeio_assets.store import Manifest, Warehouse
+from codeio_assets.store import Manifest
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ def begin(context: dg.AssetExecutionContext, step: Step[Used], project: ProjectR
     """
     with failing_at_once():
         here, partition = project.get(), partition_of(context)
-        warehouse = Warehouse(here.warehouse)
+        warehouse = here.open_warehouse(trust_s=TRUST_S)
         used = step.uses(here, partition)
         refuse_missing(step, partition, here, warehouse)
         given = inputs_of(step, partition, here, warehouse)
@@ -158,6 +158,6 @@ def begin(context: dg.AssetExecutionContext, step: Step[Used], project: ProjectR
             here,
             used,
             fingerprint(step, partition, used, given.upstream()),
-            warehouse.standing.latest(step.asset, partition),
+            here.open_warehouse().standing.latest(step.asset, partition),
             context,
         )

@@ -4,7 +4,6 @@ What does not live here: what an outcome is (`outcomes`), what a worker is (`wor
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, Self, cast
 
 from codeio_assets.sandbox import cgroups
 from codeio_assets.sandbox.contract import Job, Limits, Outcome, SandboxUnavailable
+from codeio_assets.sandbox.cores import usable_cores
 from codeio_assets.sandbox.outcomes import judge
 from codeio_assets.sandbox.preloading import worker_kind
 from codeio_assets.sandbox.protocol import Request, WorkerDied, pack_request
@@ -266,8 +266,8 @@ def _next(done: SimpleQueue[Future[list[Outcome]]]) -> Future[list[Outcome]]:
 
 
 def default_workers() -> int:
-    """Return how many leaves fill this machine: one per core that we may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many leaves fill what we may use of this machine: one per core, within a container's quota."""
+    return usable_cores()
 
 
 def _arguments(text: str) -> dict[str, Any] | Outcome:

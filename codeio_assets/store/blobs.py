@@ -1,128 +1,73 @@
-"""All file operations of the store, on a local folder.
+"""The store's files on a local disk.
 
-What lives here: atomic and durable writes, listings, ages, removal. Object storage means a second class of this shape.
-What does not: what the files mean (`layout`, `manifests`, `parquet`).
+What lives here: atomic and durable writes, replacing on condition, listings, removal. What does not: what a place must
+do (`interface`), object storage (`objects`), what the files mean (`layout`, `manifests`, `parquet`).
 """
 
 import contextlib
 import errno
 import fcntl
 import hashlib
-import io
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from codeio_assets.store.errors import StoreError
+from codeio_assets.store.errors import NoRoomError, StoreError
+from codeio_assets.store.hashing import HashingFile, sha256_of
+from codeio_assets.store.interface import FileFacts, Stored
+from codeio_assets.store.layout import HEADS, LOCKS, MANIFESTS, PINS, SNAPSHOTS, TABLES, TOMBSTONES
 
 TEMPORARY = ".tmp-"
 """Every name that the store makes and has not finished with begins so; garbage collection may remove it."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OPEN_ATTEMPTS = 5
+_SETTLED_S = 1.0
+_KEPT_FOLDERS = (TABLES, MANIFESTS, HEADS, SNAPSHOTS, PINS, TOMBSTONES)
+LOCK_FILES = 256
+"""Names share them: a lock is held for one small write."""
 
 
-class HashingFile(io.RawIOBase):
-    """A write-only file that hashes and counts what passes through."""
+class LocalBlobs:
+    """`interface.Blobs` on a local or shared disk."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._hash = hashlib.sha256()
-        self.bytes_written = 0
+    is_local = True
 
-    def writable(self) -> bool:
-        """Yes."""
-        return True
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def write(self, data: "bytes | memoryview") -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Write and hash."""
-        view = memoryview(data)
-        self._file.write(view)
-        self._hash.update(view)
-        self.bytes_written += view.nbytes
-        return view.nbytes
+    def where(self, name: str) -> str:
+        """Return a file's path."""
+        return str(self._path(name))
 
-    def tell(self) -> int:
-        """Return the position, which is the end."""
-        return self.bytes_written
+    def fetch(self, names: Iterable[str]) -> None:
+        """Do nothing: files are here."""
 
-    def flush(self) -> None:
-        """Hand everything to the operating system."""
-        if not self._file.closed:
-            self._file.flush()
+    def drop_damaged(self, names: Iterable[str]) -> bool:
+        """Do nothing: what is here is no copy."""
+        return False
 
-    @property
-    def sha256(self) -> str:
-        """Hash of everything written so far, 64 hex digits."""
-        return self._hash.hexdigest()
-
-
-class Blobs:
-    """Files below one root, by relative names with `/`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def path(self, name: str) -> Path:
-        """Return where a file is, for a reader that opens it itself."""
-        return self.root / name
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes.
-
-        Raises:
-            FileNotFoundError: there is none.
-        """
-        return self.path(name).read_bytes()
-
-    def signature(self, name: str) -> tuple[int, int, int] | None:
-        """Return (inode, mtime in ns, bytes) of a file, None when there is none."""
+    def facts(self, name: str) -> FileFacts | None:
+        """Return a file's size and signature, None when there is none."""
         try:
-            status = self.path(name).stat()
+            status = self._path(name).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return FileFacts(status.st_size, _signature(status))
 
-    def size(self, name: str) -> int | None:
-        """Return a file's size in bytes, None when there is none."""
-        signature = self.signature(name)
-        return signature[2] if signature else None
-
-    def names(self, folder: str) -> list[str]:
-        """Return the sorted names in a folder, temporary ones left out; empty when there is no such folder."""
-        try:
-            with os.scandir(self.path(folder)) as entries:
-                return sorted(entry.name for entry in entries if not entry.name.startswith(TEMPORARY))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def files(self, folder: str) -> list[str]:
-        """Return the names of the files in a folder itself, temporary ones too."""
-        try:
-            return sorted(path.name for path in self.path(folder).iterdir() if path.is_file())
-        except FileNotFoundError:
-            return []
-
-    def walk(self, folder: str) -> Iterator[str]:
-        """Yield every file below a folder, temporary ones too. Links are neither followed nor yielded."""
-        for parent, _, files in os.walk(self.path(folder)):
-            for file in files:
-                path = Path(parent, file)
-                if not path.is_symlink():
-                    yield path.relative_to(self.root).as_posix()
-
-    def put(self, name: str, data: bytes) -> None:
-        """Replace a file in one step, durably.
+    def sha256(self, name: str) -> str | None:
+        """Return the hash of a file's bytes, None when there is none.
 
         Raises:
-            StoreError: the disk is full or the place not writable; the old content stays.
+            OSError: it cannot be read.
         """
-        write_atomically(self.path(name), data)
+        return sha256_of(self._path(name))
 
     @contextmanager
     def staged(self, folder: str) -> Generator["StagedFile"]:
@@ -131,8 +76,71 @@ class Blobs:
         Raises:
             StoreError: the disk is full or the place not writable.
         """
-        with _told_where(self.path(folder)), _temporary(self.path(folder)) as (temporary, file):
+        with _told_where(self._path(folder)), _temporary(self._path(folder)) as (temporary, file):
             yield StagedFile(temporary, file)
+
+    def get(self, name: str, unless: str | None = None) -> Stored | None:
+        """Return a record; it is not read when the file is, by its signature, the one that the tag was made of.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        path = self._path(name)
+        try:
+            signature = _signature(path.stat())
+            if unless and unless.startswith(f"{signature} "):
+                return Stored(None, unless)
+            began, data = time.time(), path.read_bytes()
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        # A file that was changed this recently may change again within its time stamp's resolution.
+        is_settled = began - status.st_mtime > _SETTLED_S and signature == _signature(status)
+        return Stored(data, f"{signature if is_settled else '-'} {hashlib.sha256(data).hexdigest()}")
+
+    def get_all(self, folder: str, known: Callable[[str], str | None]) -> Iterator[tuple[str, Stored]]:
+        """Yield each record of a folder; one that cannot be read is read by `get`, which says why."""
+        for name in self.names(folder):
+            try:
+                stored = self.get(f"{folder}/{name}", known(name))
+            except OSError:
+                stored = Stored(b"", "-")
+            if stored:
+                yield name, stored
+
+    def put(self, name: str, data: bytes) -> None:
+        """Replace a record in one step, durably.
+
+        Raises:
+            StoreError: the disk is full or the place not writable; the old content stays.
+        """
+        write_atomically(self._path(name), data)
+
+    def put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
+        """Replace a record if its content is still that of the tag; return its new tag, or None.
+
+        Raises:
+            StoreError: the disk is full or the place not writable; the old content stays.
+        """
+        with self._locked(f"{LOCKS}/{zlib.crc32(name.encode()) % LOCK_FILES:02x}"):
+            there = sha256_of(self._path(name))
+            if there != (tag.rpartition(" ")[2] if tag else None):
+                return None
+            self.put(name, data)
+        return f"- {hashlib.sha256(data).hexdigest()}"
+
+    def names(self, folder: str, prefix: str = "") -> list[str]:
+        """Return the sorted names in a folder, temporary ones left out; empty when there is no such folder."""
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                found = [entry.name for entry in entries if entry.name.startswith(prefix)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name for name in found if not name.startswith(TEMPORARY))
+
+    def walk(self, folder: str) -> Iterator[str]:
+        """Yield every file below a folder, temporary ones left out. Links are neither followed nor yielded."""
+        return (name for name in self._walk(folder) if not _is_temporary(name))
 
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens when there is none.
@@ -140,18 +148,36 @@ class Blobs:
         Raises:
             StoreError: the place is not writable.
         """
-        path = self.path(name)
+        path = self._path(name)
         with _told_where(path.parent):
             path.unlink(missing_ok=True)
 
-    @contextmanager
-    def locked(self, name: str) -> Generator[None]:
-        """Hold an exclusive lock for the time of a block; it is let go when the process dies.
+    def sweep(self, before: float, *, dry_run: bool) -> Iterator[tuple[str, int]]:
+        """Remove temporary files of killed writers by their time, and empty folders, which writers make again.
 
         Raises:
             StoreError: the place is not writable.
         """
-        path = self.path(name)
+        here = (path.name for path in self.folder.iterdir() if path.is_file()) if self.folder.is_dir() else ()
+        for name in (*here, *(name for folder in _KEPT_FOLDERS for name in self._walk(folder))):
+            path = self._path(name)
+            with _told_where(path.parent), contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                if _is_temporary(name) and status.st_mtime <= before:
+                    if not dry_run:
+                        path.unlink()
+                    yield name, status.st_size
+        if not dry_run:
+            for folder in _KEPT_FOLDERS:
+                for parent, _, _ in os.walk(self._path(folder), topdown=False):
+                    if Path(parent) != self._path(folder):
+                        with contextlib.suppress(OSError):  # not empty
+                            Path(parent).rmdir()
+
+    @contextmanager
+    def _locked(self, name: str) -> Generator[None]:
+        """Hold an exclusive lock for the time of a block; it is let go when the process dies."""
+        path = self._path(name)
         with _told_where(path.parent):
             _make_folder(path.parent)
             file = path.open("ab")
@@ -159,46 +185,23 @@ class Blobs:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def touch(self, name: str) -> bool:
-        """Make a file young again, which spares it for another grace period; False when there is none.
+    def _walk(self, folder: str) -> Iterator[str]:
+        for parent, _, files in os.walk(self._path(folder)):
+            for file in files:
+                path = Path(parent, file)
+                if not path.is_symlink():
+                    yield path.relative_to(self.folder).as_posix()
 
-        Raises:
-            StoreError: the place is not writable.
-        """
-        path = self.path(name)
-        with _told_where(path.parent), contextlib.suppress(FileNotFoundError):
-            os.utime(path)
-            return True
-        return False
+    def _path(self, name: str) -> Path:
+        return self.folder / name
 
-    def remove_if_old(self, name: str, cutoff: float) -> bool:
-        """Remove a file not modified since `cutoff` (seconds since the epoch).
 
-        It is renamed first and looked at again, so that one that a writer has just made young comes back.
+def _signature(status: os.stat_result) -> str:
+    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
 
-        Raises:
-            StoreError: the place is not writable.
-        """
-        path = self.path(name)
-        aside = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-        with _told_where(path.parent), contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime > cutoff:
-                return False
-            path.rename(aside)
-            young = aside.stat().st_mtime > cutoff
-            if young:
-                with contextlib.suppress(FileExistsError):
-                    path.hardlink_to(aside)
-            aside.unlink()
-            return not young
-        return False
 
-    def prune(self, folder: str) -> None:
-        """Remove the empty folders below a folder. Writers make them again when they need them."""
-        for parent, _, _ in os.walk(self.path(folder), topdown=False):
-            if Path(parent) != self.path(folder):
-                with contextlib.suppress(OSError):  # not empty
-                    Path(parent).rmdir()
+def _is_temporary(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(TEMPORARY)
 
 
 class StagedFile:
@@ -210,13 +213,11 @@ class StagedFile:
         self.file = HashingFile(file)
 
     def publish(self, name: str) -> None:
-        """Give the file its name in the same folder, durably. An equal file of that name stays, made young."""
+        """Give the file its name in the same folder, durably. An equal file of that name stays."""
         _sync_file(self._raw)
         target = self._path.with_name(name)
         if sha256_of(target) == self.file.sha256:
-            with contextlib.suppress(FileNotFoundError):
-                os.utime(target)
-                return
+            return
         self._path.replace(target)
         _sync_folder(target.parent)
 
@@ -261,7 +262,7 @@ def storage_error(path: Path, error: OSError) -> StoreError:
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     free_mib = shutil.disk_usage(existing).free / 2**20
     limit = " (the process may not write files that large: `ulimit -f`)" if error.errno == errno.EFBIG else ""
-    return StoreError(
+    return NoRoomError(
         f"No room to write below {path}: {error.strerror}{limit}; {free_mib:,.1f} MiB are free there. What was "
         "committed before stays. Make room (`codeio gc` removes replaced versions) and run it again."
     )
@@ -315,12 +316,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str | None:
-    """Return the hash of a file, 64 hex digits; None when there is none."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None

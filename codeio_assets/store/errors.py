@@ -11,6 +11,10 @@ class StoreError(Exception):
     """
 
 
+class NoRoomError(StoreError):
+    """The disk, or what a user may take of it, is full."""
+
+
 READ_ERRORS = (OSError, duckdb.Error, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """Polars panics, beside every class of errors, on some damaged files."""
 WRONG_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)

@@ -10,10 +10,12 @@ from codeio_assets.store.errors import StoreError
 
 TABLES = "tables"
 MANIFESTS = "manifests"
-CANDIDATES = "candidates"
-"""Manifests of commits whose blocking checks have not all passed."""
-FINDINGS = "findings"
-"""What checks said about commits."""
+HEADS = "heads"
+"""Of each partition the commit that waits for its checks, and what checks said about the last one."""
+WRITERS_FILE = "writers.json"
+"""Which asset writes which table; can be deleted."""
+TOMBSTONES = "tombstones"
+"""Since when files are named by nothing."""
 LOCKS = ".locks"
 SNAPSHOTS = "snapshots"
 PINS = "pins"
@@ -70,19 +72,24 @@ def parse_table_file(name: str) -> TableFile | None:
     return TableFile(*match.groups()) if match else None
 
 
-def manifest_file(asset: str, partition: str, folder: str = MANIFESTS) -> str:
-    """Return the manifest of an asset's partition: the live one, or another folder's."""
-    return f"{folder}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}.json"
+def manifest_file(asset: str, partition: str) -> str:
+    """Return the manifest of an asset's partition: what is live."""
+    return f"{MANIFESTS}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}.json"
 
 
-def findings_folder(asset: str, partition: str) -> str:
-    """Return the folder of what checks said about an asset's partition."""
-    return f"{FINDINGS}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}"
+def head_file(asset: str, partition: str) -> str:
+    """Return the record of the last commit of an asset's partition."""
+    return f"{HEADS}/{checked_key(asset, 'asset')}/{checked_key(partition, 'partition key')}.json"
 
 
-def lock_file(asset: str, partition: str) -> str:
-    """Return the file whose lock is held while an asset's partition is committed."""
-    return f"{LOCKS}/{checked_key(asset, 'asset')}.{checked_key(partition, 'partition key')}"
+def tombstone_file(file: str) -> str:
+    """Return the record of since when a version's file is named by nothing."""
+    return f"{TOMBSTONES}/{file.removeprefix(f'{TABLES}/')}.json"
+
+
+def buried_file(tombstone: str) -> str:
+    """Return the file that a tombstone is about."""
+    return f"{TABLES}/{tombstone.removeprefix(f'{TOMBSTONES}/').removesuffix('.json')}"
 
 
 def snapshot_file(snapshot_id: str) -> str:

@@ -1,24 +1,22 @@
 """Manifests: what is live. Replacing one is the commit.
 
-What lives here: the records, their JSON form, and a reader that parses a manifest again only when it has changed.
-What does not: writing tables (`parquet`), choosing what to read (`warehouse`).
+What lives here: the records, their JSON form, reading and replacing them. What does not: keeping what was parsed
+(`records`), writing tables (`parquet`), choosing what to read (`warehouse`).
 """
 
 import json
-import time
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.store import layout
-from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError
+from codeio_assets.store.interface import Blobs
+from codeio_assets.store.records import Records
 
 RECORD_VERSION = 1
-_SETTLED_S = 1.0
-"""A file modified this recently may change again within its time stamp's resolution, so it is not cached."""
 
 
 class TableVersion(BaseModel):
@@ -129,21 +127,20 @@ def json_object(info: Mapping[str, Json]) -> dict[str, Json]:
         raise StoreError(f"The info of a commit must be JSON values: {error}. Nothing was written.") from error
 
 
-class ManifestReader:
-    """Reads the manifests of a folder; keeps those parsed whose file has not changed since."""
+class Manifests:
+    """The live manifests of a warehouse."""
 
-    def __init__(self, blobs: Blobs, folder: str = layout.MANIFESTS) -> None:
+    def __init__(self, blobs: Blobs, trust_s: float = 0.0) -> None:
         self._blobs = blobs
-        self._folder = folder
-        self._parsed: dict[str, tuple[tuple[int, int, int], Manifest]] = {}
+        self._records = Records(blobs, self._parse, self._damaged, trust_s)
 
     def assets(self) -> list[str]:
         """Return the assets that have a folder of manifests."""
-        return self._blobs.names(self._folder)
+        return self._blobs.names(layout.MANIFESTS)
 
-    def partitions(self, asset: str) -> list[str]:
-        """Return the committed partition keys of an asset, sorted."""
-        files = self._blobs.names(f"{self._folder}/{layout.checked_key(asset, 'asset')}")
+    def partitions(self, asset: str, prefix: str = "") -> list[str]:
+        """Return the committed partition keys of an asset that begin so, sorted."""
+        files = self._blobs.names(_folder(asset), prefix)
         return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
     def get(self, asset: str, partition: str) -> Manifest | None:
@@ -152,28 +149,32 @@ class ManifestReader:
         Raises:
             StoreError: the file is damaged.
         """
-        name = layout.manifest_file(asset, partition, self._folder)
-        try:
-            return self._get(name, asset, partition)
-        except OSError as error:
-            raise _damaged(self._blobs, name, error.strerror or str(error)) from error
+        return self._records.get(layout.manifest_file(asset, partition))
 
-    def _get(self, name: str, asset: str, partition: str) -> Manifest | None:
-        signature = self._blobs.signature(name)
-        if signature is None:
-            return None
-        cached = self._parsed.get(name)
-        if cached and cached[0] == signature:
-            return cached[1]
-        try:
-            manifest = self._parse(name, self._blobs.read(name))
-        except FileNotFoundError:
-            return None
-        if (manifest.asset, manifest.partition) != (asset, partition):
-            raise _damaged(self._blobs, name, f"it is about {manifest.asset}/{manifest.partition}")
-        if time.time() - signature[1] / 1e9 > _SETTLED_S:
-            self._parsed[name] = signature, manifest
-        return manifest
+    def tagged(self, asset: str, partition: str) -> tuple[Manifest | None, str | None]:
+        """Return a manifest as it is now and its tag, both None when there is none.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        return self._records.tagged(layout.manifest_file(asset, partition))
+
+    def tag(self, asset: str, partition: str) -> str | None:
+        """Return the tag of a manifest that may be damaged, None when there is none."""
+        return self._records.tag(layout.manifest_file(asset, partition))
+
+    def put_if(self, manifest: Manifest, tag: str | None) -> bool:
+        """Make a manifest live if what was live had this tag; tell whether it is.
+
+        Raises:
+            StoreError: the place is full or not writable.
+        """
+        name = layout.manifest_file(manifest.asset, manifest.partition)
+        return self._records.put_if(name, manifest, manifest.to_json(), tag) is not None
+
+    def remove(self, asset: str, partition: str) -> None:
+        """Remove a manifest, if there is one."""
+        self._records.remove(layout.manifest_file(asset, partition))
 
     def all(self, asset: str) -> list[Manifest]:
         """Return the manifests of all partitions of an asset, sorted by key.
@@ -181,44 +182,56 @@ class ManifestReader:
         Raises:
             StoreError: one is damaged.
         """
-        found = (self.get(asset, partition) for partition in self.partitions(asset))
-        return [manifest for manifest in found if manifest]
+        return [_raised(found) for _, found in self._each(asset)]
 
-    def whole(self, asset: str) -> list[Manifest]:
-        """Return the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
-        found = (self._or_none(asset, partition) for partition in self.partitions(asset))
-        return [manifest for manifest in found if manifest]
+    def whole(self, asset: str) -> Iterator[Manifest]:
+        """Yield the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
+        return (found for _, found in self._each(asset) if isinstance(found, Manifest))
 
-    def damaged(self) -> dict[tuple[str, str], StoreError]:
-        """Return (asset, partition) -> error of the manifests that cannot be read."""
-        found: dict[tuple[str, str], StoreError] = {}
-        for asset in self.assets():
-            for partition in self.partitions(asset):
-                try:
-                    self.get(asset, partition)
-                except StoreError as error:
-                    found[asset, partition] = error
-        return found
+    def damaged(self, asset: str) -> dict[str, StoreError]:
+        """Return partition -> error of the manifests of an asset that cannot be read."""
+        return {partition: found for partition, found in self._each(asset) if isinstance(found, StoreError)}
 
-    def _or_none(self, asset: str, partition: str) -> Manifest | None:
-        try:
-            return self.get(asset, partition)
-        except StoreError:
-            return None
+    def _each(self, asset: str) -> Iterator[tuple[str, Manifest | StoreError]]:
+        return self._records.all(_folder(asset))
 
     def _parse(self, name: str, data: bytes) -> Manifest:
-        try:
-            return Manifest.model_validate(json.loads(data))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise _damaged(self._blobs, name, f"{where}: {first['msg']}" if where else first["msg"]) from error
-        except (ValueError, RecursionError) as error:
-            raise _damaged(self._blobs, name, str(error)) from error
+        manifest = parsed(Manifest, data, lambda why: self._damaged(name, why))
+        if layout.manifest_file(manifest.asset, manifest.partition) != name:
+            raise self._damaged(name, f"it is about {manifest.asset}/{manifest.partition}")
+        return manifest
+
+    def _damaged(self, name: str, why: str) -> StoreError:
+        return StoreError(
+            f"The manifest {self._blobs.where(name)} is damaged ({why}). Manifests are written in one step and not "
+            "meant to be edited: remove the file and materialise the partition again; no other partition is affected."
+        )
 
 
-def _damaged(blobs: Blobs, name: str, why: str) -> StoreError:
-    return StoreError(
-        f"The manifest {blobs.path(name)} is damaged ({why}). Manifests are written in one step and not meant to be "
-        "edited: remove the file and materialise the partition again; no other partition is affected."
-    )
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parsed(model: type[Model], data: bytes, error_of: Callable[[str], StoreError]) -> Model:
+    """Return a record from its text.
+
+    Raises:
+        StoreError: it is none; made by `error_of` of the reason.
+    """
+    try:
+        return model.model_validate(json.loads(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise error_of(f"{where}: {first['msg']}" if where else first["msg"]) from error
+    except (ValueError, RecursionError) as error:
+        raise error_of(str(error)) from error
+
+
+def _folder(asset: str) -> str:
+    return f"{layout.MANIFESTS}/{layout.checked_key(asset, 'asset')}"
+
+
+def _raised(found: Manifest | StoreError) -> Manifest:
+    if isinstance(found, StoreError):
+        raise found
+    return found

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codeio_assets.core.tables.data import TABLES, polars_schema
-from codeio_assets.store.blobs import HashingFile
 from codeio_assets.store.errors import StoreError
+from codeio_assets.store.hashing import HashingFile
 
 
 class ArrowStream(Protocol):

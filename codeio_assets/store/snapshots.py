@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.store import layout
-from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError
+from codeio_assets.store.interface import Blobs
 from codeio_assets.store.manifests import Manifest, TableVersion
+from codeio_assets.store.tombstones import Tombstones
 
 
 class SnapshotEntry(BaseModel):
@@ -109,8 +110,9 @@ def snapshot_of(manifests: Iterable[Manifest], tables: Iterable[str] | None = No
 class SnapshotShelf:
     """Stored snapshots and the pins that name them."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, tombstones: Tombstones) -> None:
         self._blobs = blobs
+        self._tombstones = tombstones
 
     def save(self, snapshot: Snapshot) -> None:
         """Store a snapshot under its id."""
@@ -124,14 +126,15 @@ class SnapshotShelf:
             StoreError: there is none of that id, or its file is damaged.
         """
         name = layout.snapshot_file(snapshot_id)
+        stored = self._blobs.get(name)
+        if stored is None:
+            raise StoreError(f"There is no snapshot {snapshot_id} at {self._blobs.where(name)}.")
         try:
-            snapshot = Snapshot.model_validate(json.loads(self._blobs.read(name)))
-        except FileNotFoundError as error:
-            raise StoreError(f"There is no snapshot {snapshot_id} at {self._blobs.path(name)}.") from error
+            snapshot = Snapshot.model_validate(json.loads(stored.data or b""))
         except ValueError as error:
-            raise StoreError(f"The snapshot {self._blobs.path(name)} is damaged: {error}") from error
+            raise StoreError(f"The snapshot {self._blobs.where(name)} is damaged: {error}") from error
         if snapshot.id != snapshot_id:
-            raise StoreError(f"The snapshot {self._blobs.path(name)} was changed: its content is {snapshot.id}.")
+            raise StoreError(f"The snapshot {self._blobs.where(name)} was changed: its content is {snapshot.id}.")
         return snapshot
 
     def pin(self, name: str, snapshot: Snapshot) -> None:
@@ -144,19 +147,20 @@ class SnapshotShelf:
         before = self.pins().get(name)
         self._write_pin(name, snapshot.id)
         # The pin stands before the files are made young: a collection that has not seen it sees young files.
-        gone = [
-            file.file for files in snapshot.by_table().values() for file in files if not self._blobs.touch(file.file)
-        ]
+        files = [version.file for version in each_file(snapshot.by_table())]
+        self._tombstones.revive(self._tombstones.buried().intersection(files))
+        there = {name for table in snapshot.by_table() for name in self._blobs.walk(f"{layout.TABLES}/{table}")}
+        gone = [file for file in files if file not in there]
         if gone:
             self._write_pin(name, before) if before else self.unpin(name)
             raise StoreError(
                 f"Snapshot {snapshot.id} cannot be pinned: {len(gone)} of its files are gone, the first is "
-                f"{self._blobs.path(gone[0])}. Take a new snapshot, or materialise what it was taken of again."
+                f"{self._blobs.where(gone[0])}. Take a new snapshot, or materialise what it was taken of again."
             )
 
     def unpin(self, name: str) -> None:
         """Let go of a pin; nothing happens when there is none."""
-        self._blobs.path(layout.pin_file(name)).unlink(missing_ok=True)
+        self._blobs.remove(layout.pin_file(name))
 
     def pins(self) -> dict[str, str]:
         """Return pin name -> snapshot id.
@@ -168,14 +172,13 @@ class SnapshotShelf:
         for file in self._blobs.names(layout.PINS):
             if not file.endswith(".json"):
                 continue
-            try:
-                found[file.removesuffix(".json")] = str(
-                    json.loads(self._blobs.read(f"{layout.PINS}/{file}"))["snapshot"]
-                )
-            except FileNotFoundError:
+            stored = self._blobs.get(f"{layout.PINS}/{file}")
+            if stored is None:
                 continue
+            try:
+                found[file.removesuffix(".json")] = str(json.loads(stored.data or b"")["snapshot"])
             except (ValueError, KeyError, TypeError) as error:
-                where = self._blobs.path(f"{layout.PINS}/{file}")
+                where = self._blobs.where(f"{layout.PINS}/{file}")
                 raise StoreError(f"The pin {where} is damaged ({error!r}): remove the file and pin again.") from error
         return found
 

@@ -2,17 +2,26 @@
 
 A commit whose blocking checks have not all passed is a candidate: it stands beside the live manifest, and only checks
 read it. It becomes live when they pass, so that what fails is never built upon and the last good version stays.
-What does not live here: which checks there are (`checks`), writing tables (`warehouse`).
+The head of a partition is one small record: the candidate, and what checks said about the last commit. Every commit
+replaces it on the condition that it is still what the writer has seen, so that of two writers one is refused.
+What does not live here: which checks there are (`checks`), writing tables (`committing`).
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 from codeio_assets.store import layout
-from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.errors import StoreError
-from codeio_assets.store.manifests import Manifest, ManifestReader
+from codeio_assets.store.interface import Blobs
+from codeio_assets.store.manifests import Manifest, Manifests, parsed
+from codeio_assets.store.records import Records
+from codeio_assets.store.tombstones import Tombstones
+
+ATTEMPTS = 100
+"""Each is lost to another writer at most."""
 
 
 class CommitRefusedError(StoreError):
@@ -42,39 +51,87 @@ class Finding:
     run_id: str = ""
 
 
+class Head(BaseModel):
+    """The last commit of a partition: the candidate if it waits, and what was said about the commit `checked`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    waiting: Manifest | None = None
+    checked: str = ""
+    findings: dict[str, Finding] = {}
+
+    def with_finding(self, finding: Finding) -> "Head":
+        """Return the head with what a check said; what is said about a commit that was replaced leaves it as it is."""
+        if self.waiting is not None and self.waiting.commit != finding.commit:
+            return self
+        former = self.findings if self.checked == finding.commit else {}
+        return Head(waiting=self.waiting, checked=finding.commit, findings={**former, finding.check: finding})
+
+
 class Standing:
     """Candidates and findings of one warehouse."""
 
-    def __init__(self, blobs: Blobs, live: ManifestReader) -> None:
+    def __init__(self, blobs: Blobs, live: Manifests, tombstones: Tombstones, trust_s: float = 0.0) -> None:
         self._blobs = blobs
         self._live = live
-        self._candidates = ManifestReader(blobs, layout.CANDIDATES)
+        self._tombstones = tombstones
+        self._heads = Records(blobs, self._parse, self._damaged, trust_s)
 
     def candidate(self, asset: str, partition: str) -> Manifest | None:
         """Return the commit that waits for its checks; None when the live one is the last.
 
         Raises:
-            StoreError: the manifest is damaged.
+            StoreError: the record is damaged.
         """
-        waiting = self._candidates.get(asset, partition)
-        if waiting is None:
+        head = self._heads.get(layout.head_file(asset, partition))
+        if head is None or head.waiting is None:
             return None
         live = self._live.get(asset, partition)
-        return None if live and live.commit == waiting.commit else waiting
+        return None if live and live.commit == head.waiting.commit else head.waiting
 
     def latest(self, asset: str, partition: str) -> Manifest | None:
         """Return the last commit, good or not."""
         return self.candidate(asset, partition) or self._live.get(asset, partition)
 
-    def waiting(self, asset: str) -> list[Manifest]:
-        """Return the candidates of an asset, sorted by partition."""
-        found = (self.candidate(asset, partition) for partition in self._candidates.partitions(asset))
-        return [manifest for manifest in found if manifest]
-
     def files(self) -> set[str]:
         """Return the files that candidates name."""
-        manifests = (manifest for asset in self._candidates.assets() for manifest in self.waiting(asset))
-        return {version.file for manifest in manifests for version in manifest.tables.values()}
+        return {version.file for manifest in self._waiting() for version in manifest.tables.values()}
+
+    def _waiting(self) -> Iterator[Manifest]:
+        for asset in self._blobs.names(layout.HEADS):
+            for _, head in self._heads.all(f"{layout.HEADS}/{asset}"):
+                if isinstance(head, Head) and head.waiting:
+                    yield head.waiting
+
+    def put(self, manifest: Manifest, *, awaits_checks: bool, refuse: Callable[[Manifest | None], None] | None) -> None:
+        """Make a manifest the last commit of its partition: its candidate, or live at once.
+
+        Args:
+            manifest: the commit.
+            awaits_checks: whether it becomes live by `conclude` only.
+            refuse: raises when the commit that is the last now is not to be replaced.
+
+        Raises:
+            StoreError: the place is full or not writable, or `refuse` raised.
+        """
+        asset, partition = manifest.asset, manifest.partition
+        for _ in range(ATTEMPTS):
+            head, head_tag = self._head_or_none(asset, partition)
+            live, live_tag = self._live_or_none(asset, partition)
+            waiting = head.waiting if head else None
+            if refuse:
+                refuse(live if waiting is None or (live and live.commit == waiting.commit) else waiting)
+            if awaits_checks:
+                done = self._put_head(asset, partition, Head(waiting=manifest, checked=manifest.commit), head_tag)
+            else:
+                done = self._live.put_if(manifest, live_tag)
+                if done and waiting:
+                    self._put_head(asset, partition, Head(checked=manifest.commit), head_tag)
+            if done:
+                replaced = waiting if awaits_checks else live
+                self._tombstones.bury(_files(replaced) - _files(manifest) - _files(live if awaits_checks else None))
+                return
+        raise StoreError(f"{asset}[{partition}] is changed by others all the time: it was not written.")
 
     def refuse_other_than(self, expected: Manifest | None, asset: str, partition: str) -> None:
         """Raise when the last commit of a partition is not the expected one.
@@ -82,7 +139,108 @@ class Standing:
         Raises:
             CommitRefusedError: it is not.
         """
-        now = self.latest(asset, partition)
+        refusal(expected, asset, partition)(self.latest(asset, partition))
+
+    def record(self, asset: str, partition: str, finding: Finding) -> None:
+        """Keep what a check said about the last commit; it replaces what the same check said before."""
+        self._add(asset, partition, finding)
+
+    def findings(self, manifest: Manifest) -> dict[str, Finding]:
+        """Return check name -> what it said about a commit; empty when that is not the last, or nothing can be read."""
+        try:
+            head = self._heads.get(layout.head_file(manifest.asset, manifest.partition))
+        except StoreError:
+            return {}  # the checks are run again
+        return head.findings if head and head.checked == manifest.commit else {}
+
+    def conclude(self, manifest: Manifest, finding: Finding, required: Iterable[str]) -> bool:
+        """Keep what a check said about a commit, and make it live if it waited for that alone; tell whether it did.
+
+        Raises:
+            StoreError: the place is not writable.
+        """
+        head, tag = self._add(manifest.asset, manifest.partition, finding)
+        return self._promote(manifest, required, head, tag)
+
+    def promote(self, manifest: Manifest, required: Iterable[str]) -> bool:
+        """Make a candidate live if the required checks have passed on it; tell whether it is live now."""
+        self._promote(manifest, required, *self._head_or_none(manifest.asset, manifest.partition))
+        live = self._live.tagged(manifest.asset, manifest.partition)[0]
+        return bool(live and live.commit == manifest.commit)
+
+    def _promote(self, manifest: Manifest, required: Iterable[str], head: Head | None, tag: str | None) -> bool:
+        waits = head is not None and head.waiting is not None and head.waiting.commit == manifest.commit
+        if head is None or not waits or head.checked != manifest.commit:
+            return False
+        if not all(name in head.findings and head.findings[name].passed for name in required):
+            return False
+        live, live_tag = self._live_or_none(manifest.asset, manifest.partition)
+        if live and live.commit == manifest.commit:
+            return False  # by another check of this commit, at this moment
+        if not self._live.put_if(manifest, live_tag):
+            return False
+        self._put_head(manifest.asset, manifest.partition, head.model_copy(update={"waiting": None}), tag)
+        self._tombstones.bury(_files(live) - _files(manifest))
+        return True
+
+    def sign(self, manifest: Manifest) -> None:
+        """Replace the live manifest of a partition by one with the same tables and another fingerprint."""
+        for _ in range(ATTEMPTS):
+            if self._live.put_if(manifest, self._live.tag(manifest.asset, manifest.partition)):
+                return
+
+    def retire(self, asset: str, partition: str) -> bool:
+        """Take a partition out of what is live, with its candidate; tell whether there was one. Pins keep its files."""
+        there, _ = self._live_or_none(asset, partition)
+        self._heads.remove(layout.head_file(asset, partition))
+        self._live.remove(asset, partition)
+        self._tombstones.bury(_files(there))
+        return there is not None
+
+    def _add(self, asset: str, partition: str, finding: Finding) -> tuple[Head | None, str | None]:
+        for _ in range(ATTEMPTS):
+            head, tag = self._head_or_none(asset, partition)
+            added = (head or Head()).with_finding(finding)
+            if added == head:
+                return head, tag
+            written = self._put_head(asset, partition, added, tag)
+            if written:
+                return added, written
+        raise StoreError(f"What {finding.check} said about {asset}[{partition}] could not be kept: run it again.")
+
+    def _put_head(self, asset: str, partition: str, head: Head, tag: str | None) -> str | None:
+        text = (json.dumps(head.model_dump(), indent=1) + "\n").encode()
+        return self._heads.put_if(layout.head_file(asset, partition), head, text, tag)
+
+    def _head_or_none(self, asset: str, partition: str) -> tuple[Head | None, str | None]:
+        """Return a head and its tag; a damaged one is mended by replacing it."""
+        name = layout.head_file(asset, partition)
+        try:
+            return self._heads.tagged(name)
+        except StoreError:
+            return None, self._heads.tag(name)
+
+    def _live_or_none(self, asset: str, partition: str) -> tuple[Manifest | None, str | None]:
+        """Return what is live and its tag; a damaged manifest is mended by replacing it."""
+        try:
+            return self._live.tagged(asset, partition)
+        except StoreError:
+            return None, self._live.tag(asset, partition)
+
+    def _parse(self, name: str, data: bytes) -> Head:
+        return parsed(Head, data, lambda why: self._damaged(name, why))
+
+    def _damaged(self, name: str, why: str) -> StoreError:
+        return StoreError(
+            f"The record {self._blobs.where(name)} is damaged ({why}): remove the file and materialise the partition "
+            "again; no other partition is affected."
+        )
+
+
+def refusal(expected: Manifest | None, asset: str, partition: str) -> Callable[[Manifest | None], None]:
+    """Return what raises `CommitRefusedError` when the last commit of a partition is not the expected one."""
+
+    def refuse(now: Manifest | None) -> None:
         if (now.commit if now else None) != (expected.commit if expected else None):
             by = f"run {now.run_id or 'unknown'} at {now.written_at}" if now else "it was removed"
             raise CommitRefusedError(
@@ -90,79 +248,11 @@ class Standing:
                 "materialise again if it is not what you want."
             )
 
-    def put(self, manifest: Manifest) -> None:
-        """Store a commit as the candidate of its partition, in place of an earlier one."""
-        self._blobs.put(self._file(manifest.asset, manifest.partition), manifest.to_json())
+    return refuse
 
-    def withdraw(self, asset: str, partition: str) -> None:
-        """Remove the candidate of a partition, if there is one."""
-        self._blobs.remove(self._file(asset, partition))
 
-    def record(self, asset: str, partition: str, finding: Finding) -> None:
-        """Keep what a check said; it replaces what the same check said before."""
-        name = f"{layout.findings_folder(asset, partition)}/{layout.checked_key(finding.check, 'check')}.json"
-        self._blobs.put(name, (json.dumps(asdict(finding), indent=1) + "\n").encode())
-
-    def findings(self, manifest: Manifest) -> dict[str, Finding]:
-        """Return check name -> what it said about a commit; what was said about others, or is damaged, is left out."""
-        folder = layout.findings_folder(manifest.asset, manifest.partition)
-        found: dict[str, Finding] = {}
-        for name in self._blobs.names(folder):
-            try:
-                finding = Finding(**json.loads(self._blobs.read(f"{folder}/{name}")))
-            except (OSError, ValueError, TypeError):
-                continue  # the check is run again
-            if finding.commit == manifest.commit:
-                found[finding.check] = finding
-        return found
-
-    def promote(self, manifest: Manifest, required: Iterable[str]) -> bool:
-        """Make a candidate live when the required checks have passed on it; tell whether it is live now.
-
-        Raises:
-            StoreError: the place is not writable.
-        """
-        findings = self.findings(manifest)
-        if not all(name in findings and findings[name].passed for name in required):
-            return False
-        with self._blobs.locked(layout.lock_file(manifest.asset, manifest.partition)):
-            waiting = self.candidate(manifest.asset, manifest.partition)
-            if waiting is None or waiting.commit != manifest.commit:
-                live = self._live.get(manifest.asset, manifest.partition)
-                return bool(live and live.commit == manifest.commit)
-            self.spare(self._live.get(manifest.asset, manifest.partition))
-            self._blobs.put(layout.manifest_file(manifest.asset, manifest.partition), manifest.to_json())
-            self.withdraw(manifest.asset, manifest.partition)
-        return True
-
-    def sign(self, manifest: Manifest) -> None:
-        """Replace the live manifest of a partition by one with the same tables and another fingerprint."""
-        with self._blobs.locked(layout.lock_file(manifest.asset, manifest.partition)):
-            self._blobs.put(layout.manifest_file(manifest.asset, manifest.partition), manifest.to_json())
-
-    def spare(self, replaced: Manifest | None) -> None:
-        """Start the grace period of the versions that are about to be replaced."""
-        for version in replaced.tables.values() if replaced else ():
-            self._blobs.touch(version.file)
-
-    def retire(self, asset: str, partition: str) -> bool:
-        """Take a partition out of what is live, with its candidate; tell whether there was one. Pins keep its files."""
-        with self._blobs.locked(layout.lock_file(asset, partition)):
-            there = self._live.get(asset, partition)
-            self.spare(there)
-            self._blobs.remove(layout.manifest_file(asset, partition))
-            self.forget(asset, partition)
-        return there is not None
-
-    def forget(self, asset: str, partition: str) -> None:
-        """Remove the candidate and the findings of a partition."""
-        self.withdraw(asset, partition)
-        folder = layout.findings_folder(asset, partition)
-        for name in self._blobs.names(folder):
-            self._blobs.remove(f"{folder}/{name}")
-
-    def _file(self, asset: str, partition: str) -> str:
-        return layout.manifest_file(asset, partition, layout.CANDIDATES)
+def _files(manifest: Manifest | None) -> set[str]:
+    return {version.file for version in manifest.tables.values()} if manifest else set()
 
 
 def failed_checks(findings: Iterable[Finding]) -> str:

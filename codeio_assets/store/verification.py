@@ -6,8 +6,8 @@ What does not live here: which files are live (`warehouse`), mending (a partitio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from codeio_assets.store.blobs import Blobs, sha256_of
 from codeio_assets.store.errors import StoreError
+from codeio_assets.store.interface import Blobs
 from codeio_assets.store.manifests import TableVersion
 from codeio_assets.store.parquet import changed_columns
 
@@ -26,22 +26,22 @@ class Verifier:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._whole: dict[str, tuple[int, int, int]] = {}
+        self._whole: dict[str, str] = {}
 
     def problem(self, version: TableVersion) -> StoreError | None:
         """Return what is wrong with a file, None when it holds what was committed."""
-        signature = self._blobs.signature(version.file)
-        if signature is None or signature[2] != version.bytes:
-            return self._error(version, "gone" if signature is None else f"damaged ({signature[2]} bytes)")
-        if self._whole.get(version.file) == signature:
+        facts = self._blobs.facts(version.file)
+        if facts is None or facts.size != version.bytes:
+            return self._error(version, "gone" if facts is None else f"damaged ({facts.size} bytes)")
+        if self._whole.get(version.file) == facts.signature:
             return None
         try:
-            sha256 = sha256_of(self._blobs.path(version.file))
+            sha256 = self._blobs.sha256(version.file)
         except OSError as error:
             return self._error(version, f"not readable ({error.strerror})")
         if sha256 != version.sha256:
             return self._error(version, "damaged (its bytes are not those that were written)")
-        self._whole[version.file] = signature
+        self._whole[version.file] = facts.signature
         return None
 
     def problems(self, versions: Iterable[TableVersion]) -> Iterator[StoreError]:
@@ -51,7 +51,7 @@ class Verifier:
     def _error(self, version: TableVersion, what: str) -> StoreError:
         table, partition, _ = version.address
         return StoreError(
-            f"The file {self._blobs.path(version.file)} is {what}; its manifest says {version.bytes} bytes. "
+            f"The file {self._blobs.where(version.file)} is {what}; its manifest says {version.bytes} bytes. "
             f"Materialise partition {partition!r} of the asset that writes {table!r} again: it makes the same file "
             "anew."
         )

@@ -121,6 +121,16 @@ def _view_of_files(table: str, files: Sequence[TableVersion]) -> str:
     )
 
 
+def named_tables(query: str) -> list[str] | None:
+    """Return the tables that a query names; None, for all, when it names a derived view or cannot be told."""
+    try:
+        with duckdb.connect() as connection:
+            names = connection.get_table_names(query)
+    except duckdb.Error:  # whoever runs it says what is wrong with it
+        return None
+    return None if names & derived_views().keys() else sorted(names & TABLES.keys())
+
+
 @cache
 def derived_views() -> dict[str, str]:
     """Return view name -> query of the views that are defined over the tables, in the order of creation."""

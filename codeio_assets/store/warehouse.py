@@ -1,7 +1,8 @@
 """The warehouse: committing an asset's tables, and reading what is committed.
 
 Immutable Parquet versions under `tables/`, one manifest per asset and partition whose replacement is the commit. Any
-number of processes may write and read at once without locks; of two commits to one partition the last stays.
+number of processes may write and read at once without locks; of two commits to one partition the last stays, or the
+later is refused. A read looks at the manifests of the tables and partitions that it names, and at no others.
 What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
@@ -12,19 +13,22 @@ from typing import Literal, TypeVar
 import duckdb
 import polars as pl
 
+from codeio_assets.core.tables.data import TABLES
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.store import layout
-from codeio_assets.store.blobs import Blobs
 from codeio_assets.store.committing import WHATEVER_IS_THERE, Committer
 from codeio_assets.store.errors import READ_ERRORS, WRONG_QUERY, StoreError
 from codeio_assets.store.garbage import GarbageReport, collect, files_of_partitions
-from codeio_assets.store.lost import lost_partitions, raise_if_lost
-from codeio_assets.store.manifests import Manifest, ManifestReader, json_object
+from codeio_assets.store.lost import LostPartitions, lost_partitions, raise_if_lost
+from codeio_assets.store.manifests import Manifest, Manifests, TableVersion, json_object
 from codeio_assets.store.parquet import Tabular, columns_of
+from codeio_assets.store.places import open_blobs
 from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, files_by_table, snapshot_of
 from codeio_assets.store.standing import Standing
+from codeio_assets.store.tombstones import Tombstones
 from codeio_assets.store.verification import Verifier, VerifyReport, require_present_columns
-from codeio_assets.store.views import create_views, write_views
+from codeio_assets.store.views import create_views, named_tables, write_views
+from codeio_assets.store.writers import Writers
 
 READ_ATTEMPTS = 3
 """Resolving anew helps when a collection removed a version between resolving and opening it."""
@@ -33,23 +37,36 @@ Result = TypeVar("Result")
 
 
 class Warehouse:
-    """All tables below one folder.
+    """All tables below one folder, or in object storage.
 
     Args:
-        root: the folder; it is made by the first write.
+        root: the folder; it is made by the first write. With `url` it is the cache, and has the views.
+        url: of the place in object storage, such as `s3://bucket/prefix`.
         memory_limit: of DuckDB connections, e.g. "4GB"; None leaves DuckDB's own (80% of the memory).
         threads: of DuckDB connections; None takes all cores.
+        trust_s: seconds for which a reading of a manifest counts, in this process; what is replaced is always looked at
+            anew.
     """
 
-    def __init__(self, root: Path, memory_limit: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        trust_s: float = 0.0,
+        url: str | None = None,
+    ) -> None:
         self.root = Path(root).resolve()
-        self._blobs = Blobs(self.root)
-        self._manifests = ManifestReader(self._blobs)
-        self._shelf = SnapshotShelf(self._blobs)
-        self.standing = Standing(self._blobs, self._manifests)
-        self._committer = Committer(self._blobs, self._manifests, self.standing)
+        self._blobs = open_blobs(self.root, url)
+        self._manifests = Manifests(self._blobs, trust_s)
+        self._writers = Writers(self._blobs, self._manifests)
+        self._tombstones = Tombstones(self._blobs)
+        self._shelf = SnapshotShelf(self._blobs, self._tombstones)
+        self.standing = Standing(self._blobs, self._manifests, self._tombstones, trust_s)
+        self._committer = Committer(self._blobs, self.standing, self._writers, self._tombstones)
         self._verifier = Verifier(self._blobs)
-        self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self.root / ".spill")}
+        spill = str(self._blobs.folder / ".spill")
+        self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": spill}
         self._settings |= {"memory_limit": memory_limit} if memory_limit else {}
         self._settings |= {"threads": threads} if threads else {}
 
@@ -70,7 +87,7 @@ class Warehouse:
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
-        With `awaits_checks` the commit is a candidate: it becomes live by `standing.promote`. `replaces` is the last
+        With `awaits_checks` the commit is a candidate: it becomes live by `standing.conclude`. `replaces` is the last
         commit that the writer knows of.
 
         Raises:
@@ -106,32 +123,34 @@ class Warehouse:
         """Return the assets that have committed something, sorted."""
         return [asset for asset in self._manifests.assets() if self._manifests.partitions(asset)]
 
-    def partitions(self, asset: str) -> list[str]:
-        """Return the partition keys that an asset has committed, sorted."""
-        return self._manifests.partitions(asset)
+    def partitions(self, asset: str, prefix: str = "") -> list[str]:
+        """Return the partition keys that an asset has committed and that begin so, sorted."""
+        return self._manifests.partitions(asset, prefix)
 
-    def writer_of(self, table: str) -> str | None:
-        """Return the asset that writes a table, as the manifests tell; None when nobody has."""
-        for asset in self._likely_writers(table):
-            if any(table in manifest.tables for manifest in self._manifests.whole(asset)):
-                return asset
-        return None
-
-    def _writer_or_damage(self, table: str, partition: str | None) -> str | None:
-        """Return the asset that writes a table.
+    def manifests(self, asset: str) -> list[Manifest]:
+        """Return what is committed for all partitions of an asset, sorted by key.
 
         Raises:
-            StoreError: none is known, and a manifest that might tell is damaged.
+            StoreError: a manifest is damaged.
         """
-        if (writer := self.writer_of(table)) is None:
-            for (asset, of), damage in self._manifests.damaged().items():
-                if partition in (None, of) and not self._manifests.whole(asset):
-                    raise damage
-        return writer
+        return self._manifests.all(asset)
 
-    def _likely_writers(self, table: str) -> list[str]:
-        """Return all assets, those first whose name the table's begins with."""
-        return sorted(self._manifests.assets(), key=lambda asset: (not table.startswith(asset), asset))
+    def writer_of(self, table: str) -> str | None:
+        """Return the asset that writes a table; None when nobody has."""
+        return self._writers.of(table)
+
+    def file(self, version: TableVersion) -> Path:
+        """Return the file of a version, for who opens it itself.
+
+        Raises:
+            StoreError: it cannot be fetched.
+        """
+        self._blobs.fetch([version.file])
+        return self._blobs.folder / version.file
+
+    def where(self, version: TableVersion) -> str:
+        """Return where the file of a version is, for people."""
+        return self._blobs.where(version.file)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -157,7 +176,7 @@ class Warehouse:
             require_present_columns(table, versions)
             if not versions:
                 return pl.DataFrame(schema={name: schema[name] for name in wanted})
-            paths = [self._blobs.path(version.file) for version in versions]
+            paths = [self._blobs.folder / version.file for version in versions]
             rows = pl.scan_parquet(paths, schema=schema, missing_columns="insert", glob=False, hive_partitioning=False)
             return rows.select(wanted).collect()
 
@@ -177,15 +196,14 @@ class Warehouse:
             StoreError: a file is gone or damaged.
             duckdb.Error: the query is wrong.
         """
+        shown = named_tables(query) if tables is None else tables
 
         def run(files: Files) -> pl.DataFrame:
-            with self._connect(files, lost, tables) as connection:
+            with self._connect(files, self._lost(snapshot, shown), shown) as connection:
                 relation = connection.sql(query, params=parameters)
                 return pl.DataFrame(relation)
 
-        lost = {} if snapshot else lost_partitions(self._manifests, self.writer_of)
-
-        return self._with_files(lambda: self._all_files(snapshot), run, retry=snapshot is None)
+        return self._with_files(lambda: self._shown_files(snapshot, shown), run, retry=snapshot is None)
 
     def connect(
         self, snapshot: Snapshot | None = None, tables: Collection[str] | None = None
@@ -197,20 +215,18 @@ class Warehouse:
         Raises:
             StoreError: a file is gone or damaged.
         """
-        lost = {} if snapshot else lost_partitions(self._manifests, self.writer_of)
         return self._with_files(
-            lambda: self._all_files(snapshot), lambda files: self._connect(files, lost, tables), retry=snapshot is None
+            lambda: self._shown_files(snapshot, tables),
+            lambda files: self._connect(files, self._lost(snapshot, tables), tables),
+            retry=snapshot is None,
         )
 
     def _connect(
-        self,
-        files: Files,
-        lost: dict[str, list[tuple[str, str]]] | None = None,
-        tables: Collection[str] | None = None,
+        self, files: Files, lost: LostPartitions, tables: Collection[str] | None = None
     ) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(":memory:", config=self._settings)
         try:
-            create_views(connection, files, lost or {}, tables)
+            create_views(connection, files, lost, tables)
         except BaseException:
             connection.close()
             raise
@@ -222,28 +238,43 @@ class Warehouse:
         if snapshot is not None:
             files = snapshot.by_table().get(table, [])
             return {table: [file for file in files if partition in (None, file.address.partition)]}
-        writer = self._writer_or_damage(table, partition)
+        writer = self.writer_of(table)
         if partition is None:
             found = self._manifests.all(writer) if writer else []
         else:
             found = [self._manifests.get(writer, partition) if writer else None]
         return files_by_table({table: m.tables[table]} for m in found if m and table in m.tables)
 
-    def _all_files(self, snapshot: Snapshot | None) -> Files:
+    def _shown_files(self, snapshot: Snapshot | None, tables: Collection[str] | None) -> Files:
+        """Return the files of some tables, or of all; those of damaged manifests are left out."""
         if snapshot is not None:
-            return snapshot.by_table()
-        return files_by_table(m.tables for asset in self._manifests.assets() for m in self._manifests.whole(asset))
+            files = snapshot.by_table()
+        else:
+            assets = self._manifests.assets() if tables is None else set(self._writers_of(tables).values())
+            files = files_by_table(m.tables for asset in sorted(assets) for m in self._manifests.whole(asset))
+        return files if tables is None else {table: files[table] for table in tables if table in files}
+
+    def _lost(self, snapshot: Snapshot | None, tables: Collection[str] | None) -> LostPartitions:
+        return (
+            {} if snapshot else lost_partitions(self._manifests, self._writers_of(TABLES if tables is None else tables))
+        )
+
+    def _writers_of(self, tables: Collection[str]) -> dict[str, str]:
+        return {table: writer for table in tables if (writer := self.writer_of(table))}
 
     def _with_files(self, resolve: Callable[[], Files], use: Callable[[Files], Result], retry: bool) -> Result:
         """Use the files that are live; resolve them again when one is gone by the time it is opened."""
         for attempt in range(1, READ_ATTEMPTS + 1):
             files = resolve()
             try:
+                self._blobs.fetch(version.file for version in each_file(files))
                 return use(files)
             except READ_ERRORS as error:
                 if isinstance(error, WRONG_QUERY):
                     raise
-                raise_if_lost(self._manifests, error)
+                raise_if_lost(self._manifests, self._manifests.assets(), error)
+                if attempt < READ_ATTEMPTS and self._blobs.drop_damaged(file.file for file in each_file(files)):
+                    continue
                 broken = next(self._verifier.problems(each_file(files)), None)
                 if broken is None and not isinstance(error, FileNotFoundError | duckdb.IOException):
                     raise
@@ -318,34 +349,39 @@ class Warehouse:
 
     def verify(self) -> VerifyReport:
         """Read every file that is live or pinned, and tell which are not what was committed."""
-        live = {version.file: version for version in each_file(self._all_files(None))}
+        live = {version.file: version for version in each_file(self._shown_files(None, None))}
         pinned, unreadable = self._shelf.pinned_files()
         files = live | {version.file: version for version in pinned}
-        problems = [*self._manifests.damaged().values(), *unreadable, *self._verifier.problems(files.values())]
+        problems = [*self._damaged().values(), *unreadable, *self._verifier.problems(files.values())]
         return VerifyReport(len(files), sum(version.bytes for version in files.values()), tuple(map(str, problems)))
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 
-    def refresh_views(self) -> Path:
+    def refresh_views(self) -> Path | None:
         """Write `warehouse.duckdb` anew, a view per table over what is committed now, and return its path.
 
-        It is replaced in one step: who has it open keeps the former views.
+        It is replaced in one step: who has it open keeps the former views. Of tables in object storage there is no
+        such file, since it names local ones: `codeio sql` reads them.
 
         Raises:
             StoreError: a file is gone or damaged, the disk is full or not writable.
         """
+        if not self._blobs.is_local:
+            return None
         target = self.root / layout.VIEWS_FILE
         for _ in range(READ_ATTEMPTS):
             written = self._with_files(
-                lambda: self._all_files(None), lambda files: self._write_views(target, files), True
+                lambda: self._shown_files(None, None), lambda files: self._write_views(target, files), True
             )
-            if self._all_files(None) == written:  # else a commit came between, whose own refresh ours may have undone
+            if (
+                self._shown_files(None, None) == written
+            ):  # else a commit came between, whose own refresh ours may have undone
                 break
         return target
 
     def _write_views(self, target: Path, files: Files) -> Files:
         try:
-            write_views(target, files, lost_partitions(self._manifests, self.writer_of), self._settings)
+            write_views(target, files, self._lost(None, None), self._settings)
         except duckdb.IOException as error:
             if not any(self._verifier.problems(each_file(files))):
                 raise StoreError(f"Cannot write {target}: {error}. The tables are not affected.") from error
@@ -355,7 +391,8 @@ class Warehouse:
     def collect_garbage(self, grace_s: float = 86_400, dry_run: bool = False) -> GarbageReport:
         """Remove files that are neither live nor pinned and older than the grace period in seconds.
 
-        Age counts from a version's replacement. The views are refreshed first, so that they name no removed file.
+        Age counts from a version's replacement, or from the first collection that finds it named by nothing.
+        The views are refreshed first, so that they name no removed file.
         A grace below the duration of the longest running step may take the files of running writers and readers.
 
         On a full disk the views are refreshed when there is room again. Of a partition whose manifest is damaged
@@ -369,15 +406,22 @@ class Warehouse:
             is_fresh = bool(has_views and self.refresh_views())
         except StoreError:
             is_fresh = False
-        report = collect(self._blobs, self._live_files, self._pinned_files, grace_s, dry_run)
+        report = collect(self._blobs, self._tombstones, self._live_files, self._pinned_files, grace_s, dry_run)
         if has_views and not is_fresh and report.removed:
             self.refresh_views()
         return report
 
     def _live_files(self) -> set[str]:
-        unknown = {partition for _, partition in self._manifests.damaged()}
-        named = {version.file for version in each_file(self._all_files(None))}
+        unknown = {partition for _, partition in self._damaged()}
+        named = {version.file for version in each_file(self._shown_files(None, None))}
         return named | self.standing.files() | (files_of_partitions(self._blobs, unknown) if unknown else set[str]())
+
+    def _damaged(self) -> dict[tuple[str, str], StoreError]:
+        return {
+            (asset, partition): error
+            for asset in self._manifests.assets()
+            for partition, error in self._manifests.damaged(asset).items()
+        }
 
     def _pinned_files(self) -> set[str]:
         files, unreadable = self._shelf.pinned_files()

@@ -132,7 +132,7 @@ def assert_whole(warehouse: Warehouse) -> int:
 
 def files_of(root: Path) -> set[str]:
     found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    return {name for name in found if not name.startswith(".locks/")}
+    return {name for name in found if not name.startswith((".locks/", "writers.json"))}
 
 
 def live_files(warehouse: Warehouse) -> set[str]:

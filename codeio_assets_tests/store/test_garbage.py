@@ -1,5 +1,6 @@
 """Snapshots, pins and garbage collection."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from codeio_assets.store import Snapshot, StoreError, Warehouse
-from codeio_assets.store import blobs as blobs_module
+from codeio_assets.store import Snapshot, StoreError, Warehouse, layout
+from codeio_assets.store.blobs import TEMPORARY, LocalBlobs
+from codeio_assets.store.tombstones import Tombstones
 from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs
 
 KEY = "made-0001"
@@ -21,9 +23,11 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 def age(warehouse: Warehouse, seconds: float) -> None:
-    """Make everything below the warehouse older."""
+    """Let time go by for what nothing names any more, and for leftovers."""
     for path in warehouse.root.rglob("*"):
-        if path.is_file():
+        if path.parts[len(warehouse.root.parts)] == layout.TOMBSTONES and path.is_file():
+            path.write_text(json.dumps({"since": json.loads(path.read_text())["since"] - seconds}))
+        elif path.name.startswith(TEMPORARY):
             modified = path.stat().st_mtime - seconds
             os.utime(path, (modified, modified))
 
@@ -159,20 +163,57 @@ def test_a_version_committed_again_while_it_is_collected_comes_back(warehouse: W
     warehouse.write(ASSET, KEY, commit(2))
     warehouse.write(ASSET, KEY, commit(3))
     age(warehouse, 2 * DAY_S)
-    rename = Path.rename
+    remove = Tombstones.remove
     committed: list[str] = []
 
-    def commit_first(path: Path, target: Path) -> Path:
+    def commit_first(tombstones: Tombstones, file: str) -> bool:
         if not committed:
-            committed.append(path.name)
-            warehouse.write(ASSET, KEY, commit(2))
-        return rename(path, target)
+            committed.append(file)
+            put_if = tombstones._blobs.put_if
 
-    monkeypatch.setattr(blobs_module.Path, "rename", commit_first)
-    warehouse.collect_garbage()
+            def put_after_a_commit(name: str, data: bytes, tag: str | None) -> str | None:
+                monkeypatch.setattr(tombstones._blobs, "put_if", put_if)
+                warehouse.write(ASSET, KEY, commit(2))
+                return put_if(name, data, tag)
+
+            monkeypatch.setattr(tombstones._blobs, "put_if", put_after_a_commit)
+        return remove(tombstones, file)
+
+    monkeypatch.setattr(Tombstones, "remove", commit_first)
+    report = warehouse.collect_garbage()
     assert committed
+    assert report.removed == ()
     assert warehouse.read(ASSET).equals(pairs(2))
     assert len(warehouse.read(SIDE_TABLE)) == 4
+
+
+def test_a_file_that_is_being_removed_is_not_committed_again_and_the_next_collection_ends_the_work(
+    warehouse: Warehouse, monkeypatch
+):
+    """A collection was killed between saying that it removes a file and removing it."""
+    warehouse.write(ASSET, KEY, commit(2))
+    warehouse.write(ASSET, KEY, commit(3))
+    with monkeypatch.context() as killed:
+        killed.setattr(LocalBlobs, "remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            warehouse.collect_garbage(grace_s=0)
+    with pytest.raises(StoreError, match="being removed by a garbage collection"):
+        warehouse.write(ASSET, KEY, commit(2))
+    assert len(warehouse.read(ASSET)) == 3
+    assert len(warehouse.collect_garbage().removed) >= 1
+    warehouse.write(ASSET, KEY, commit(2))
+    assert warehouse.read(ASSET).equals(pairs(2))
+
+
+def test_what_nothing_ever_named_goes_a_grace_after_it_was_first_seen(warehouse: Warehouse):
+    """A writer was killed before its commit, or an earlier release left it: there is no tombstone."""
+    manifest = warehouse.write(ASSET, KEY, commit(2))
+    (warehouse.root / layout.manifest_file(ASSET, KEY)).unlink()
+    assert warehouse.collect_garbage(dry_run=True).kept_young == 2
+    assert warehouse.collect_garbage().kept_young == 2
+    age(warehouse, 2 * DAY_S)
+    assert warehouse.collect_garbage().removed == tuple(sorted(table.file for table in manifest.tables.values()))
+    assert not [path for path in (warehouse.root / layout.TOMBSTONES).rglob("*") if path.is_file()]
 
 
 def test_a_read_resolves_again_when_its_files_were_collected(warehouse: Warehouse, monkeypatch):

@@ -245,7 +245,7 @@ class ExecutionLimits(Part):
 class SandboxSettings(ExecutionLimits):
     """How untrusted code runs here: the limits, and how many workers share the machine."""
 
-    workers: int | None = Field(None, ge=1, description="null = one per core")
+    workers: int | None = Field(None, ge=1, description="null = one per core, within a container's CPU quota")
 
     @property
     def limits(self) -> ExecutionLimits:

@@ -105,6 +105,7 @@ def quality_report(context: dg.AssetExecutionContext, project: ProjectResource) 
     with begin(context, QUALITY_REPORT, project) as step:
         path = step.project.report
         result = build_report(Reported(step.uses, step.warehouse, step.snapshot, step.reads), path)
+        step.warehouse.refresh_views()
         return step.publish(result, report_links(step.project, path, result))
 
 
