@@ -66,10 +66,8 @@ def status() -> None:
 @app.command()
 def views() -> None:
     """Write warehouse.duckdb anew, the views of all tables; `codeio sql` needs no such file."""
-    print(
-        Project.find().open_warehouse().refresh_views()
-        or "the tables are in object storage, which has no such file: use `codeio sql`"
-    )
+    written = Project.find().open_warehouse().refresh_views()
+    print(written if written.exists() else "the tables are in object storage, which has no such file: use `codeio sql`")
 
 
 @app.command()

@@ -38,10 +38,13 @@ except ImportError as error:
 AT_ONCE = 16
 """Requests of one call that run side by side."""
 LIST_CHUNK = 1_000
+WRITE = "codeio-write"
+"""Attribute of a record: which request wrote it."""
 CHUNK_BYTES = 8 << 20
 REQUEST_TIMEOUT = "120s"
 RETRIES = {"max_retries": 8, "retry_timeout": timedelta(seconds=120)}
-_LOST = (exceptions.AlreadyExistsError, exceptions.PreconditionError, exceptions.NotFoundError)
+_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
+_LOST = (exceptions.AlreadyExistsError, exceptions.PreconditionError, *_ABSENT)
 """What a conditional put says when the record is no longer what the writer has seen."""
 
 
@@ -82,7 +85,7 @@ class ObjectBlobs:
                 pass
 
     def _fetch(self, name: str) -> None:
-        with _told(self.where(name)), contextlib.suppress(exceptions.NotFoundError):
+        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
             chunks = obstore.get(self._store, name).stream(min_chunk_size=CHUNK_BYTES)
             with self._cache.making(name) as path, path.open("wb") as file:
                 file.writelines(chunks)
@@ -93,14 +96,14 @@ class ObjectBlobs:
 
     def facts(self, name: str) -> FileFacts | None:
         """Return a file's size and signature, None when there is none."""
-        with _told(self.where(name)), contextlib.suppress(exceptions.NotFoundError):
+        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
             meta = obstore.head(self._store, name)
             return FileFacts(meta["size"], str(meta["e_tag"]))
         return None
 
     def sha256(self, name: str) -> str | None:
         """Return the hash of an object's bytes as they are stored, None when there is none."""
-        with _told(self.where(name)), contextlib.suppress(exceptions.NotFoundError):
+        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
             digest = hashlib.sha256()
             for chunk in obstore.get(self._store, name).stream(min_chunk_size=CHUNK_BYTES):
                 digest.update(chunk)
@@ -128,7 +131,7 @@ class ObjectBlobs:
                 return Stored(bytes(found.bytes()), str(found.meta["e_tag"]))
             except exceptions.NotModifiedError:
                 return Stored(None, str(unless))
-            except exceptions.NotFoundError:
+            except _ABSENT:
                 return None
 
     def get_all(self, folder: str, known: Callable[[str], str | None]) -> Iterator[tuple[str, Stored]]:
@@ -152,14 +155,17 @@ class ObjectBlobs:
 
     def put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
         """Replace a record if its tag is still the one given; return its new tag, or None."""
+        mode, own = "create" if tag is None else {"e_tag": tag}, uuid4().hex
         with _told(self.where(name)):
             try:
-                done = obstore.put(self._store, name, data, mode="create" if tag is None else {"e_tag": tag})
-                return str(done["e_tag"])
+                return str(obstore.put(self._store, name, data, mode=mode, attributes={WRITE: own})["e_tag"])
             except _LOST:
-                # a request whose answer was lost is sent again and meets its own record: no two commits are equal
-                there = self.get(name)
-                return there.tag if there and there.data == data else None
+                pass
+            # A request whose answer was lost is sent again, and may meet its own record.
+            with contextlib.suppress(*_ABSENT):
+                there = obstore.get(self._store, name)
+                return str(there.meta["e_tag"]) if there.attributes.get(WRITE) == own else None
+        return None
 
     # -- names and removal --------------------------------------------------------------------------------------
 
@@ -178,7 +184,7 @@ class ObjectBlobs:
 
     def remove(self, name: str) -> None:
         """Remove an object; nothing happens when there is none."""
-        with _told(self.where(name)), contextlib.suppress(exceptions.NotFoundError):
+        with _told(self.where(name)), contextlib.suppress(*_ABSENT):
             obstore.delete(self._store, name)
 
     def sweep(self, before: float, *, dry_run: bool) -> Iterator[tuple[str, int]]:
@@ -245,7 +251,7 @@ def _told(where: str) -> Generator[None]:
         yield
     except (*_LOST, exceptions.NotModifiedError):
         raise
-    except (exceptions.BaseError, OSError, ValueError) as error:
+    except (exceptions.BaseError, OSError, ValueError) as error:  # obstore gives some errors Python's own classes
         raise PlaceError(
             f"{without_password(where)} cannot be used: {_first_words(error)}. What was committed before stays; run it "
             "again when the storage can be reached."

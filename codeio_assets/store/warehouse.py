@@ -357,18 +357,18 @@ class Warehouse:
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 
-    def refresh_views(self) -> Path | None:
+    def refresh_views(self) -> Path:
         """Write `warehouse.duckdb` anew, a view per table over what is committed now, and return its path.
 
-        It is replaced in one step: who has it open keeps the former views. Of tables in object storage there is no
-        such file, since it names local ones: `codeio sql` reads them.
+        It is replaced in one step: who has it open keeps the former views. Of tables in object storage
+        nothing is written, since it names local files: `codeio sql` reads them.
 
         Raises:
             StoreError: a file is gone or damaged, the disk is full or not writable.
         """
-        if not self._blobs.is_local:
-            return None
         target = self.root / layout.VIEWS_FILE
+        if not self._blobs.is_local:
+            return target
         for _ in range(READ_ATTEMPTS):
             written = self._with_files(
                 lambda: self._shown_files(None, None), lambda files: self._write_views(target, files), True

@@ -3,6 +3,7 @@
 A fork server and not a plain fork: polars and DuckDB keep threads, and a fork of a process with threads can hang.
 """
 
+import json
 import multiprocessing
 import os
 import resource
@@ -27,8 +28,18 @@ def context() -> ForkServerContext:
     return made
 
 
+def opened(root: Path) -> Warehouse:
+    """Open a warehouse in a folder, or in the object storage that a file beside it names, with the folder as cache."""
+    place = root.with_name(f"{root.name}.place.json")
+    if not place.exists():
+        return Warehouse(root, threads=1)
+    told = json.loads(place.read_text())
+    os.environ.update(told["environment"])
+    return Warehouse(root, threads=1, url=told["url"])
+
+
 def write_partitions(root: Path, keys: list[str], rounds: int) -> int:
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     _wait_for(root / "go")
     for turn in range(rounds):
         for key in keys:
@@ -38,7 +49,7 @@ def write_partitions(root: Path, keys: list[str], rounds: int) -> int:
 
 def read_until_stopped(root: Path, seed: int) -> int:
     """Return how many reads went well; the first that does not raises."""
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     _wait_for(root / "go")
     reads = 0
     while not (root / "stop").exists():
@@ -61,7 +72,7 @@ def read_until_stopped(root: Path, seed: int) -> int:
 
 def write_alternately(root: Path, started: Connection) -> None:
     """Replace one partition by one content and the other until killed; tell how many seconds the first write took."""
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     contents = [commit(size) for size in SIZES]
     before = time.perf_counter()
     warehouse.write(ASSET, "made-0001", contents[0])
@@ -72,7 +83,7 @@ def write_alternately(root: Path, started: Connection) -> None:
 
 def write_and_die(root: Path, size: int, event: int) -> None:
     """Replace a partition, and kill this process right before its nth file operation."""
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     content = commit(size)
     left = event
 
@@ -89,7 +100,7 @@ def write_and_die(root: Path, size: int, event: int) -> None:
 
 def write_limited(root: Path, limit_bytes: int) -> str:
     """Replace a partition where no file may pass a size, as on a full disk; return the error's text."""
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     content = {ASSET: commit(1)[ASSET], SIDE_TABLE: rejections(2000, detail=os.urandom(3000).hex())}
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
     try:
@@ -102,14 +113,14 @@ def write_limited(root: Path, limit_bytes: int) -> str:
 def refresh_limited(root: Path, limit_bytes: int) -> str:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
     try:
-        Warehouse(root, threads=1).refresh_views()
+        opened(root).refresh_views()
     except StoreError as error:
         return str(error)
     return "no error"
 
 
 def refresh_repeatedly(root: Path, key: str, rounds: int) -> None:
-    warehouse = Warehouse(root, threads=1)
+    warehouse = opened(root)
     for turn in range(rounds):
         warehouse.write(ASSET, key, commit(SIZES[turn % 2]))
         warehouse.refresh_views()
@@ -118,3 +129,29 @@ def refresh_repeatedly(root: Path, key: str, rounds: int) -> None:
 def _wait_for(path: Path) -> None:
     while not path.exists():
         time.sleep(0.005)
+
+
+def commit_as_run(root: Path, run_id: str, began: str, go: str) -> str:
+    """Begin as a step does, wait for a file, and commit as a candidate; return `done` or why it was refused."""
+    warehouse = opened(root)
+    began_with = warehouse.standing.latest(ASSET, "made-0001")
+    (root / began).touch()
+    _wait_for(root / go)
+    try:
+        warehouse.write(ASSET, "made-0001", commit(SIZES[0]), run_id=run_id, awaits_checks=True, replaces=began_with)
+    except StoreError as error:
+        return str(error)
+    return "done"
+
+
+def count_up(root: Path, rounds: int) -> int:
+    """Add to one record by conditional puts; return how often this process did."""
+    blobs = opened(root)._blobs
+    _wait_for(root / "go")
+    for _ in range(rounds):
+        while True:
+            stored = blobs.get("pins/count.json")
+            number = int(stored.data or b"0") if stored else 0
+            if blobs.put_if("pins/count.json", str(number + 1).encode(), stored.tag if stored else None):
+                break
+    return rounds
