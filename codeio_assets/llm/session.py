@@ -60,14 +60,21 @@ class ChatSession:
 
 @contextmanager
 def open_session(
-    chat: Chat, folders: ChatFolders, label: str = "", say: Callable[[str], None] = lambda _line: None
+    chat: Chat,
+    folders: ChatFolders,
+    label: str = "",
+    say: Callable[[str], None] = lambda _line: None,
+    part: str | None = None,
 ) -> Generator[ChatSession]:
     """Open the client; `label` (the run's) names its journal segments, by which the budget of a run is kept.
+
+    `part` is the part of the journal, `<asset>/<shard>`, that it looks into and adds to; None is for all. Batches of a
+    provider may be fetched by another step than the one that sent them, so they take the whole journal.
 
     Raises:
         ChatServerError: a vLLM server could not be started.
     """
-    journal = Journal(folders.journal_in_use(chat), label)
+    journal = Journal(folders.journal_in_use(chat), label, None if chat.requests == "batches" else part)
     with ExitStack() as stack:
         stack.callback(journal.close)
         if chat.base_url == RECORDED and not chat.endpoints:

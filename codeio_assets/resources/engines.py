@@ -36,10 +36,14 @@ class ChatServerResource(dg.ConfigurableResource):
 
     @contextmanager
     def open(
-        self, project: Project, run_id: str = "", say: Callable[[str], None] = lambda _line: None
+        self,
+        project: Project,
+        run_id: str = "",
+        say: Callable[[str], None] = lambda _line: None,
+        part: str | None = None,
     ) -> Generator[ChatSession]:
         """Open a client as a project's settings say for the time of a step; keys come from the environment only."""
-        with open_session(project.settings.chat, project.chat_folders, run_id[:8], say) as session:
+        with open_session(project.settings.chat, project.chat_folders, run_id[:8], say, part) as session:
             yield session
 
 

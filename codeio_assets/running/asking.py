@@ -47,7 +47,8 @@ def asking(step: Begun[Any], chat_server: ChatServerResource) -> Generator[Askin
     """Open the chat server for a step; record in `model_usage` what was paid, also when the step fails."""
     context = step.context
     run = context.run.root_run_id or context.run.run_id
-    with chat_server.open(step.project, run, context.log.info) as session:
+    part = f"{step.step.asset}/{step.partition}"
+    with chat_server.open(step.project, run, context.log.info, part) as session:
         open_step = Asking(MeteredClient(session.client, report_progress(context, step.step.asset)))
         try:
             yield open_step

@@ -13,17 +13,17 @@ from typing import Literal, TypeVar
 import duckdb
 import polars as pl
 
-from codeio_assets.core.tables.data import TABLES
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.store import layout
 from codeio_assets.store.committing import WHATEVER_IS_THERE, Committer
 from codeio_assets.store.errors import READ_ERRORS, WRONG_QUERY, StoreError
 from codeio_assets.store.garbage import GarbageReport, collect, files_of_partitions
-from codeio_assets.store.lost import LostPartitions, lost_partitions, raise_if_lost
+from codeio_assets.store.live import LiveFiles
+from codeio_assets.store.lost import LostPartitions, raise_if_lost
 from codeio_assets.store.manifests import Manifest, Manifests, TableVersion, json_object
 from codeio_assets.store.parquet import Tabular, columns_of
 from codeio_assets.store.places import open_blobs
-from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, files_by_table, snapshot_of
+from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, snapshot_of
 from codeio_assets.store.standing import Standing
 from codeio_assets.store.tombstones import Tombstones
 from codeio_assets.store.verification import Verifier, VerifyReport, require_present_columns
@@ -59,11 +59,12 @@ class Warehouse:
         self.root = Path(root).resolve()
         self._blobs = open_blobs(self.root, url)
         self._manifests = Manifests(self._blobs, trust_s)
-        self._writers = Writers(self._blobs, self._manifests)
+        writers = Writers(self._blobs, self._manifests)
+        self._live = LiveFiles(self._manifests, writers)
         self._tombstones = Tombstones(self._blobs)
         self._shelf = SnapshotShelf(self._blobs, self._tombstones)
         self.standing = Standing(self._blobs, self._manifests, self._tombstones, trust_s)
-        self._committer = Committer(self._blobs, self.standing, self._writers, self._tombstones)
+        self._committer = Committer(self._blobs, self.standing, writers, self._tombstones)
         self._verifier = Verifier(self._blobs)
         spill = str(self._blobs.folder / ".spill")
         self._settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": spill}
@@ -137,7 +138,7 @@ class Warehouse:
 
     def writer_of(self, table: str) -> str | None:
         """Return the asset that writes a table; None when nobody has."""
-        return self._writers.of(table)
+        return self._live.writer_of(table)
 
     def file(self, version: TableVersion) -> Path:
         """Return the file of a version, for who opens it itself.
@@ -180,7 +181,7 @@ class Warehouse:
             rows = pl.scan_parquet(paths, schema=schema, missing_columns="insert", glob=False, hive_partitioning=False)
             return rows.select(wanted).collect()
 
-        return self._with_files(lambda: self._files_of(table, partition, snapshot), load, retry=snapshot is None)
+        return self._with_files(lambda: self._live.of_table(table, partition, snapshot), load, retry=snapshot is None)
 
     def sql(
         self,
@@ -199,11 +200,11 @@ class Warehouse:
         shown = named_tables(query) if tables is None else tables
 
         def run(files: Files) -> pl.DataFrame:
-            with self._connect(files, self._lost(snapshot, shown), shown) as connection:
+            with self._connect(files, self._live.lost(snapshot, shown), shown) as connection:
                 relation = connection.sql(query, params=parameters)
                 return pl.DataFrame(relation)
 
-        return self._with_files(lambda: self._shown_files(snapshot, shown), run, retry=snapshot is None)
+        return self._with_files(lambda: self._live.of_tables(snapshot, shown), run, retry=snapshot is None)
 
     def connect(
         self, snapshot: Snapshot | None = None, tables: Collection[str] | None = None
@@ -216,8 +217,8 @@ class Warehouse:
             StoreError: a file is gone or damaged.
         """
         return self._with_files(
-            lambda: self._shown_files(snapshot, tables),
-            lambda files: self._connect(files, self._lost(snapshot, tables), tables),
+            lambda: self._live.of_tables(snapshot, tables),
+            lambda files: self._connect(files, self._live.lost(snapshot, tables), tables),
             retry=snapshot is None,
         )
 
@@ -231,36 +232,6 @@ class Warehouse:
             connection.close()
             raise
         return connection
-
-    def _files_of(self, table: str, partition: str | None, snapshot: Snapshot | None) -> Files:
-        if partition is not None:
-            layout.checked_key(partition, "partition key")
-        if snapshot is not None:
-            files = snapshot.by_table().get(table, [])
-            return {table: [file for file in files if partition in (None, file.address.partition)]}
-        writer = self.writer_of(table)
-        if partition is None:
-            found = self._manifests.all(writer) if writer else []
-        else:
-            found = [self._manifests.get(writer, partition) if writer else None]
-        return files_by_table({table: m.tables[table]} for m in found if m and table in m.tables)
-
-    def _shown_files(self, snapshot: Snapshot | None, tables: Collection[str] | None) -> Files:
-        """Return the files of some tables, or of all; those of damaged manifests are left out."""
-        if snapshot is not None:
-            files = snapshot.by_table()
-        else:
-            assets = self._manifests.assets() if tables is None else set(self._writers_of(tables).values())
-            files = files_by_table(m.tables for asset in sorted(assets) for m in self._manifests.whole(asset))
-        return files if tables is None else {table: files[table] for table in tables if table in files}
-
-    def _lost(self, snapshot: Snapshot | None, tables: Collection[str] | None) -> LostPartitions:
-        return (
-            {} if snapshot else lost_partitions(self._manifests, self._writers_of(TABLES if tables is None else tables))
-        )
-
-    def _writers_of(self, tables: Collection[str]) -> dict[str, str]:
-        return {table: writer for table in tables if (writer := self.writer_of(table))}
 
     def _with_files(self, resolve: Callable[[], Files], use: Callable[[Files], Result], retry: bool) -> Result:
         """Use the files that are live; resolve them again when one is gone by the time it is opened."""
@@ -349,10 +320,10 @@ class Warehouse:
 
     def verify(self) -> VerifyReport:
         """Read every file that is live or pinned, and tell which are not what was committed."""
-        live = {version.file: version for version in each_file(self._shown_files(None, None))}
+        live = {version.file: version for version in each_file(self._live.of_tables())}
         pinned, unreadable = self._shelf.pinned_files()
         files = live | {version.file: version for version in pinned}
-        problems = [*self._damaged().values(), *unreadable, *self._verifier.problems(files.values())]
+        problems = [*self._live.damaged().values(), *unreadable, *self._verifier.problems(files.values())]
         return VerifyReport(len(files), sum(version.bytes for version in files.values()), tuple(map(str, problems)))
 
     # -- upkeep -------------------------------------------------------------------------------------------------
@@ -371,17 +342,15 @@ class Warehouse:
             return target
         for _ in range(READ_ATTEMPTS):
             written = self._with_files(
-                lambda: self._shown_files(None, None), lambda files: self._write_views(target, files), True
+                lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True
             )
-            if (
-                self._shown_files(None, None) == written
-            ):  # else a commit came between, whose own refresh ours may have undone
+            if self._live.of_tables() == written:  # else a commit came between, whose own refresh ours may have undone
                 break
         return target
 
     def _write_views(self, target: Path, files: Files) -> Files:
         try:
-            write_views(target, files, self._lost(None, None), self._settings)
+            write_views(target, files, self._live.lost(), self._settings)
         except duckdb.IOException as error:
             if not any(self._verifier.problems(each_file(files))):
                 raise StoreError(f"Cannot write {target}: {error}. The tables are not affected.") from error
@@ -412,16 +381,9 @@ class Warehouse:
         return report
 
     def _live_files(self) -> set[str]:
-        unknown = {partition for _, partition in self._damaged()}
-        named = {version.file for version in each_file(self._shown_files(None, None))}
+        unknown = {partition for _, partition in self._live.damaged()}
+        named = {version.file for version in each_file(self._live.of_tables())}
         return named | self.standing.files() | (files_of_partitions(self._blobs, unknown) if unknown else set[str]())
-
-    def _damaged(self) -> dict[tuple[str, str], StoreError]:
-        return {
-            (asset, partition): error
-            for asset in self._manifests.assets()
-            for partition, error in self._manifests.damaged(asset).items()
-        }
 
     def _pinned_files(self) -> set[str]:
         files, unreadable = self._shelf.pinned_files()

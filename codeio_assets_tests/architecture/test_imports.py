@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "steps": {"core", "sandbox", "llm", "sources", "store", "benchmarks", "evaluation"},
     "batch": {"core", "sandbox", "steps", "benchmarks", "evaluation"},
     "rewards": {"core", "sandbox", "steps"},
-    "project": {"core", "llm", "sources"},
+    "project": {"core", "llm", "sources", "store"},
     "products": {"core", "project", "llm", "sandbox", "store", "steps", "rewards"},
     "browse": {"core", "project", "products", "llm", "sandbox", "store", "steps"},
     "reports": {"core", "store", "project", "steps"},

@@ -218,7 +218,7 @@ def test_what_nothing_ever_named_goes_a_grace_after_it_was_first_seen(warehouse:
 
 def test_a_read_resolves_again_when_its_files_were_collected(warehouse: Warehouse, monkeypatch):
     warehouse.write(ASSET, KEY, commit(2))
-    resolve = warehouse._files_of
+    resolve = warehouse._live.of_table
     times = 0
 
     def resolve_then_lose(*arguments):
@@ -230,7 +230,7 @@ def test_a_read_resolves_again_when_its_files_were_collected(warehouse: Warehous
             warehouse.collect_garbage(grace_s=0)
         return files
 
-    monkeypatch.setattr(warehouse, "_files_of", resolve_then_lose)
+    monkeypatch.setattr(warehouse._live, "of_table", resolve_then_lose)
     assert warehouse.read(ASSET).equals(pairs(3))
     assert times == 2
 

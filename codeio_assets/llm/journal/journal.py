@@ -20,6 +20,8 @@ from codeio_assets.llm.contract import ChatRequest, ChatResponse
 from codeio_assets.llm.journal.index import Place, PlaceIndex
 from codeio_assets.llm.journal.lines import CorruptLine, Recorded, decode_line, encode_line, line_key
 
+PARTS = "parts"
+
 
 @dataclass(frozen=True, slots=True)
 class JournalReport:
@@ -54,20 +56,23 @@ class _Segment:
 class Journal:
     """Responses keyed by their full request, in a folder of append-only `*.jsonl` segments.
 
-    Each process appends to a segment of its own, which it holds locked, so that runs never wait for each other;
-    readers load all segments. When a key was recorded more than once, the first record in the order (segment name,
-    offset) counts: segment names begin with their time of creation, and an answer that rows downstream
-    rest on never changes. Only byte offsets are held in memory. Thread safe; after a fork the child
-    opens its own segment.
+    Each process appends to a segment of its own, which it holds locked, so that runs never wait for each other.
+    Segments lie in the folder itself, or by asset and shard in `parts/<asset>/<shard>/`: a journal that is opened for a
+    part indexes that part and the folder itself, and no others; one that is opened without sees all of them.
+    When a key was recorded more than once, the first record in the order (segment name, offset) counts: segment names
+    begin with their time of creation, and an answer that rows downstream rest on never changes. Only byte offsets are
+    held in memory. Thread safe; after a fork the child opens its own segment.
 
     Args:
         folder: of the segments; a missing one is an empty journal until the first append.
         label: put into the names of this process's segments, such as the id of the run; letters and digits.
+        part: `<asset>/<shard>`, where this process appends; None appends to the folder itself.
     """
 
-    def __init__(self, folder: Path, label: str = "") -> None:
-        """Load the index of a folder."""
+    def __init__(self, folder: Path, label: str = "", part: str | None = None) -> None:
+        """Load the index of a folder, or of one part of it."""
         self.folder = Path(folder)
+        self._part = part
         self._label = label
         self._lock = threading.RLock()
         self._index = PlaceIndex()
@@ -117,7 +122,7 @@ class Journal:
             return self._read(key) if key in self._index else None
 
     def segment_of(self, key: str) -> str | None:
-        """Return the name of the segment that holds the record of a key."""
+        """Return the name, in the folder, of the segment that holds the record of a key."""
         with self._lock:
             place = self._index.get(key)
             return None if place is None else self._names[place.segment]
@@ -162,7 +167,7 @@ class Journal:
         """Read what other processes have appended since; return the number of keys that are new."""
         with self._lock:
             before = len(self._index)
-            for path in segments_of(self.folder):
+            for path in segments_of(self.folder, self._part):
                 with contextlib.suppress(FileNotFoundError):  # merged or pruned meanwhile
                     self._load(path)
             return len(self._index) - before
@@ -210,7 +215,7 @@ class Journal:
                     if recorded.request.key != recorded.response.key:
                         raise CorruptLine("the key is not the key of the request")
                 except CorruptLine as error:
-                    problems.append(f"{path.name} at byte {offset}: {error}")
+                    problems.append(f"{path.relative_to(self.folder)} at byte {offset}: {error}")
                     continue
                 lines += 1
                 seen.add(recorded.response.key)
@@ -241,14 +246,15 @@ class Journal:
 
     def _load(self, path: Path) -> None:
         """Index a segment from where it was last read up to its last complete line."""
-        start, size = self._read_up_to.get(path.name, 0), path.stat().st_size
+        name = path.relative_to(self.folder).as_posix()
+        start, size = self._read_up_to.get(name, 0), path.stat().st_size
         if start == size:
             return
-        number = self._number(path.name)
+        number = self._number(name)
         for offset, line in lines_of(path, start):
             if not line.endswith(b"\n"):
                 return  # torn by a kill, or still being written: looked at again by the next refresh
-            self._read_up_to[path.name] = offset + len(line)
+            self._read_up_to[name] = offset + len(line)
             try:
                 key = line_key(line)
             except CorruptLine:
@@ -266,7 +272,7 @@ class Journal:
         return self._numbers[name]
 
     def _order(self, place: Place) -> tuple[str, int]:
-        return self._names[place.segment], place.offset
+        return self._names[place.segment].rpartition("/")[2], place.offset
 
     def _forget_all(self) -> None:
         self._index = PlaceIndex()
@@ -284,15 +290,17 @@ class Journal:
         except OSError:
             os.ftruncate(segment.descriptor, offset)
             raise
-        segment.written = self._read_up_to[segment.path.name] = offset + len(line)
+        segment.written = self._read_up_to[self._names[segment.number]] = offset + len(line)
         return segment, offset
 
     def _own_segment(self) -> _Segment:
         segment = self._segment
         if segment is None or segment.owner_pid != os.getpid() or not segment.path.exists():
             self.close()
-            path, descriptor = _create_segment(self.folder, self._label or str(os.getpid()))
-            self._segment = segment = _Segment(path, self._number(path.name), descriptor, os.getpid())
+            folder = self.folder / PARTS / self._part if self._part else self.folder
+            path, descriptor = _create_segment(folder, self._label or str(os.getpid()))
+            number = self._number(path.relative_to(self.folder).as_posix())
+            self._segment = segment = _Segment(path, number, descriptor, os.getpid())
         return segment
 
     @staticmethod
@@ -313,7 +321,10 @@ def _checked_line(request: ChatRequest, response: ChatResponse) -> bytes:
 
 def _create_segment(folder: Path, label: str) -> tuple[Path, int]:
     """Create a segment file that no other process has, lock it, and make its name durable."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync_folder(made.parent)
     created = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     path = folder / f"{created}-{label}-{secrets.token_hex(4)}.jsonl"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -331,9 +342,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def segments_of(folder: Path) -> list[Path]:
-    """Return the segment files of a folder in the order in which they count."""
-    return sorted(path for path in folder.glob("*.jsonl") if not path.name.startswith("."))
+def segments_of(folder: Path, part: str | None = None) -> list[Path]:
+    """Return the segment files of a folder and of one part or all of them, in the order in which they count."""
+    within = f"{PARTS}/{part}/*.jsonl" if part else f"{PARTS}/*/*/*.jsonl"
+    found = [*folder.glob("*.jsonl"), *folder.glob(within)]
+    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Return the folders that hold segments: the journal's own, and that of each part."""
+    return [folder, *sorted(path for path in folder.glob(f"{PARTS}/*/*") if path.is_dir())]
 
 
 def lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -12,10 +12,14 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from codeio_assets.llm.journal.journal import Journal, lines_of, segments_of, sync_folder
+from codeio_assets.llm.journal.journal import Journal, lines_of, parts_of, segments_of, sync_folder
 from codeio_assets.llm.journal.lines import CorruptLine, Recorded, decode_line, encode_line
+
+NO_PART = "-"
+"""Names no part, so that a journal is that of its folder alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,14 @@ class UpkeepReport:
 
 def segment_summaries(folder: Path) -> list[SegmentSummary]:
     """Return a summary of each segment of a journal, in the order in which they count."""
-    return [_summary(path) for path in segments_of(folder)]
+    return [_summary(folder, path) for path in segments_of(folder)]
 
 
 def merge(folder: Path, others: Iterable[Path] = ()) -> UpkeepReport:
     """Put all segments that nobody writes to into one, and take over the records of other journals.
 
-    Of several records of a key the one that counts stays, so no answer changes.
+    Of several records of a key the one that counts stays, so no answer changes. The one segment lies in the folder
+    itself, where every part finds it: so answers go along when shards get other names.
     """
     return _rewrite(folder, lambda _recorded: True, others)
 
@@ -61,14 +66,17 @@ def prune(folder: Path, keep: Callable[[Recorded], bool], *, dry_run: bool = Fal
 
     What is removed must be paid for again when it is asked for again.
     """
-    if not dry_run:
-        return _rewrite(folder, keep, ())
-    verdicts = Counter(keep(recorded) for recorded in Journal(folder).records())
-    count = len(segments_of(folder))
-    return UpkeepReport(count, count, verdicts[True], verdicts[False], 0)
+    if dry_run:
+        verdicts = Counter(keep(recorded) for recorded in Journal(folder).records())
+        count = len(segments_of(folder))
+        return UpkeepReport(count, count, verdicts[True], verdicts[False], 0)
+    before = len(segments_of(folder))
+    done = [_rewrite(part, keep, (), own=True) for part in parts_of(folder)]
+    kept, removed, busy = (sum(getattr(each, name) for each in done) for name in ("kept", "removed", "in_use"))
+    return UpkeepReport(before, len(segments_of(folder)), kept, removed, busy)
 
 
-def _summary(path: Path) -> SegmentSummary:
+def _summary(folder: Path, path: Path) -> SegmentSummary:
     models: Counter[str] = Counter()
     times: list[str] = []
     corrupt = 0
@@ -82,7 +90,7 @@ def _summary(path: Path) -> SegmentSummary:
         times += [recorded.response.created_at] if recorded.response.created_at else []
     with _locked(path) as is_free:
         return SegmentSummary(
-            name=path.name,
+            name=path.relative_to(folder).as_posix(),
             size_bytes=path.stat().st_size,
             records=sum(models.values()),
             corrupt=corrupt,
@@ -93,19 +101,25 @@ def _summary(path: Path) -> SegmentSummary:
         )
 
 
-def _rewrite(folder: Path, keep: Callable[[Recorded], bool], others: Iterable[Path]) -> UpkeepReport:
-    """Write what stays into one new segment, make it durable, and remove the segments that it replaces."""
-    before = segments_of(folder)
+def _rewrite(
+    folder: Path, keep: Callable[[Recorded], bool], others: Iterable[Path], *, own: bool = False
+) -> UpkeepReport:
+    """Write what stays into one new segment, make it durable, and remove the segments that it replaces.
+
+    With `own` those are the segments of the folder itself, else those of its parts as well.
+    """
+    segments = partial(segments_of, folder, NO_PART if own else None)
+    before = segments()
     with contextlib.ExitStack() as stack:
         free = [path for path in before if stack.enter_context(_locked(path))]
-        journal = Journal(folder)
+        journal = Journal(folder, part=NO_PART if own else None)
         taken = [journal, *(Journal(other) for other in others)]
-        busy = {path.name for path in before} - {path.name for path in free}
+        busy = {path.relative_to(folder).as_posix() for path in {*before} - {*free}}
         name = f"{free[0].name.split('-')[0] if free else '0'}-merged-{secrets.token_hex(4)}.jsonl"
         kept, removed = _write_segment(folder, name, _wanted(taken, busy), keep)
         for path in free:
             path.unlink()
-    after = segments_of(folder)
+    after = segments()
     return UpkeepReport(len(before), len(after), kept, removed, len(busy))
 
 
