@@ -6,6 +6,7 @@ from codeio_assets.graph.gpu import recipe_runs
 from codeio_assets.graph.partitions import code_shards, recipes
 from codeio_assets.graph.steps import BENCHMARKED, STEPS
 from codeio_assets.operating.everything import bring_up_to_date
+from codeio_assets.operating.registering import register_new_files
 from codeio_assets.project import Project
 
 SHARDED = [step.asset for step in STEPS.values() if step.per == "shard"]
@@ -54,19 +55,28 @@ def demo_job() -> None:
     bring_up_to_date()
 
 
-@dg.sensor(job=data_job, minimum_interval_seconds=60)
+@dg.job(name="register", description="Form shards of raw files that no shard holds yet, with progress in the log.")
+def register_job() -> None:
+    """Register new raw files."""
+    register_new_files()
+
+
+@dg.sensor(jobs=[data_job, register_job], minimum_interval_seconds=60)
 def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Find raw files that no shard holds yet, register them as shards, and request a `data` run for each."""
+    """Look for raw files that no shard holds yet, request a `register` run for them, and a `data` run per new shard."""
     project = Project.find()
-    project.shards.register_new(project.sources, project.root)
+    pending = project.shards.pending(project.sources, project.root)
+    registering = [dg.RunRequest(run_key=f"register-{pending}", job_name="register")] if pending else []
     known = set(context.instance.get_dynamic_partitions(code_shards.name or ""))
     new = [key for key in project.shards.keys() if key not in known]  # noqa: SIM118  (a registry)
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"new-shard-{key}", partition_key=key) for key in new],
+        run_requests=[
+            *registering,
+            *(dg.RunRequest(run_key=f"new-shard-{key}", partition_key=key, job_name="data") for key in new),
+        ],
         dynamic_partitions_requests=[code_shards.build_add_request(new)] if new else [],
     )
 
 
-defs = dg.Definitions(
-    jobs=[demo_job, data_job, retry_failed_job, train_job, evaluate_job, report_job], sensors=[new_code_files]
-)
+JOBS = [demo_job, data_job, retry_failed_job, train_job, evaluate_job, report_job, register_job]
+defs = dg.Definitions(jobs=JOBS, sensors=[new_code_files])

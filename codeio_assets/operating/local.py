@@ -66,7 +66,7 @@ def register_shards(project: Project, say: Say = lambda _line: None) -> list[str
     Runs of commands that were killed are cleared first.
     """
     prepare(project, say)
-    new = [shard.key for shard in project.shards.register_new(project.sources, project.root)]
+    new = [shard.key for shard in project.shards.register_new(project.sources, project.root, say)]
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance)
         instance.add_dynamic_partitions(str(code_shards.name), project.shards.keys())

@@ -27,12 +27,13 @@ class Refused(Exception):  # noqa: N818  (a finding about a file; it becomes a r
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """A line without its end; `data` is None where it takes more bytes than allowed."""
+    """A line without its end, and where it begins; `data` is None where it takes more bytes than allowed."""
 
     number: int
     data: bytes | None
     sha256: str
     size_bytes: int
+    offset: int
 
 
 def read_within(root: Path, path: Path, max_bytes: int) -> bytes:
@@ -82,25 +83,28 @@ def named_file(path: Path, what: str) -> Path:
     return path
 
 
-def lines_of(path: Path, max_bytes: int) -> Iterator[FileLine]:
+def lines_of(path: Path, max_bytes: int, start: int = 0) -> Iterator[FileLine]:
     """Yield the lines of a file that are not blank; of one that is too long only its hash and size.
+
+    They are counted from byte `start` on, where one begins.
 
     Raises:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        number = 0
+        number, offset = 0, file.seek(start)
         while piece := file.readline(max_bytes + 2):
-            number += 1
+            number, began, offset = number + 1, offset, offset + len(piece)
             if piece.endswith(b"\n") or len(piece) <= max_bytes:
                 line = piece.strip()
                 if line:
-                    yield FileLine(number, line, hashlib.sha256(line).hexdigest(), len(line))
+                    yield FileLine(number, line, hashlib.sha256(line).hexdigest(), len(line), began)
                 continue
-            yield _long_line(file, number, piece)
+            yield _long_line(file, number, piece, began)
+            offset = file.tell()
 
 
-def _long_line(file: BinaryIO, number: int, piece: bytes) -> FileLine:
+def _long_line(file: BinaryIO, number: int, piece: bytes, began: int) -> FileLine:
     """Read on to the end of a line, holding one piece at a time; blanks at its ends do not count."""
     digest, size, held = hashlib.sha256(), 0, b""
     piece = piece.lstrip()
@@ -111,4 +115,4 @@ def _long_line(file: BinaryIO, number: int, piece: bytes) -> FileLine:
         digest.update(text)
         size += len(text)
         piece = b"" if piece.endswith(b"\n") else file.readline(CHUNK_BYTES)
-    return FileLine(number, None, digest.hexdigest(), size)
+    return FileLine(number, None, digest.hexdigest(), size, began)

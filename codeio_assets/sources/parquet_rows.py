@@ -6,7 +6,7 @@ What does not live here: what the fields mean (`reading`, `conversations`).
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # (pyarrow has no types; rows of strangers are checked by hand)
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,37 @@ def parquet_rows(path: Path, columns: Sequence[str | None], what: str) -> Iterat
     Raises:
         SettingsError: it is no Parquet file, is damaged, or unpacks to far more than its size.
     """
+    return (row for _, row in numbered_rows(path, columns, what))
+
+
+def numbered_rows(
+    path: Path, columns: Sequence[str | None], what: str, only: Collection[int] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the index and the row of all rows, or of some, whose row groups alone are read; as `parquet_rows`."""
     try:
         with pq.ParquetFile(path) as file:
             _refuse_bomb(file.metadata, path, what)
             there = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=there, use_threads=False):
-                for index in range(batch.num_rows):
-                    yield {name: batch.column(place)[index].as_py() for place, name in enumerate(batch.schema.names)}
+            start = 0
+            for group in range(file.metadata.num_row_groups):
+                end = start + file.metadata.row_group(group).num_rows
+                if only is None or any(start <= index < end for index in only):
+                    for index, row in _rows_of(file, group, there, start):
+                        if only is None or index in only:
+                            yield index, row
+                start = end
     except (pa.ArrowException, OSError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).split("\n", 1)[0][:200]
         raise SettingsError(f"{what}: {path}: is not a readable Parquet file ({reason}). Write it anew.") from error
+
+
+def _rows_of(file: Any, group: int, columns: list[str], start: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    batches = file.iter_batches(batch_size=ROWS_AT_A_TIME, row_groups=[group], columns=columns, use_threads=False)
+    for batch in batches:
+        for index in range(batch.num_rows):
+            row = {name: batch.column(place)[index].as_py() for place, name in enumerate(batch.schema.names)}
+            yield start + index, row
+        start += batch.num_rows
 
 
 def _refuse_bomb(metadata: Any, path: Path, what: str) -> None:

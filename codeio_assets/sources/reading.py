@@ -9,16 +9,17 @@ why it has none. What does not: shards (`shards`), eligibility (`core.method.raw
 
 import codecs
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from codeio_assets.core.settings.project import Reading, SettingsError
 from codeio_assets.core.values.canonical import canonical_json, sha256_hex
 from codeio_assets.core.values.decoding import Undecodable, decode_json, storable_text
-from codeio_assets.sources.files import Refused, lines_of, named_file, read_within
-from codeio_assets.sources.parquet_rows import parquet_rows
+from codeio_assets.sources.files import FileLine, Refused, lines_of, named_file, read_within
+from codeio_assets.sources.parquet_rows import numbered_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class RawItem:
     """One item of a source. Either `content` or `reason` is set.
 
     `item_sha256` is the hash of the item as it stands in the source (bytes of the file, of the line, canonical JSON
-    of the row); `content_sha256` the hash of the code in it.
+    of the row); `content_sha256` the hash of the code in it. `at` is where a line begins, in bytes, or which row it is.
     """
 
     path: str
@@ -38,6 +39,7 @@ class RawItem:
     license: str | None = None
     reason: str | None = None
     detail: str = ""
+    at: int | None = None
 
 
 def source_files(name: str, source: Reading, base: Path) -> list[Path]:
@@ -155,11 +157,37 @@ def too_large(name: str, identity: str, size: int, source: Reading) -> RawItem:
 def _read_jsonl(source: Reading, path: Path) -> Iterator[RawItem]:
     try:
         for line in lines_of(path, source.max_bytes):
-            where = f"{path.name}:{line.number}"
-            if line.data is None:
-                yield too_large(where, line.sha256, line.size_bytes, source)
-            else:
-                yield _read_line(source, where, line.sha256, line.data)
+            yield _item_of_line(source, f"{path.name}:{line.number}", line)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}). Check the file and its rights.") from error
+
+
+def _item_of_line(source: Reading, where: str, line: FileLine) -> RawItem:
+    if line.data is None:
+        item = too_large(where, line.sha256, line.size_bytes, source)
+    else:
+        item = _read_line(source, where, line.sha256, line.data)
+    return replace(item, at=line.offset)
+
+
+def read_placed(source: Reading, path: Path, places: Mapping[int, str]) -> Iterator[RawItem]:
+    """Yield the items that stand at some places of a JSONL or Parquet file, without reading the rest.
+
+    Args:
+        source: how it is read.
+        path: of the file.
+        places: `at` of an item -> its path, which names it where its row does not.
+
+    Raises:
+        SettingsError: the file cannot be read at all.
+    """
+    if source.kind == "parquet":
+        yield from _read_parquet(source, path, places.keys())
+        return
+    try:
+        for offset, where in places.items():
+            for line in islice(lines_of(path, source.max_bytes, offset), 1):
+                yield _item_of_line(source, where, line)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}). Check the file and its rights.") from error
 
@@ -175,12 +203,13 @@ def _read_line(source: Reading, where: str, sha256: str, line: bytes) -> RawItem
     return read_row(source, where, sha256, row, len(line))
 
 
-def _read_parquet(source: Reading, path: Path) -> Iterator[RawItem]:
+def _read_parquet(source: Reading, path: Path, only: Collection[int] | None = None) -> Iterator[RawItem]:
     fields = source.fields
     wanted = fields.content, fields.path, fields.repository, fields.license
-    for number, row in enumerate(parquet_rows(path, wanted, f"the source {path.name}"), start=1):
+    for index, row in numbered_rows(path, wanted, f"the source {path.name}", only):
         text = canonical_json({key: str(value) for key, value in row.items()})
-        yield read_row(source, f"{path.name}:{number}", sha256_hex(text), row, len(text.encode()))
+        item = read_row(source, f"{path.name}:{index + 1}", sha256_hex(text), row, len(text.encode()))
+        yield replace(item, at=index)
 
 
 def read_row(source: Reading, where: str, sha256: str, row: Any, size: int) -> RawItem:

@@ -4,22 +4,27 @@ What lives here: the registry (one JSON file per shard), registration of new ite
 partitions (`graph.partitions` copies the keys there).
 """
 
+import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codeio_assets.core.settings.project import NearDuplicates, Reading, SettingsError, Source, Sources
-from codeio_assets.core.values.canonical import content_id
+from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
-from codeio_assets.sources.reading import RawItem, read_items, source_files
+from codeio_assets.sources.listings import Listings, listing_of
+from codeio_assets.sources.reading import RawItem, read_items, read_placed, source_files
 from codeio_assets.store.blobs import write_atomically
 
 SHARD_BYTES = 128 << 20
 """A shard's contents are held in memory together; its usual thousand files take a few megabytes."""
+TOLD_EVERY = 10_000
+"""Items between two lines of progress."""
+Say = Callable[[str], None]
 DROPPED = "dropped"
 SOURCES_DROPPED = "dropped_sources.list"
 TAKEDOWNS = "takedowns.jsonl"
@@ -33,6 +38,7 @@ class ShardItem:
     `duplicate_of` and `nearest` name an earlier item (shard and path): one with the same tokens, and the most similar
     one. `group_id` is the file id of the item that founded its near-duplicate group, its own if no earlier item is
     near; None in shards that know of no groups. `bridged_groups` are further groups with items that it is near to.
+    `at` is where a line begins (bytes) or which row it is, in a file of many items; None in shards that do not know.
     """
 
     file: str
@@ -44,6 +50,7 @@ class ShardItem:
     nearest: str | None = None
     similarity: float | None = None
     bridged_groups: tuple[str, ...] = ()
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ class ShardRegistry:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._listings = Listings(folder / "listings")
 
     def keys(self) -> list[str]:
         """Return the keys of all shards, sorted."""
@@ -154,27 +162,65 @@ class ShardRegistry:
         found = {file_id(shard.source, item) for item in shard.items if any(each.hits(item) for each in takedowns)}
         return tuple(sorted(found))
 
-    def register_new(self, sources: Sources, base: Path) -> list[Shard]:
-        """Form shards from all items that no shard holds yet, write them, and return them.
+    def pending(self, sources: Sources, base: Path) -> str | None:
+        """Return an id of the files that were not there, or not so, at the last registration; None without any.
 
-        Existing shards never change: a changed file is a new item. Items keep the order of the source, so that two
-        registrations over the same files give the same shards.
+        Names, sizes and times are looked at, and no content. Of a repository or dataset, which has no files, only the
+        first registration is pending.
 
         Raises:
             SettingsError: a source's folder or file does not exist.
         """
+        left_out = self.dropped_sources()
+        found: dict[str, Json] = {}
+        for name, source in sources.sources.items():
+            if name in left_out:
+                continue
+            keys, listed = self._keys_ever(name), listing_of(name, source, base)
+            if listed is None:
+                found |= {} if keys else {name: ""}
+                continue
+            seen = self._listings.load(name, source, keys)
+            found |= {f"{name}/{file}": sign for file, sign in listed.values() if seen.get(file) != sign}
+        return content_id(files=found) if found else None
+
+    def register_new(self, sources: Sources, base: Path, say: Say = lambda _line: None) -> list[Shard]:
+        """Form shards from all items that no shard holds yet, write them, and return them; one caller at a time.
+
+        Existing shards never change: a changed file is a new item. Items keep the order of the source, so that two
+        registrations over the same files give the same shards. Files that are as they were at the last registration,
+        by name, size and time, are not read.
+
+        Raises:
+            SettingsError: a source's folder or file does not exist.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._register(sources, base, say)
+
+    def _register(self, sources: Sources, base: Path, say: Say) -> list[Shard]:
+        if not self.pending(sources, base) and all(source.path for source in sources.sources.values()):
+            return []
         known = [self.load(key) for key in self.keys()]
         known += [self._read(self.folder / DROPPED / f"{key}.json") for key in self.dropped()]
         left_out = self.dropped_sources()
         seen = {(shard.source, item.file, item.path, item.item_sha256) for shard in known for item in shard.items}
         new: list[Shard] = []
         signatures: list[Signature | None] = []
+        listings: dict[str, list[tuple[str, str]]] = {}
         for name, source in sources.sources.items():
             if name in left_out:
                 continue
             fresh: list[ShardItem] = []
             sizes: list[int] = []
-            for item, raw in _scan(name, source, base):
+            listed = listing_of(name, source, base)
+            listings[name] = [*listed.values()] if listed else []
+            before = self._listings.load(name, source, self._keys_ever(name))
+            unread = None if listed is None else [p for p, (file, sign) in listed.items() if before.get(file) != sign]
+            for read, (item, raw) in enumerate(_scan(name, source, base, unread), start=1):
+                if read % TOLD_EVERY == 0:
+                    say(f"{name}: {read:,} items read, {len(fresh):,} of them new")
                 content = raw.content
                 if (name, item.file, item.path, item.item_sha256) not in seen:
                     fresh.append(item)
@@ -183,8 +229,16 @@ class ShardRegistry:
             number = 1 + max((_number(shard.key) for shard in known if shard.source == name), default=-1)
             for count, part in enumerate(_parts(fresh, sizes, source.shard_size)):
                 new.append(Shard(f"{name}-{number + count:04d}", name, tuple(part)))
-        if not new:
-            return []
+        if new:
+            new = self._write(known, new, signatures, sources, say)
+        for name, seen_now in listings.items():
+            self._listings.keep(name, sources.sources[name], self._keys_ever(name), seen_now)
+        return new
+
+    def _write(
+        self, known: list[Shard], new: list[Shard], signatures: list[Signature | None], sources: Sources, say: Say
+    ) -> list[Shard]:
+        say(f"{sum(len(shard.items) for shard in new):,} new items are compared with all before them")
         kept = [self._signatures(shard, sources.near_duplicates) for shard in known]
         kin = find_kin([each for shard in kept for each in shard], signatures, sources.near_duplicates)
         new = _with_kin(known, new, kin)
@@ -194,6 +248,10 @@ class ShardRegistry:
             text = json.dumps(asdict(shard), indent=1, ensure_ascii=True)
             write_atomically(self._file(shard.key), text.encode())
         return new
+
+    def _keys_ever(self, source: str) -> list[str]:
+        """Return the keys of a source's shards, also of those that were dropped."""
+        return [key for key in (*self.keys(), *self.dropped()) if key.rpartition("-")[0] == source]
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.json"
@@ -213,6 +271,9 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
     """
     root = base / source.path if source.path else base
     _require_source(shard, source, base)
+    if (placed := _read_placed(shard, source, root)) is not None:
+        yield from placed
+        return
     found: dict[tuple[str, str], RawItem] = {}
     wanted = {item.item_sha256 for item in shard.items}
     for file in dict.fromkeys(item.file for item in shard.items):
@@ -225,6 +286,18 @@ def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[Shar
         raise _absent(shard, root, f"{lost} of the {len(shard.items)} items of {shard.key} are gone or have changed")
     for item in shard.items:
         yield item, found.get((item.file, item.item_sha256))
+
+
+def _read_placed(shard: Shard, source: Reading, root: Path) -> list[tuple[ShardItem, RawItem]] | None:
+    """Return the items of a shard from where they stand in their one file; None when they are not all there."""
+    if source.kind not in ("jsonl", "parquet") or not root.exists():
+        return None
+    places = {item.at: item.path for item in shard.items if item.at is not None}
+    if len(places) < len(shard.items):
+        return None
+    found = {item.at: item for item in read_placed(source, root, places)}
+    both = [(item, raw) for item in shard.items if (raw := found.get(item.at)) and raw.item_sha256 == item.item_sha256]
+    return both if len(both) == len(shard.items) else None
 
 
 def _require_source(shard: Shard, source: Reading, base: Path) -> None:
@@ -276,12 +349,12 @@ def _parts(items: list[ShardItem], sizes: list[int], most: int) -> Iterator[list
         yield part
 
 
-def _scan(name: str, source: Source, base: Path) -> Iterator[tuple[ShardItem, RawItem]]:
+def _scan(name: str, source: Source, base: Path, paths: Sequence[Path] | None) -> Iterator[tuple[ShardItem, RawItem]]:
     root = base / source.path if source.path else base
-    for path in source_files(name, source, base):
+    for path in source_files(name, source, base) if paths is None else paths:
         file = path.relative_to(root).as_posix() if source.kind == "directory" else ""
         for item in read_items(source, base, path):
-            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256), item
+            yield ShardItem(file, item.path, item.item_sha256, item.content_sha256, at=item.at), item
 
 
 def _with_kin(known: list[Shard], new: list[Shard], kin: list[Kin]) -> list[Shard]:

@@ -37,8 +37,10 @@ class Workspace:
     def paths(self, key: str) -> list[str]:
         return [item.path for item in self.registry.load(key).items]
 
-    def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (self.base / "shards").rglob("*") if path.is_file()}
+    def files(self, registry: str = "shards") -> dict[str, bytes]:
+        """Return what is decided: not what was seen of the sources, which changes with every look."""
+        paths = (path for path in (self.base / registry).rglob("*") if path.is_file())
+        return {path.name: path.read_bytes() for path in paths if "listings" not in path.parts and path.name != ".lock"}
 
     def ingest(self, key: str) -> StepResult:
         shard = self.registry.load(key)
@@ -79,7 +81,7 @@ class TestRegistration:
         one = folder.files()
         folder.registry = ShardRegistry(tmp_path / "other")
         folder.register()
-        assert {path.name: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == one
+        assert folder.files("other") == one
 
     def test_growth_never_changes_a_shard(self, folder: Workspace) -> None:
         folder.register()
