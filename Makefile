@@ -14,7 +14,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
+.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -97,6 +97,9 @@ test-scorers: setup ## every scorer against all published responses with verdict
 
 bench-leakage: setup ## speed, memory and recall of the leakage report on 1 GB; ARGS="--megabytes 10000" for more
 	@$(BIN)/python tools/bench_leakage.py $(ARGS)
+
+bench-scale: setup ## what a run, the sensor, status and reports cost at 10 to 5,000 shards; ARGS="10 100" for others
+	@$(BIN)/python tools/bench_scale.py $(ARGS)
 
 bench-checks: setup ## the schema checks on 1M rows of the largest tables; ARGS=50000 for less
 	@$(BIN)/python tools/bench_checks.py $(ARGS)

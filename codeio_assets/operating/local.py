@@ -33,6 +33,8 @@ from codeio_assets.store import StoreError, Warehouse
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The event log keeps everything; the terminal shows a line per step."""
 
+LOOK_S = 30.0
+"""Seconds for which a look at all partitions believes what it has read."""
 NOT_GOOD = {"stale": "out of date", "unchecked": "not checked to the end", "failed": "refused by a check"}
 
 Say = Callable[[str], None]
@@ -256,11 +258,16 @@ def show_status(project: Project, say: Say) -> None:
     prepare(project, say)
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
-    warehouse = project.open_warehouse()
+    warehouse = project.open_warehouse(trust_s=LOOK_S)
+    present = {"shard": project.shards.keys(), "recipe": project.recipe_names(), "project": [UNPARTITIONED]}
+    found: dict[str, dict[str, Standing]] = {step.asset: {} for step in STEPS.values()}
+    for per, keys in present.items():  # partition by partition: each record is read once
+        for key in keys:
+            for step in STEPS.values():
+                if step.per == per:
+                    found[step.asset][key] = _standing(step, key, project, warehouse)
     for step in STEPS.values():
-        present = {"shard": project.shards.keys(), "recipe": project.recipe_names(), "project": [UNPARTITIONED]}
-        standings = {key: _standing(step, key, project, warehouse) for key in present[step.per]}
-        others = {key: found for key, found in standings.items() if found.state not in ("missing", "good")}
+        others = {key: one for key, one in found[step.asset].items() if one.state not in ("missing", "good")}
         if others:
             key, first = next(iter(others.items()))
             say(f"{NOT_GOOD[first.state]}: {step.asset}, {len(others)} partition(s): {', '.join(list(others)[:5])}")

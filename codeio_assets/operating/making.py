@@ -11,7 +11,7 @@ from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.graph.partitions import UNPARTITIONED
 from codeio_assets.graph.steps import MAKERS, STEPS, Step
-from codeio_assets.operating.local import Say, bring_up_to_date, register_shards
+from codeio_assets.operating.local import LOOK_S, Say, bring_up_to_date, register_shards
 from codeio_assets.project import Project
 
 OPTIONAL = {"published_data_audit"}
@@ -47,7 +47,7 @@ def due(project: Project, wanted: Wanted) -> list[Due]:
         SettingsError: there is no such asset, shard or recipe.
     """
     steps = _steps(wanted.assets)
-    warehouse = project.open_warehouse()
+    warehouse = project.open_warehouse(trust_s=LOOK_S)
     found: list[Due] = []
     for partition, own in _partitions(project, wanted, steps):
         made_first: set[str] = set()
@@ -80,7 +80,8 @@ def make(project: Project, wanted: Wanted, say: Say) -> int:
             failed.append(str(error))
             broken.add(one.partition)
             say(f"    failed: {error}")
-    project.open_warehouse().refresh_views()
+    if made:
+        project.open_warehouse().refresh_views()
     if failed:
         raise MaterialisationFailed(f"{made} made, {len(failed)} failed; the first: {failed[0]}")
     return made

@@ -34,6 +34,11 @@ class _Cache:
         self._bytes = 0
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
     def get(self, key: str) -> _Kept | None:
         with self._lock:
             if key in self._kept:
@@ -52,6 +57,11 @@ class _Cache:
 
 
 _CACHE = _Cache()
+
+
+def forget() -> None:
+    """Forget what was parsed: a measurement begins as a new process does."""
+    _CACHE.clear()
 
 
 class Records(Generic[Record]):
