@@ -26,7 +26,7 @@ from codeio_assets.graph.steps import STEPS
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
 ENVIRONMENT = {
-    "CODEIO_CACHE": "folder for copies of remote repositories; default: ~/.cache/codeio",
+    "CODEIO_CACHE": "folder for copies of remote repositories, default ~/.cache/codeio, and of tables in object storage",
     "CODEIO_PERSON": "who marks in the browser and with `codeio mark`; default: the login name",
     "CODEIO_PROJECT": "folder with codeio.yaml and the rest; default: the nearest at or above the current folder",
     "CODEIO_HOME": "folder for everything that is made; default: `var` in the project",
@@ -37,6 +37,8 @@ ENVIRONMENT = {
     "CODEIO_VLLM_PYTHON": "interpreter of an environment with vLLM, for `base_url: vllm`",
     "CODEIO_VLLM_MODEL": "weights for `base_url: vllm` where codeio.yaml names none",
     "CODEIO_ALERT_WEBHOOK": "address that failed runs and failed checks are posted to as JSON; nothing when not set",
+    "CODEIO_WAREHOUSE_URL": "object storage for the tables, e.g. s3://bucket/prefix (docs/scale.md); default: a folder",
+    "CODEIO_CACHE_GIB": "how large the cache of tables in object storage may grow; default: 50",
     "CODEIO_BROWSER_URL": "where the browser is, for links in the UI and reports; default: http://127.0.0.1:3001",
     "CODEIO_REWARD_WORKERS": "workers of the judge that a training process shares; default: one per core",
     "HF_TOKEN": "token for `codeio export --push-to` and for private data sets of the hub",

@@ -12,7 +12,7 @@ CACHE_GIB = 50.0
 def open_blobs(folder: Path, url: str | None) -> Blobs:
     """Return the files of a warehouse: in a folder, or at an address with the folder as the cache of immutable files.
 
-    `CODEIO_CACHE` names another folder for the cache, `CODEIO_CACHE_GIB` its bound.
+    With `CODEIO_CACHE` the cache is `tables` in that folder; `CODEIO_CACHE_GIB` is its bound.
 
     Raises:
         PlaceError: the address cannot be used.
@@ -28,4 +28,4 @@ def open_blobs(folder: Path, url: str | None) -> Blobs:
     except ValueError:
         raise PlaceError(f"CODEIO_CACHE_GIB is {bound!r}: give a number of GiB, or unset it.") from None
     own = os.environ.get("CODEIO_CACHE")
-    return ObjectBlobs(url, FileCache(Path(own).resolve() if own else folder, max_bytes))
+    return ObjectBlobs(url, FileCache(Path(own).resolve() / "tables" if own else folder, max_bytes))
