@@ -133,13 +133,14 @@ def evaluate_recipe(
 
 
 def benchmark_lines(project: Project, recipe: str) -> list[str]:
-    """Return the scores of a recipe's models on the benchmarks, a line each."""
-    rows = project.open_warehouse().read("benchmark_scores", recipe).sort("benchmark", "model").to_dicts()
-    return [
-        f"  {row['benchmark']:<18}{row['model']:<8}{row['value']:>6.1f}  ({row['low']:.1f} to {row['high']:.1f},"
-        f" {row['questions']:,} questions)"
-        for row in rows
-    ]
+    """Return a line per benchmark: what a recipe's models scored, with the intervals, on how many questions."""
+    scores = project.open_warehouse().read("benchmark_scores", recipe).sort("benchmark", "model")
+    lines: list[str] = []
+    for (name,), group in scores.group_by(["benchmark"], maintain_order=True):
+        rows = group.to_dicts()
+        told = (f"{row['model']} {row['value']:.1f} ({row['low']:.0f} to {row['high']:.0f})" for row in rows)
+        lines.append(f"  {name:<18}{', '.join(told)}; {max(row['questions'] for row in rows):,} question(s)")
+    return lines
 
 
 def bring_up_to_date(project: Project, per: Per, partition: str, say: Say, only: Sequence[str] | None = None) -> int:
