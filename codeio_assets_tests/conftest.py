@@ -7,10 +7,15 @@ import pytest
 
 LONGEST = (
     "e2e/test_webserver.py",
+    "e2e/test_cancel.py",
     "browser/test_ui.py",
     "training/process/test_sft.py",
     "training/test_base_models.py",
     "e2e/test_older_project.py",
+    "e2e/test_evaluating_a_recipe.py",
+    "cli/test_stopping.py",
+    "running/test_training_stopped.py",
+    "training/test_tokenised_asset.py",
 )
 """Files that take long by themselves, longest first: begun last, they would be waited for alone."""
 HERE = Path(__file__).parent
