@@ -238,7 +238,9 @@ class ShardRegistry:
     def _write(
         self, known: list[Shard], new: list[Shard], signatures: list[Signature | None], sources: Sources, say: Say
     ) -> list[Shard]:
-        say(f"{sum(len(shard.items) for shard in new):,} new items are compared with all before them")
+        count = sum(len(shard.items) for shard in new)
+        if count >= TOLD_EVERY:
+            say(f"{count:,} new items are compared with all before them")
         kept = [self._signatures(shard, sources.near_duplicates) for shard in known]
         kin = find_kin([each for shard in kept for each in shard], signatures, sources.near_duplicates)
         new = _with_kin(known, new, kin)

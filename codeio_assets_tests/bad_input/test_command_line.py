@@ -11,7 +11,7 @@ def test_a_source_whose_folder_is_missing(project: Copy) -> None:
     project.write("sources.yaml", SOURCES.replace("code", "cod"))
     words = "codeio: source mine: the folder cod does not exist. Correct `path` in sources.yaml.\n"
     assert project.refused("shards") == words
-    assert not list((project.home / "shards").glob("*"))
+    assert not list((project.home / "shards").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_other_bad_sources(sources: str | None, words: str, project: Copy, here:
     if sources is not None:
         project.write("sources.yaml", sources)
     assert words in here.refused(project, "shards")
-    assert not list((project.home / "shards").glob("*"))
+    assert not list((project.home / "shards").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(

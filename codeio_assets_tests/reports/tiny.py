@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from codeio_assets.core.settings.quality import FLAWS
-from codeio_assets.core.tables.data import frame
+from codeio_assets.core.tables.data import frame, polars_schema
 from codeio_assets.core.values.canonical import canonical_json, content_id
 from codeio_assets.store import Warehouse
 
@@ -58,7 +58,14 @@ def tables() -> Tables:
         published(0, "reproduces"),
         published(1, "reproduces", misjudged="right_called_wrong"),
     ]
+    every["results"] = [_result("mine stage 2", gain=2.5, gain_low=0.5, gain_high=4.5, changed=3)]
     return {**shards, "all": every, RECIPE: _recipe(shards, chats)}
+
+
+def _result(name: str, **gained: float) -> dict[str, Any]:
+    nothing = dict.fromkeys(polars_schema("results"))
+    cell = {"base": "m", "name": name, "is_published": False, "benchmark": "gsm8k", "value": 40.0}
+    return {**nothing, **cell, "cell_id": content_id(cell=name), "low": 35.0, "high": 45.0, **gained}
 
 
 def published(number: int, result: str, **other: str) -> dict[str, Any]:

@@ -65,16 +65,17 @@ def test_killed_at_random_points_the_old_or_the_new_version_is_there(tmp_path: P
 @pytest.mark.slow
 def test_killed_before_any_file_operation_the_old_or_the_new_version_is_there(tmp_path: Path):
     """Every point of a commit, one by one: what random delays may miss."""
-    warehouse = Warehouse(tmp_path)
     survivors: list[int] = []
     for event in range(1, 200):
+        place = tmp_path / str(event)  # what was removed before would cost the next commit some operations more
+        warehouse = Warehouse(place)
         warehouse.write(ASSET, KEY, commit(SIZES[0]))
-        process = processes.context().Process(target=processes.write_and_die, args=(tmp_path, SIZES[1], event))
+        process = processes.context().Process(target=processes.write_and_die, args=(place, SIZES[1], event))
         process.start()
         process.join()
         survivors.append(assert_whole(warehouse))
         warehouse.collect_garbage(grace_s=0)
-        assert files_of(tmp_path) == live_files(warehouse)
+        assert files_of(place) == live_files(warehouse)
         if process.exitcode == 0:
             break
         assert process.exitcode == -signal.SIGKILL

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -100,9 +99,9 @@ def test_stage_2_needs_its_parent_and_stage_1_has_none(make_job, tmp_path: Path)
 def test_scores_that_are_added_to_the_card_damage_nothing(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# A model")
     (tmp_path / "config.json").write_text("{}")
-    manifest: dict[str, Any] = {"files": hash_files(tmp_path)}
+    files = hash_files(tmp_path)
     (tmp_path / "README.md").write_text("# A model\n\n## Benchmarks")
-    assert damaged_files(tmp_path, manifest) == []
+    assert damaged_files(tmp_path, files) == []
     (tmp_path / "config.json").write_text("{ }")
     (tmp_path / "README.md").unlink()
-    assert damaged_files(tmp_path, manifest) == ["README.md", "config.json"]
+    assert damaged_files(tmp_path, files) == ["README.md", "config.json"]
