@@ -59,7 +59,7 @@ def ground_cots(spoken: Spoken, sandbox: Sandbox, bounds: TraceBounds | None = N
             trace = None if text is None else read_trace(text)
         else:
             trace = predicted.get(row["prediction_id"])
-        if trace is not None:
+        if trace is not None and trace.is_complete:  # what is cut off may have had any value
             rows += _row(row, trace)
     total, borne_out = sum(row["statements"] for row in rows), sum(row["grounded"] for row in rows)
     info = {"responses": len(responses), "with_statements": len(rows), "statements": total, "grounded": borne_out}

@@ -2,8 +2,9 @@
 
 What lives here: finding statements of the kind "`total` is 7" about names of the code, and looking them up in a trace.
 Prose has more ways to speak of values than can be read, and statements that look wrong and are not, so that the result
-is a score and a warning, and never decides whether a response is taken. Lines that a prompt asks for and that name a
-state exactly (`state_lines`) have no such doubt.
+is a score and a warning, and never decides whether a response is taken; a labelled sample holds how far it is to be
+trusted (docs/verifiable_tasks.md). Lines that a prompt asks for and that name a state exactly (`state_lines`) have no
+such doubt.
 What does not live here: making traces (`sandbox.tracing`), whether the answer is right (`verdicts`).
 """
 
@@ -27,8 +28,10 @@ _VALUE: Final = re.compile(
     r"""[`*]*(?:(?P<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
     r"""|(?P<word>True|False|None|true|false|null)\b|(?P<open>[\[{(]))"""
 )
+_LONE_BACKSLASH: Final = re.compile(r"""(['"])\\\1""")
+"""Texts write one backslash as they please, and where such a value ends cannot be said."""
 _GOES_ON: Final = re.compile(
-    r"[`*]*\s*(?:[-+*/%×÷^|&<>=\[(]|\.\w|(?<=\d)\w|'|,\s*\d|(?:x\s+\d|plus|minus|times|or|to|if|times|more|less)\b)"
+    r"[`*]*\s*(?:[-+*/%×÷^|&<>=\[(]|\.\w|(?<=\d)\w|\\[a-z]|'|,\s*\d|(?:x\s+\d|plus|minus|times|or|to|if|times|more|less)\b)"
 )
 """What tells that the value was only the beginning of an expression, a range or a list without brackets."""
 _HYPOTHETICAL: Final = re.compile(
@@ -49,17 +52,27 @@ _BEFORE_PLAIN: Final = re.compile(
 )
 """Before a name that is not marked as one: with other words before it, it may be a word of the language."""
 _ARTICLES: Final = frozenset({"a", "i", "A", "I"})
+_COMMON: Final = frozenset(
+    {
+        "text", "string", "length", "result", "digits", "list", "array", "dictionary", "number", "numbers", "value",
+        "values", "character", "characters",
+    }
+)  # fmt: skip
+"""Names that prose takes as words, of whatever it speaks of: "the text becomes ..." may mean any text on the way."""
+_AND_ANOTHER: Final = re.compile(r"\b(?:and|or)\s*$")
+_INSIDE_A_CALL: Final = re.compile(r"\w\([^()\n]*$")
 _STATE_LINE: Final = re.compile(r"^\s*\[state\]\s*(?P<states>.+?)\s*$", re.MULTILINE)
 _CLOSING: Final = {"[": "]", "{": "}", "(": ")"}
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a text says of a name: the value, and the words as they stand."""
+    """What a text says of a name: the value, the words as they stand, and where they begin in the text."""
 
     name: str
     value: Json
     words: str
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ def state_lines(text: str) -> Iterator[Statement]:
     for line in _STATE_LINE.finditer(text):
         for part in line["states"].split("; "):
             name, _, said = part.partition("=")
-            yield Statement(name.strip().strip("`"), _read(said.strip()), part)
+            yield Statement(name.strip().strip("`"), _read(said.strip()), part, line.start())
 
 
 def statements(prose: str, names: Mapping[str, object]) -> Iterator[Statement]:
@@ -99,7 +112,7 @@ def statements(prose: str, names: Mapping[str, object]) -> Iterator[Statement]:
     if not names:
         return
     alternatives = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    named = rf"(?<![\w.\[(])(?P<before>[{_QUOTES}]*)(?P<name>{alternatives})[{_QUOTES}]*"
+    named = rf"(?<![\w.\[(])(?P<before>[{_QUOTES}]*)(?P<name>{alternatives})(?P<after>[{_QUOTES}]*)"
     pattern = re.compile(rf"{named}\s*(?P<says>{_SAYS})\s*")
     for match in pattern.finditer(prose):
         before = prose[max(0, match.start() - 120) : match.start()]
@@ -107,12 +120,21 @@ def statements(prose: str, names: Mapping[str, object]) -> Iterator[Statement]:
             continue
         if match["name"] in _ARTICLES and "`" not in match["before"] and match["says"] not in ("=", ":=", "=="):
             continue
-        if _HYPOTHETICAL.search(before) or match["says"] == "==":
+        if _HYPOTHETICAL.search(before) or match["says"] == "==" or _is_of_more(match, before):
+            continue
+        if match["name"] in _COMMON and not match["before"] and match["says"][0].isalpha():
             continue
         found = _value_at(prose, match.end())
         if found is not None:
             value, end = found
-            yield Statement(match["name"], value, prose[match.start() : end])
+            yield Statement(match["name"], value, prose[match.start() : end], match.start())
+
+
+def _is_of_more(match: re.Match[str], before: str) -> bool:
+    """Tell whether the name is a part of what the value is said of: an expression, two things, an argument."""
+    ends_code = "`" in match["after"] and "`" not in match["before"]
+    are_two = match["says"].startswith("are") and _AND_ANOTHER.search(before) is not None
+    return ends_code or are_two or (match["says"] == "=" and _INSIDE_A_CALL.search(before) is not None)
 
 
 def _value_at(prose: str, place: int) -> tuple[Json, int] | None:
@@ -120,7 +142,7 @@ def _value_at(prose: str, place: int) -> tuple[Json, int] | None:
     if match is None:
         return None
     end = _closed_at(prose, match.start("open")) if match["open"] else match.end()
-    if end is None or end - place > LONGEST_VALUE:
+    if end is None or end - place > LONGEST_VALUE or _LONE_BACKSLASH.match(prose, match.start(match.lastgroup or 0)):
         return None
     start = match.start(match.lastgroup or 0)
     if _GOES_ON.match(prose, end):

@@ -13,7 +13,7 @@ def main_solution(words):
     return total
 """
 TRACE = trace_of(CODE, words=["ab", "cde"])
-NAMES = {name: set() for name in ("total", "seen", "counts", "word", "words", "a")}
+NAMES = {name: set() for name in ("total", "seen", "counts", "word", "words", "a", "text")}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,18 @@ NAMES = {name: set() for name in ("total", "seen", "counts", "word", "words", "a
         ("a = 3.", [("a", 3)]),
         ("total is [1, 2", []),
         ("total is not 7", []),
+        # of more than the name alone
+        ("`seen and total` is 7", []),
+        ("`seen == total` is 7", []),
+        ("word and total are 'x' and 7", []),
+        ("It is dict(a=1, total=7), then", []),
+        ("so counts(total=7)", []),
+        (r"total = 7 \mod 4", []),
+        (r"the word is '\'. It isn't", []),
+        ("(so `total` = 7)", [("total", 7)]),
+        # names that are words of the language count where they are marked as names
+        ("the text is 'x'", []),
+        ("the `text` is 'x', and text = 'y'", [("text", "x"), ("text", "y")]),
     ],
 )
 def test_statements_are_read(text: str, found: list[tuple[str, object]]) -> None:
