@@ -148,8 +148,17 @@ def collected(project: Project, _partition: str) -> Collected:
 
 
 def assembled(project: Project, name: str) -> Assembled:
-    """Return what decides the rows of a training set."""
+    """Return what decides the rows of a training set.
+
+    Raises:
+        RecipeError: it takes state lines that are checked, and nothing checks them.
+    """
     recipe, settings = project.recipe(name), project.settings
+    if recipe.data.state_lines and not settings.traces.enabled:
+        raise RecipeError(
+            f"recipe {name!r}: data.state_lines needs traces to check lines against: set `traces: {{enabled: true}}` "
+            "in codeio.yaml, or remove it"
+        )
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
     marked = marked_out(recipe, project.open_warehouse(), project.sql)
     return Assembled(

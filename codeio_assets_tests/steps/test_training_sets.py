@@ -413,6 +413,27 @@ def test_a_recipe_may_take_a_range_of_pass_rates(tmp_path: Path) -> None:
     assert made(warehouse, recipe()).dropped_by_reason == {}
 
 
+def test_a_recipe_may_leave_out_what_has_a_wrong_state_line(tmp_path: Path) -> None:
+    tasks = [Task(n, turns=[WRONG, RIGHT]) for n in range(6)]
+    warehouse = fill(tmp_path, tasks)
+    lines = [
+        row(
+            "cot_grounding", prediction_id=content_id(task=n, turn=turn), task_id=tasks[n].task_id, turn=turn,
+            state_lines=count, right_state_lines=right,
+        )
+        for n, turn, count, right in (
+            (0, 1, 2, 2), (1, 1, 2, 2), (1, 2, 2, 1), (2, 1, 3, None), (3, 1, 0, None), (5, 1, 1, None), (5, 2, 1, 0)
+        )
+    ]  # fmt: skip
+    warehouse.write("cot_grounding", "s-0000", {"cot_grounding": frame("cot_grounding", lines)})
+    taken = made(warehouse, recipe(state_lines="right"))
+    assert set(taken.samples["task_id"]) == {tasks[n].task_id for n in (0, 3, 4)}
+    assert taken.dropped_by_reason == {"wrong_state_line": 2, "state_line_unchecked": 1}
+    once = made(warehouse, recipe(state_lines="right", revision_turns=0))
+    assert once.dropped_by_reason == {"state_line_unchecked": 2}, "turns that are not trained on do not count"
+    assert made(warehouse, recipe()).dropped_by_reason == {}
+
+
 PROBLEM = "Given an array of whole numbers and a target return the places of the two numbers that add up to it."
 
 

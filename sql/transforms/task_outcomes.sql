@@ -66,6 +66,17 @@ rates as (
     group by task_id
 ),
 
+stated as (
+    select
+        talks.task_id,
+        bool_or(cot_grounding.right_state_lines is null) as has_unchecked_lines,
+        bool_or(cot_grounding.right_state_lines < cot_grounding.state_lines) as has_wrong_lines
+    from cot_grounding
+    inner join talks on cot_grounding.task_id = talks.task_id
+    where cot_grounding.state_lines > 0 and cot_grounding.turn <= talks.usable_turns
+    group by talks.task_id
+),
+
 tasks as (
     select
         prediction_tasks.part,
@@ -77,6 +88,7 @@ tasks as (
         functions.*,
         lower(functions.license) as license_key,
         rates.pass_rate,
+        stated.* exclude (task_id),
         talks.* exclude (task_id),
         min(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
         = max(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
@@ -86,6 +98,7 @@ tasks as (
     inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
     inner join functions on prediction_tasks.function_id = functions.function_id
     left join rates on prediction_tasks.task_id = rates.task_id
+    left join stated on prediction_tasks.task_id = stated.task_id
     window shard as (partition by prediction_tasks.part)
 ),
 
@@ -118,6 +131,8 @@ decided as (
             when $by_pass_rate and pass_rate is null then 'no_pass_rate'
             when $by_pass_rate and (pass_rate < $pass_rate_low or pass_rate > $pass_rate_high)
                 then 'outside_pass_rate'
+            when $by_state_lines and has_wrong_lines then 'wrong_state_line'
+            when $by_state_lines and has_unchecked_lines then 'state_line_unchecked'
             when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
             when share_place >= $share then 'outside_mix_share'
         end as reason
@@ -151,6 +166,8 @@ select
         when 'license_not_allowed' then 'licence ' || license
         when 'no_pass_rate' then 'no model was asked several times'
         when 'outside_pass_rate' then 'pass rate ' || round(pass_rate, 3)
+        when 'wrong_state_line' then 'a state line says what the execution did not have'
+        when 'state_line_unchecked' then 'the execution of which a state line speaks could not be followed'
         when 'no_unrelated_text' then 'the shard has no other function to take text from'
         when 'near_another_side' then 'its file is also near to files on another side of the split than ' || split
         when 'outside_mix_share' then 'share ' || $share || ' of codeio'

@@ -125,6 +125,8 @@ _ASSEMBLY: Final = {
     **_LICENSES,
     "no_pass_rate": "the recipe takes a range of pass rates, and no answers were sampled",
     "outside_pass_rate": "outside the range of pass rates that the recipe takes",
+    "wrong_state_line": "a state line of a response says what the execution did not have",
+    "state_line_unchecked": "the execution of which a state line speaks could not be followed to its end",
     "no_unrelated_text": "the control needs text of another function, and the shard has none",
     "near_another_side": "near to files on another side of the split",
     "outside_mix_share": "outside the share of its kind in the stage's mix",
