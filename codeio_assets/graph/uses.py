@@ -151,13 +151,14 @@ def assembled(project: Project, name: str) -> Assembled:
     """Return what decides the rows of a training set.
 
     Raises:
-        RecipeError: it takes state lines that are checked, and nothing checks them.
+        RecipeError: it takes what comes from traces, and there are none.
     """
     recipe, settings = project.recipe(name), project.settings
-    if recipe.data.state_lines and not settings.traces.enabled:
+    needs = "data.state_lines" if recipe.data.state_lines else "the kind `steps` of a mix"
+    takes_steps = any("steps" in stage.mix for stage in recipe.stages.values())
+    if (recipe.data.state_lines or takes_steps) and not settings.traces.enabled:
         raise RecipeError(
-            f"recipe {name!r}: data.state_lines needs traces to check lines against: set `traces: {{enabled: true}}` "
-            "in codeio.yaml, or remove it"
+            f"recipe {name!r}: {needs} needs traces: set `traces: {{enabled: true}}` in codeio.yaml, or remove it"
         )
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
     marked = marked_out(recipe, project.open_warehouse(), project.sql)

@@ -131,6 +131,7 @@ def test_questions_about_steps_are_judged_like_any_output(traced: StepResult) ->
     for asked in rows:
         answer = f'Thus {{"output": {asked["target_json"]}}}'
         assert judge_output("answered", answer, asked["target_json"]).status == "correct"
+        assert judge_output("answered", asked["answer"], asked["target_json"]).status == "correct"
     assert len({asked["prompt"] for asked in rows}) == len(rows)
 
 

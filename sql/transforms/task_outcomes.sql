@@ -1,6 +1,5 @@
 -- One row per prediction task that was asked: whether a stage of a recipe takes it, and if not, why.
--- Made per group of shards into the temporary table `task_outcomes`, which the other transforms read. The side of the
--- split is that of the near-duplicate group, so that nothing is trained on whose like is held out.
+-- Made per group of shards into the temporary table `task_outcomes`, which the other transforms read.
 with answered as (
     select prediction_id, task_id, turn, status from predictions
     union all
@@ -36,28 +35,6 @@ talks as (
         arg_min(verdict, turn) as first_verdict
     from turns
     group by task_id
-),
-
-pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
-
-functions as (
-    select
-        unified_functions.function_id,
-        unified_functions.file_id,
-        unified_functions.license,
-        coalesce(near_duplicate_groups.group_id, unified_functions.file_id) as group_id,
-        side_of(coalesce(near_duplicate_groups.group_id, unified_functions.file_id), $test_ratio, $held_out_ratio)
-            as split,
-        list_transform(
-            coalesce(near_duplicate_groups.bridged_groups_json, '[]')::varchar[],
-            lambda other : side_of(other, $test_ratio, $held_out_ratio)
-        ) as sides_nearby,
-        place_of(unified_functions.function_id, 'fraction') as fraction_place,
-        place_of(unified_functions.function_id, 'mix') as share_place,
-        least($pairs_limit, greatest(1, round(pair_counts.pairs * $pairs_fraction))) as pairs_taken
-    from unified_functions
-    inner join pair_counts on unified_functions.function_id = pair_counts.function_id
-    left join near_duplicate_groups on unified_functions.file_id = near_duplicate_groups.file_id
 ),
 
 rates as (
@@ -96,7 +73,7 @@ tasks as (
     from prediction_tasks
     inner join talks on prediction_tasks.task_id = talks.task_id
     inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
-    inner join functions on prediction_tasks.function_id = functions.function_id
+    inner join function_places as functions on prediction_tasks.function_id = functions.function_id
     left join rates on prediction_tasks.task_id = rates.task_id
     left join stated on prediction_tasks.task_id = stated.task_id
     window shard as (partition by prediction_tasks.part)

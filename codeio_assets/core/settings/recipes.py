@@ -26,7 +26,7 @@ from codeio_assets.core.settings.project import Licenses, Names
 from codeio_assets.core.settings.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
 from codeio_assets.core.values.canonical import Json
 
-Kind = Literal["codeio", "instruction"]
+Kind = Literal["codeio", "instruction", "steps"]
 Variant = Literal["full", "input_only", "output_only", "correct_only", "wrong_to_ground_truth"]
 RevisionText = Literal["own", "unrelated"]
 SampleFormat = Literal[

@@ -125,6 +125,7 @@ _ASSEMBLY: Final = {
     **_LICENSES,
     "no_pass_rate": "the recipe takes a range of pass rates, and no answers were sampled",
     "outside_pass_rate": "outside the range of pass rates that the recipe takes",
+    "no_walk": "the teacher cannot tell the way to the step: too long, or in values too long to be told",
     "wrong_state_line": "a state line of a response says what the execution did not have",
     "state_line_unchecked": "the execution of which a state line speaks could not be followed to its end",
     "no_unrelated_text": "the control needs text of another function, and the shard has none",

@@ -70,6 +70,9 @@ class StepQuestion(Table):
     kind: str = pa.Field(isin=STEP_KINDS, description="what is asked")
     prompt: str = pa.Field(str_length={"min_value": 1}, description="what the model is asked, whole")
     target_json: str = pa.Field(description="the right answer, canonical JSON")
+    answer: str = pa.Field(
+        nullable=True, description="the teacher's walk to the right answer, judged; null where it cannot be told"
+    )
 
 
 class CotGrounding(Table):
