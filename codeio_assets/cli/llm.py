@@ -159,7 +159,14 @@ def shard_rows(project: Project, warehouse: Warehouse, shard: str) -> ShardRows:
         tasks=made("prediction_tasks"),
         verdicts=made("verdicts"),
         revised=warehouse.manifest("revised_predictions", shard) is not None,
+        samples=_samples_at_hand(warehouse, shard),
     )
+
+
+def _samples_at_hand(warehouse: Warehouse, shard: str) -> int:
+    if warehouse.manifest("pass_rates", shard) is None:
+        return 0
+    return warehouse.read("sampled_answers", shard, columns=["sample"])["sample"].n_unique()
 
 
 def experience_of(warehouse: Warehouse, model: str) -> Experience:

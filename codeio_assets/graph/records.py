@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from codeio_assets.core.method.assembly import Parameters, Withheld
-from codeio_assets.core.method.trace_teacher import MODEL_ID, TEACHER_VERSION
+from codeio_assets.core.method.trace_teacher import MODEL_ID, STEPS_VERSION, TEACHER_VERSION
 from codeio_assets.core.method.verdicts import FEEDBACK_VERSION
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.benchmarks import BenchmarkSource
@@ -109,12 +109,13 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Traced:
-    """How calls are followed and where traces are cut, and what is asked about their steps."""
+    """How calls are followed and where traces are cut, and what is asked about their steps and answered."""
 
     bounds: TraceBounds
     executed: Executed
     prompt: Prompt
     questions_per_kind: int
+    teacher: str = STEPS_VERSION
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ TRAINING_SETS = Step(
     reads=(
         "near_duplicate_groups", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
         "verdicts", "revised_predictions", "revised_verdicts", "instruction_data", "pass_rates",
+        "cot_grounding", "step_questions",
     ),
     code_version="2", also_writes=("training_sets_rejections",),
 )  # fmt: skip

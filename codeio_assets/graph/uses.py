@@ -148,8 +148,18 @@ def collected(project: Project, _partition: str) -> Collected:
 
 
 def assembled(project: Project, name: str) -> Assembled:
-    """Return what decides the rows of a training set."""
+    """Return what decides the rows of a training set.
+
+    Raises:
+        RecipeError: it takes what comes from traces, and there are none.
+    """
     recipe, settings = project.recipe(name), project.settings
+    needs = "data.state_lines" if recipe.data.state_lines else "the kind `steps` of a mix"
+    takes_steps = any("steps" in stage.mix for stage in recipe.stages.values())
+    if (recipe.data.state_lines or takes_steps) and not settings.traces.enabled:
+        raise RecipeError(
+            f"recipe {name!r}: {needs} needs traces: set `traces: {{enabled: true}}` in codeio.yaml, or remove it"
+        )
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
     marked = marked_out(recipe, project.open_warehouse(), project.sql)
     return Assembled(

@@ -18,6 +18,7 @@ from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.llm.counting import CHARS_PER_TOKEN
 from codeio_assets.llm.live.wire import formed
 from codeio_assets.llm.money import FREE, Price
+from codeio_assets.steps.pass_rates import with_seed
 from codeio_assets.steps.unified_functions import request
 
 ASSUMED = {
@@ -34,7 +35,8 @@ ASSUMED_CACHED = {"transform": 0.55, "predict": 0.48, "revise": 0.21}
 Measured on the prompts of the recorded sample, which has 4 requests per function; with 12 it is 0.75 for `predict`.
 """
 
-STEPS = ("transform", "predict", "revise")
+STEPS = ("transform", "predict", "sample", "revise")
+"""`sample` are the further answers to each task that a pass rate is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,12 @@ class Experience:
 
     def tokens(self, step: str, call: ModelCall) -> tuple[float, float, bool]:
         """Return mean prompt and completion tokens of a step's requests, and whether they were observed."""
-        rows = {"transform": self.attempts, "predict": self.predictions, "revise": self.revisions}[step]
+        rows = {
+            "transform": self.attempts,
+            "predict": self.predictions,
+            "sample": self.predictions,
+            "revise": self.revisions,
+        }[step]
         answered = rows.filter(pl.col("completion_tokens") > 0)
         if answered.is_empty():
             return 0.0, call.max_tokens / 2, False
@@ -101,7 +108,10 @@ class Experience:
 
 @dataclass(frozen=True)
 class ShardRows:
-    """The rows of a shard that are there; None for what was not made yet. `files` counts its items in any case."""
+    """The rows of a shard that are there; None for what was not made yet.
+
+    `files` counts its items in any case, `samples` the answers to each task that there are for pass rates.
+    """
 
     shard: str
     files: int
@@ -110,6 +120,7 @@ class ShardRows:
     tasks: pl.DataFrame | None = None
     verdicts: pl.DataFrame | None = None
     revised: bool = False
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,8 @@ class Estimator:
         transform = self._transform(rows)
         functions = len(rows.functions) if rows.functions is not None else self._functions(rows)
         predict, tasks = self._predict(rows, functions)
-        return [transform, predict, self._revise(rows, tasks)]
+        sample = [self._sample(rows, tasks)] if self.chat.samples_per_task else []
+        return [transform, predict, *sample, self._revise(rows, tasks)]
 
     def _functions(self, rows: ShardRows) -> float:
         files = len(rows.eligible) if rows.eligible is not None else rows.files
@@ -165,15 +177,44 @@ class Estimator:
         call = self.chat.predict
         if rows.tasks is None:
             tasks = functions * self.experience.tasks_per_function
+            if self.chat.teacher == "trace":
+                return self._none(rows.shard, "predict"), tasks
             return self._estimate(rows.shard, "predict", round(tasks), 0, None, call=call, basis="average yield"), tasks
+        if self.chat.teacher == "trace":
+            return self._none(rows.shard, "predict"), len(rows.tasks)
         if rows.verdicts is not None:
             return self._estimate(rows.shard, "predict", 0, 0, 0, call=call, basis="done"), len(rows.tasks)
         prompts = rows.tasks.sort("function_id", "direction", "task_id")["prompt"]
         asked = [request(self.chat.model, [("user", prompt)], call) for prompt in prompts]
         return self._exact(rows.shard, "predict", asked, call, 0), len(rows.tasks)
 
+    def _sample(self, rows: ShardRows, tasks: float) -> Estimate:
+        """Estimate the further answers: the first is the prediction, unless that is the teacher's without a model."""
+        call, first = self.chat.predict, 0 if self.chat.teacher == "trace" else 1
+        further = range(first, self.chat.samples_per_task)
+        if rows.samples >= self.chat.samples_per_task or not further:
+            return self._estimate(rows.shard, "sample", 0, 0, 0, call=call, basis="done")
+        alike = 1 - (1 - ASSUMED_CACHED["predict"]) / len(further)  # the same prompt again is in the cache
+        if rows.tasks is None:
+            requests = round(tasks * len(further))
+            return self._estimate(
+                rows.shard, "sample", requests, 0, None, call=call, basis="average yield", shared=alike
+            )
+        prompts = rows.tasks.sort("function_id", "direction", "task_id")["prompt"]
+        asked = [
+            request(self.chat.model, [("user", prompt)], with_seed(call, sample))
+            for prompt in prompts
+            for sample in further
+        ]
+        return self._exact(rows.shard, "sample", asked, call, 0)
+
+    def _none(self, shard: str, step: str) -> Estimate:
+        return self._estimate(shard, step, 0, 0, 0, call=self.chat.predict, basis="teacher: trace")
+
     def _revise(self, rows: ShardRows, tasks: float) -> Estimate:
         call, turns = self.chat.predict, self.chat.revision_turns
+        if self.chat.teacher == "trace":
+            return self._none(rows.shard, "revise")
         if rows.revised:
             return self._estimate(rows.shard, "revise", 0, 0, 0, call=call, basis="done")
         if rows.verdicts is not None:
@@ -212,7 +253,7 @@ class Estimator:
         missing = requests - recorded
         prompt = round(missing * (mean_prompt or 1_000)) if prompt is None else prompt
         completion = round(missing * mean_completion)
-        ratio = ASSUMED_CACHED[step] if shared is None else shared
+        ratio = ASSUMED_CACHED.get(step, 0.0) if shared is None else shared
         cached = round(prompt * self.experience.cached_ratios.get(step, ratio))
         cost = self.prices.get(self.chat.model, FREE).cost(prompt, completion, cached)
         how = basis if seen or not missing else f"{basis}; half of max_tokens per answer"

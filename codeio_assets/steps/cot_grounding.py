@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from codeio_assets.core.method.cot_quality import prose_of
-from codeio_assets.core.method.grounding import ground
+from codeio_assets.core.method.grounding import check_state_lines, count_state_lines, ground, without_state_lines
 from codeio_assets.core.method.traces import MalformedTrace, Trace, read_trace
 from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_json
@@ -40,7 +40,7 @@ def ground_nothing() -> StepResult:
 
 
 def ground_cots(spoken: Spoken, sandbox: Sandbox, bounds: TraceBounds | None = None) -> StepResult:
-    """Return one row per response of any turn with a statement that can be checked; others say nothing that can.
+    """Return one row per response of any turn with a state line, or a statement that can be checked.
 
     Raises:
         InfrastructureError: some execution ended as `infrastructure`.
@@ -59,25 +59,39 @@ def ground_cots(spoken: Spoken, sandbox: Sandbox, bounds: TraceBounds | None = N
             trace = None if text is None else read_trace(text)
         else:
             trace = predicted.get(row["prediction_id"])
-        if trace is not None:
-            rows += _row(row, trace)
+        rows += _row(row, trace if trace is not None and trace.is_complete else None)  # a cut one says too little
     total, borne_out = sum(row["statements"] for row in rows), sum(row["grounded"] for row in rows)
-    info = {"responses": len(responses), "with_statements": len(rows), "statements": total, "grounded": borne_out}
+    info = {
+        "responses": len(responses),
+        "with_statements": sum(row["statements"] > 0 for row in rows),
+        "statements": total,
+        "grounded": borne_out,
+        "state_lines": sum(row["state_lines"] for row in rows),
+        "right_state_lines": sum(row["right_state_lines"] or 0 for row in rows),
+    }
     return account("cot_grounding", rows, None, items_in=len(rows), info=info)
 
 
-def _row(prediction: Row, trace: Trace) -> list[Row]:
-    found = ground(prose_of(prediction["response"], prediction["direction"]), trace)
-    if not found.statements:
+def _row(prediction: Row, trace: Trace | None) -> list[Row]:
+    text = prediction["response"]
+    found, lines = None, None
+    if trace is not None:
+        found = ground(without_state_lines(prose_of(text, prediction["direction"])), trace)
+        lines = check_state_lines(text, trace)
+    count = count_state_lines(text)
+    if not count and (found is None or not found.statements):
         return []
     shared = ("prediction_id", "task_id", "function_id", "source", "direction", "turn")
-    words = [statement.words for statement in found.ungrounded[:SHOWN]]
+    words = [statement.words for statement in found.ungrounded[:SHOWN]] if found else []
     return [
         {
             **{name: prediction[name] for name in shared},
-            "statements": found.statements,
-            "grounded": found.grounded,
+            "statements": found.statements if found else 0,
+            "grounded": found.grounded if found else 0,
             "ungrounded_json": canonical_json(words),
+            "state_lines": count,
+            "right_state_lines": lines and count - len(lines.wrong),
+            "wrong_state_lines_json": canonical_json(list(lines.wrong[:SHOWN]) if lines else []),
         }
     ]
 

@@ -32,7 +32,7 @@ def choose_held_out(samples: pl.DataFrame, evaluation: Evaluation) -> pl.DataFra
     The first rows by id of each subject are taken: ids are hashes, so this is chance, the same for every model. A
     prompt that both stages hold is taken once.
     """
-    subject = pl.when(pl.col("kind") == "codeio").then(pl.col("direction")).otherwise(pl.lit("instruction"))
+    subject = pl.coalesce("direction", "kind")
     rows = (
         samples.filter(pl.col("split") == "validation")
         .with_columns(subject=subject, item_id=pl.coalesce("task_id", "sample_id"))

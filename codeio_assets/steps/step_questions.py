@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import polars as pl
 
-from codeio_assets.core.method.step_questions import step_prompt, step_questions
-from codeio_assets.core.method.traces import read_trace
+from codeio_assets.core.method.step_questions import StepAsked, step_prompt, step_questions
+from codeio_assets.core.method.trace_teacher import walk_to
+from codeio_assets.core.method.traces import Trace, read_trace
+from codeio_assets.core.method.verdicts import judge_output
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import content_id
@@ -33,14 +35,16 @@ def ask_about_steps(
 ) -> list[Row]:
     """Return up to `per_kind` questions of each kind about each traced pair; a prompt that came before is left out.
 
-    An answer `{"output": ...}` is judged by `core.method.verdicts.judge_output` against `target_json`.
+    The teacher's own answer is judged as any is (`core.method.verdicts.judge_output` against `target_json`), and left
+    out where it is not right.
     """
     code = dict(functions.select("function_id", "reference_code").iter_rows())
     inputs = dict(pairs.select("pair_id", "input_json").iter_rows())
     rows: dict[str, Row] = {}
     for row in traces.sort("pair_id").to_dicts():
         program = code[row["function_id"]]
-        for asked in step_questions(read_trace(row["trace_json"]), program, row["pair_id"], per_kind):
+        trace = read_trace(row["trace_json"])
+        for asked in step_questions(trace, program, row["pair_id"], per_kind):
             text = step_prompt(asked, program, inputs[row["pair_id"]], prompt)
             rows.setdefault(
                 text,
@@ -50,6 +54,14 @@ def ask_about_steps(
                     "kind": asked.kind,
                     "prompt": text,
                     "target_json": asked.target_json,
+                    "answer": _right_answer(asked, trace, program, row["pair_id"]),
                 },
             )
     return list(rows.values())
+
+
+def _right_answer(asked: StepAsked, trace: Trace, program: str, pair_id: str) -> str | None:
+    answer = walk_to(asked, trace, program, f"{pair_id}:{asked.question}")
+    if answer is None or judge_output("answered", answer, asked.target_json).status != "correct":
+        return None
+    return answer

@@ -28,13 +28,23 @@ TASKS_PER_GROUP = 30_000
 """Tasks that are joined at once; some 10 KB each while they are sorted."""
 ROWS_PER_BATCH = 4_096
 PINS = "training_sets."
-OUTCOMES: dict[str, str] = {"codeio": "task_outcomes", "instruction": "conversation_outcomes"}
-SAMPLES: dict[str, str] = {"codeio": "task_samples", "instruction": "conversation_samples"}
+OUTCOMES: dict[str, str] = {
+    "codeio": "task_outcomes", "instruction": "conversation_outcomes", "steps": "step_outcomes",
+}  # fmt: skip
+SAMPLES: dict[str, str] = {
+    "codeio": "task_samples", "instruction": "conversation_samples", "steps": "step_samples",
+}  # fmt: skip
+TABLES: dict[str, str] = {
+    "codeio": "prediction_tasks", "instruction": "instruction_data", "steps": "step_questions",
+}  # fmt: skip
+"""Kind -> the table whose rows are its items."""
 REJECTED: dict[str, str] = {
     "codeio": "select task_id as id, source, reason, detail from task_outcomes where reason is not null "
     "order by part, id",
     "instruction": "select sample_id as id, source, reason, detail from conversation_outcomes "
     "where reason is not null order by id",
+    "steps": "select question_id as id, source, reason, detail from step_outcomes where reason is not null "
+    "order by part, id",
 }
 
 
@@ -117,11 +127,15 @@ class Assembly:
         for number, mix in sorted(self.mixes.items()):
             for kind, share in sorted(mix.items()):
                 values = {**self.parameters, "stage": int(number), "share": share}
-                table = "prediction_tasks" if kind == "codeio" else "instruction_data"
-                for group in self.snapshot.in_groups(table, self.tasks_per_group):
+                for group in self.snapshot.in_groups(TABLES[kind], self.tasks_per_group):
                     with self.warehouse.connect(group, self.tables) as connection:
                         connection.execute(self.query("transforms/_hashing.sql"))
-                        if kind == "codeio" and self.withheld is not None:
+                        if kind != "instruction":
+                            places = self.query("transforms/_function_places.sql")
+                            connection.execute(
+                                f"create temp table function_places as {places}", parameters_of(places, values)
+                            )
+                        if kind != "instruction" and self.withheld is not None:
                             values["leaked"] = leaked_functions(connection, self.withheld)
                         query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
                         connection.execute(

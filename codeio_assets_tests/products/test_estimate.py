@@ -75,6 +75,41 @@ def test_what_is_made_asks_nothing() -> None:
     assert estimator(SEEN).shard(ShardRows("s", 4, None, made, tasks, verdicts, revised=True))[2].requests == 0
 
 
+def told(experience: Experience, recorded: set[str] | None = None, **chat: object) -> Estimator:
+    return replace(estimator(experience, recorded), chat=CHAT.model_copy(update=chat))
+
+
+def test_the_teacher_without_a_model_asks_nothing() -> None:
+    verdicts = pl.DataFrame({"status": ["wrong", "no_answer"]})
+    tasks = tasks_of(["p"] * 2)
+    for rows in (
+        ShardRows("s", 100),
+        ShardRows("s", 4, tasks=tasks),
+        ShardRows("s", 4, tasks=tasks, verdicts=verdicts),
+    ):
+        _, predict, revise = told(SEEN, teacher="trace").shard(rows)
+        assert [(one.requests, one.cost, one.basis) for one in (predict, revise)] == [(0, 0, "teacher: trace")] * 2
+
+
+def test_further_answers_for_pass_rates_are_counted_once() -> None:
+    _, predict, sample, _ = told(SEEN, samples_per_task=8).shard(ShardRows("s", files=100))
+    assert (predict.requests, sample.requests, sample.completion_tokens) == (300, 7 * 300, 7 * 300 * 200)
+    assert sample.cached_tokens / sample.prompt_tokens == pytest.approx(1 - 0.52 / 7, abs=0.001)
+    _, predict, sample, _ = told(SEEN, samples_per_task=8, teacher="trace").shard(ShardRows("s", files=100))
+    assert (predict.requests, sample.requests) == (0, 8 * 300), "sample 0 is then nobody's prediction"
+    assert told(SEEN, samples_per_task=1).shard(ShardRows("s", files=100))[2].requests == 0
+
+
+def test_further_answers_in_the_journal_cost_nothing() -> None:
+    rows = ShardRows("s", 4, tasks=tasks_of(["one", "two"]))
+    _, _, fresh, _ = told(SEEN, samples_per_task=4).shard(rows)
+    _, _, known, _ = told(SEEN, {"one"}, samples_per_task=4).shard(rows)
+    assert (fresh.requests, fresh.recorded, fresh.basis) == (6, 0, "rows at hand")
+    assert (known.requests, known.recorded) == (6, 3)
+    assert told(SEEN, samples_per_task=4).shard(replace(rows, samples=4))[2].requests == 0
+    assert told(SEEN, samples_per_task=4).shard(replace(rows, samples=2))[2].requests == 6
+
+
 def tasks_of(prompts: list[str]) -> pl.DataFrame:
     count = len(prompts)
     return pl.DataFrame(

@@ -207,6 +207,7 @@ def _add_task(named: dict[str, Rows], function: dict[str, Any], pair: dict[str, 
         flags = dict.fromkeys(FLAWS, False) | {"answer_missing": letter == "n", "too_short": True}
         named["cot_flaws"].append({name: prediction[name] for name in shared} | flags)
         grounded = {"statements": 2, "grounded": 2 if letter == "c" else 1, "ungrounded_json": "[]"}
+        grounded |= {"state_lines": 1, "right_state_lines": 1, "wrong_state_lines_json": "[]"}
         named["cot_grounding"].append({name: prediction[name] for name in shared[:-1]} | grounded)
     named["pass_rates"].append(_rate(task, 4 if turns[0] == "c" else 0))
 

@@ -131,6 +131,7 @@ def test_questions_about_steps_are_judged_like_any_output(traced: StepResult) ->
     for asked in rows:
         answer = f'Thus {{"output": {asked["target_json"]}}}'
         assert judge_output("answered", answer, asked["target_json"]).status == "correct"
+        assert judge_output("answered", asked["answer"], asked["target_json"]).status == "correct"
     assert len({asked["prompt"] for asked in rows}) == len(rows)
 
 
@@ -154,6 +155,10 @@ def test_statements_are_looked_up_in_the_execution_that_they_speak_of(traced: St
             prediction(tasks["input"], "Then `total` is 8."),
             prediction(tasks["output"], 'No word of it.\n{"output": 8}'),
             prediction(tasks["output"], "", "failed"),
+            prediction(tasks["output"], '[state] total = 3\n[state] total = 8; n = 5\n{"output": 8}'),
+            prediction(tasks["output"], '[state] total = 8\n[state] total = 3\n{"output": 8}'),
+            prediction(tasks["input"], '[state] total = 4; n = 4\n{"input": {"numbers": [4, 4]}}'),
+            prediction(tasks["input"], '[state] total = 4; n = 4\n{"input": {"wrong": 1}}'),
         ],
     )
     verdicts = judge(Evidence(predictions, TASKS, PAIRS, FUNCTIONS), sandbox, "default").tables["verdicts"]
@@ -163,13 +168,32 @@ def test_statements_are_looked_up_in_the_execution_that_they_speak_of(traced: St
     told = {
         (made["direction"], made["statements"], made["grounded"], made["ungrounded_json"])
         for made in result.tables["cot_grounding"].to_dicts()
+        if not made["state_lines"]
     }
     assert told == {
         ("output", 2, 2, "[]"),
         ("output", 2, 1, '["`total` is 4"]'),
         ("input", 2, 2, "[]"),
     }
-    assert result.info == {"responses": 6, "with_statements": 3, "statements": 6, "grounded": 5}
+    lines = {
+        (made["direction"], made["state_lines"], made["right_state_lines"], made["wrong_state_lines_json"])
+        for made in result.tables["cot_grounding"].to_dicts()
+        if made["state_lines"]
+    }
+    assert lines == {
+        ("output", 2, 2, "[]"),
+        ("output", 2, 1, '["[state] total = 3"]'),
+        ("input", 1, 1, "[]"),
+        ("input", 1, None, "[]"),
+    }
+    assert result.info == {
+        "responses": 10,
+        "with_statements": 3,
+        "statements": 6,
+        "grounded": 5,
+        "state_lines": 6,
+        "right_state_lines": 4,
+    }
 
 
 def test_pass_rates_count_right_answers_of_several_samples(sandbox: Sandbox) -> None:

@@ -413,6 +413,88 @@ def test_a_recipe_may_take_a_range_of_pass_rates(tmp_path: Path) -> None:
     assert made(warehouse, recipe()).dropped_by_reason == {}
 
 
+def test_a_recipe_may_leave_out_what_has_a_wrong_state_line(tmp_path: Path) -> None:
+    tasks = [Task(n, turns=[WRONG, RIGHT]) for n in range(6)]
+    warehouse = fill(tmp_path, tasks)
+    lines = [
+        row(
+            "cot_grounding", prediction_id=content_id(task=n, turn=turn), task_id=tasks[n].task_id, turn=turn,
+            state_lines=count, right_state_lines=right,
+        )
+        for n, turn, count, right in (
+            (0, 1, 2, 2), (1, 1, 2, 2), (1, 2, 2, 1), (2, 1, 3, None), (3, 1, 0, None), (5, 1, 1, None), (5, 2, 1, 0)
+        )
+    ]  # fmt: skip
+    warehouse.write("cot_grounding", "s-0000", {"cot_grounding": frame("cot_grounding", lines)})
+    taken = made(warehouse, recipe(state_lines="right"))
+    assert set(taken.samples["task_id"]) == {tasks[n].task_id for n in (0, 3, 4)}
+    assert taken.dropped_by_reason == {"wrong_state_line": 2, "state_line_unchecked": 1}
+    once = made(warehouse, recipe(state_lines="right", revision_turns=0))
+    assert once.dropped_by_reason == {"state_line_unchecked": 2}, "turns that are not trained on do not count"
+    assert made(warehouse, recipe()).dropped_by_reason == {}
+
+
+class TestSteps:
+    """Questions about steps as a kind of their own."""
+
+    TASKS = tuple(Task(n, pair=pair, group=n - n % 2) for n in range(8) for pair in (0, 1))
+
+    def asked(self, warehouse: Warehouse, *unanswered: int) -> dict[str, Task]:
+        """Write a question about each pair, those about the functions `unanswered` without an answer."""
+        of: dict[str, Task] = {}
+        for task in self.TASKS:
+            of[content_id(question=task.task_id)] = task
+        rows = [
+            row(
+                "step_questions",
+                question_id=question,
+                pair_id=content_id(function=task.function, pair=task.pair),
+                function_id=task.function_id,
+                source="s",
+                kind="times_run",
+                prompt=f'How often? "{task.task_id}"',
+                target_json="3",
+                answer=None if task.function in unanswered else 'We count. {"output": 3}',
+            )
+            for question, task in of.items()
+        ]
+        warehouse.write("execution_traces", "s-0000", {"step_questions": frame("step_questions", rows)})
+        return of
+
+    def test_they_are_mixed_in_by_share_and_split_with_their_function(self, tmp_path: Path) -> None:
+        warehouse = fill(tmp_path, self.TASKS, conversations=2)
+        of = self.asked(warehouse)
+        mix = {1: {"codeio": 1.0, "steps": 0.5, "instruction": 1.0}}
+        taken = made(warehouse, recipe(mix), SPLIT)
+        assert set(taken.samples["kind"]) == {"codeio", "instruction", "steps"}
+        steps = taken.samples.filter(pl.col("kind") == "steps")
+        inside = {question for question in of if position(question, "mix") < 0.5}
+        assert 0 < len(inside) < len(of)
+        assert len(steps) == len(inside)
+        assert taken.dropped_by_reason == {"outside_mix_share": len(of) - len(inside)}
+        assert set(taken.rejections["id"]) == set(of) - inside
+        about_code = taken.samples.filter(pl.col("function_id").is_not_null())
+        assert about_code.group_by("group_id").agg(pl.col("split").n_unique())["split"].max() == 1
+        sample = steps.to_dicts()[0]
+        assert json.loads(sample["prompt_json"])[0]["content"].startswith('How often? "')
+        assert (sample["completion"], sample["final_status"]) == ('We count. {"output": 3}', "correct")
+        assert (sample["direction"], sample["task_id"], sample["license"]) == (None, None, "mit")
+        assert made(warehouse, recipe(mix), SPLIT, tasks_per_group=1).samples.equals(taken.samples)
+        assert set(made(warehouse, recipe()).samples["kind"]) == {"codeio"}
+
+    def test_what_is_left_out_of_tasks_is_left_out_of_steps(self, tmp_path: Path) -> None:
+        warehouse = fill(tmp_path, self.TASKS)
+        self.asked(warehouse, 0, 1)
+        only = {1: {"steps": 1.0}}
+        assert made(warehouse, recipe(only)).dropped_by_reason == {"no_walk": 4}
+        first = made(warehouse, recipe(only, pairs_per_function=1))
+        assert first.dropped_by_reason == {"no_walk": 4, "beyond_pairs_per_function": 6}
+        assert len(made(warehouse, recipe(only, licenses={"allow": ["apache-2.0"]})).samples) == 0
+        assert len(made(warehouse, recipe(only, sources={"exclude": ["s"]})).samples) == 0
+        withheld = Withheld(("def main solution " * 20,), Leakage.model_validate({}))
+        assert len(made(warehouse, recipe(only), withheld=withheld).samples) == 12
+
+
 PROBLEM = "Given an array of whole numbers and a target return the places of the two numbers that add up to it."
 
 

@@ -1,8 +1,8 @@
--- No CodeI/O prompt is both trained on and held out.
+-- No prompt about code is both trained on and held out.
 with hashed as (
     select sample_id, split, source, hash(prompt_json) as prompt
     from training_sets
-    where part = $partition and kind = 'codeio'
+    where part = $partition and kind <> 'instruction'
 ),
 
 shared as (

@@ -5,6 +5,6 @@ select
     count(*) as samples,
     count(distinct function_id) as functions
 from training_sets
-where kind = 'codeio'
+where kind <> 'instruction'
 group by all
 order by source, samples desc, license

@@ -16,11 +16,13 @@ select
     cot_grounding.direction,
     answered.model_id,
     judged.status as verdict,
-    count(*) as responses,
+    count(*) filter (where cot_grounding.statements > 0) as responses,
     sum(cot_grounding.statements)::bigint as statements,
     sum(cot_grounding.grounded)::bigint as grounded,
     count(*) filter (where cot_grounding.grounded < cot_grounding.statements) as with_an_ungrounded_one,
-    round(with_an_ungrounded_one / responses, 4) as share
+    round(with_an_ungrounded_one / nullif(responses, 0), 4) as share,
+    sum(cot_grounding.state_lines)::bigint as state_lines,
+    sum(cot_grounding.right_state_lines)::bigint as right_state_lines
 from cot_grounding
 inner join judged on cot_grounding.prediction_id = judged.prediction_id
 inner join answered on cot_grounding.prediction_id = answered.prediction_id

@@ -1,6 +1,5 @@
 -- One row per prediction task that was asked: whether a stage of a recipe takes it, and if not, why.
--- Made per group of shards into the temporary table `task_outcomes`, which the other transforms read. The side of the
--- split is that of the near-duplicate group, so that nothing is trained on whose like is held out.
+-- Made per group of shards into the temporary table `task_outcomes`, which the other transforms read.
 with answered as (
     select prediction_id, task_id, turn, status from predictions
     union all
@@ -38,32 +37,21 @@ talks as (
     group by task_id
 ),
 
-pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
-
-functions as (
-    select
-        unified_functions.function_id,
-        unified_functions.file_id,
-        unified_functions.license,
-        coalesce(near_duplicate_groups.group_id, unified_functions.file_id) as group_id,
-        side_of(coalesce(near_duplicate_groups.group_id, unified_functions.file_id), $test_ratio, $held_out_ratio)
-            as split,
-        list_transform(
-            coalesce(near_duplicate_groups.bridged_groups_json, '[]')::varchar[],
-            lambda other : side_of(other, $test_ratio, $held_out_ratio)
-        ) as sides_nearby,
-        place_of(unified_functions.function_id, 'fraction') as fraction_place,
-        place_of(unified_functions.function_id, 'mix') as share_place,
-        least($pairs_limit, greatest(1, round(pair_counts.pairs * $pairs_fraction))) as pairs_taken
-    from unified_functions
-    inner join pair_counts on unified_functions.function_id = pair_counts.function_id
-    left join near_duplicate_groups on unified_functions.file_id = near_duplicate_groups.file_id
-),
-
 rates as (
     select task_id, sum(correct) / nullif(sum(samples), 0) as pass_rate
     from pass_rates
     group by task_id
+),
+
+stated as (
+    select
+        talks.task_id,
+        bool_or(cot_grounding.right_state_lines is null) as has_unchecked_lines,
+        bool_or(cot_grounding.right_state_lines < cot_grounding.state_lines) as has_wrong_lines
+    from cot_grounding
+    inner join talks on cot_grounding.task_id = talks.task_id
+    where cot_grounding.state_lines > 0 and cot_grounding.turn <= talks.usable_turns
+    group by talks.task_id
 ),
 
 tasks as (
@@ -77,6 +65,7 @@ tasks as (
         functions.*,
         lower(functions.license) as license_key,
         rates.pass_rate,
+        stated.* exclude (task_id),
         talks.* exclude (task_id),
         min(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
         = max(prediction_tasks.function_id) filter (where talks.usable_turns > 0) over shard
@@ -84,8 +73,9 @@ tasks as (
     from prediction_tasks
     inner join talks on prediction_tasks.task_id = talks.task_id
     inner join io_pairs on prediction_tasks.pair_id = io_pairs.pair_id
-    inner join functions on prediction_tasks.function_id = functions.function_id
+    inner join function_places as functions on prediction_tasks.function_id = functions.function_id
     left join rates on prediction_tasks.task_id = rates.task_id
+    left join stated on prediction_tasks.task_id = stated.task_id
     window shard as (partition by prediction_tasks.part)
 ),
 
@@ -118,6 +108,8 @@ decided as (
             when $by_pass_rate and pass_rate is null then 'no_pass_rate'
             when $by_pass_rate and (pass_rate < $pass_rate_low or pass_rate > $pass_rate_high)
                 then 'outside_pass_rate'
+            when $by_state_lines and has_wrong_lines then 'wrong_state_line'
+            when $by_state_lines and has_unchecked_lines then 'state_line_unchecked'
             when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
             when share_place >= $share then 'outside_mix_share'
         end as reason
@@ -151,6 +143,8 @@ select
         when 'license_not_allowed' then 'licence ' || license
         when 'no_pass_rate' then 'no model was asked several times'
         when 'outside_pass_rate' then 'pass rate ' || round(pass_rate, 3)
+        when 'wrong_state_line' then 'a state line says what the execution did not have'
+        when 'state_line_unchecked' then 'the execution of which a state line speaks could not be followed'
         when 'no_unrelated_text' then 'the shard has no other function to take text from'
         when 'near_another_side' then 'its file is also near to files on another side of the split than ' || split
         when 'outside_mix_share' then 'share ' || $share || ' of codeio'

@@ -71,6 +71,7 @@ def recipe_parameters(
         "by_pass_rate": data.pass_rate is not None,
         "pass_rate_low": (data.pass_rate or EVERY_RATE)[0],
         "pass_rate_high": (data.pass_rate or EVERY_RATE)[1],
+        "by_state_lines": data.state_lines is not None,
         "turns": data.revision_turns + 1,
         "with_checks": data.revision_turns > 0,
         "to_truth": data.variant == "wrong_to_ground_truth",

@@ -26,11 +26,19 @@ QUESTIONS: Final[dict[StepKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StepAsked:
-    """A question about a step; `target_json` is the right answer."""
+    """A question about a step; `target_json` is the right answer.
+
+    It is about the `time`th run of `line`, which is over after `until` events of the trace, and about `name`, if any;
+    or about all runs of the line.
+    """
 
     kind: StepKind
     question: str
     target_json: str
+    line: int
+    until: int
+    time: int = 0
+    name: str = ""
 
 
 def step_questions(trace: Trace, code: str, key: str, per_kind: int = 1) -> list[StepAsked]:
@@ -67,19 +75,23 @@ def step_prompt(asked: StepAsked, code: str, input_json: str, prompt: Prompt) ->
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One run of a line of the outermost call: the how-manyeth, and the line that the call ran next, if any."""
+    """One run of a line of the outermost call: the how-manyeth, and the line that the call ran next, if any.
+
+    It is over after `until` events of the trace.
+    """
 
     event: Event
     time: int
     next_line: int | None
+    until: int
 
 
 def _runs(trace: Trace) -> Iterator[_Run]:
-    events = [event for _, event in lines_of(trace, trace.root)]
+    events = list(lines_of(trace, trace.root))
     times: dict[int, int] = {}
-    for event, following in zip(events, [*events[1:], None], strict=True):
+    for (_, event), (place, following) in zip(events, [*events[1:], (len(trace.events), None)], strict=True):
         times[event.line] = times.get(event.line, 0) + 1
-        yield _Run(event, times[event.line], following.line if following else None)
+        yield _Run(event, times[event.line], following.line if following else None, place)
 
 
 def _calls_itself(trace: Trace) -> bool:
@@ -112,12 +124,13 @@ def _counts(trace: Trace, code: str) -> Iterator[StepAsked]:
     }
     for line, count in times_run(trace, trace.root).items():
         if line in inner:
-            yield StepAsked("times_run", QUESTIONS["times_run"].format(line=line), str(count))
+            question = QUESTIONS["times_run"].format(line=line)
+            yield StepAsked("times_run", question, str(count), line, len(trace.events))
 
 
 def _asked(kind: StepKind, target_json: str, run: _Run, name: str = "") -> StepAsked:
     question = QUESTIONS[kind].format(name=name, line=run.event.line, ordinal=ordinal(run.time))
-    return StepAsked(kind, question, target_json)
+    return StepAsked(kind, question, target_json, run.event.line, run.until, run.time, name)
 
 
 def ordinal(number: int) -> str:

@@ -4,7 +4,7 @@ What lives here: statements of the code by line, rounds of loops, leaving out. W
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,14 +45,14 @@ def statements_by_line(code: str) -> dict[int, ast.stmt]:
     return found
 
 
-def steps_of(trace: Trace, code: str) -> Iterator[Step]:
-    """Yield the steps that a walk through a trace tells, in the order in which they end.
+def steps_of(trace: Trace, code: str, until: int | None = None) -> Iterator[Step]:
+    """Yield the steps that a walk through the first `until` events of a trace tells, in the order in which they end.
 
     A line that calls comes after what it calls, so that nothing is told before what it follows from.
     """
     held: Step | None = None
     waiting: dict[int, Step] = {}
-    for step in _told_steps(trace, code):
+    for step in _told_steps(trace, code, until):
         if held is not None:
             if step.event.kind == "call" and step.event.caller == held.event.frame:
                 waiting[held.event.frame] = held
@@ -69,12 +69,13 @@ def steps_of(trace: Trace, code: str) -> Iterator[Step]:
     yield from reversed(waiting.values())
 
 
-def _told_steps(trace: Trace, code: str) -> Iterator[Step]:
+def _told_steps(trace: Trace, code: str, until: int | None) -> Iterator[Step]:
     statements = statements_by_line(code)
     following = _next_in_frame(trace)
-    rounds = _rounds(trace, statements)
+    events = trace.events[:until]
+    rounds = _rounds(events, statements)
     skipping: _Skip | None = None
-    for place, event in enumerate(trace.events):
+    for place, event in enumerate(events):
         statement = statements.get(event.line) if event.kind == "line" else None
         if skipping is not None:
             if not skipping.ends_at(place, event, rounds):
@@ -136,14 +137,14 @@ def _next_in_frame(trace: Trace) -> dict[int, Event]:
     return following
 
 
-def _rounds(trace: Trace, statements: Mapping[int, ast.stmt]) -> dict[int, str]:
+def _rounds(events: Sequence[Event], statements: Mapping[int, ast.stmt]) -> dict[int, str]:
     """Return place of a loop's line event -> whether the round that begins there is shown.
 
     The rounds of one entry into the loop count together; the last of them may be the look that ends it.
     """
     open_entries: dict[tuple[int, int], list[int]] = {}
     entries: list[list[int]] = []
-    for place, event in enumerate(trace.events):
+    for place, event in enumerate(events):
         if event.kind != "line":
             continue
         for frame, line in list(open_entries):

@@ -3,7 +3,8 @@
 A template is a list of chat messages; a line `=== <role>` starts each. Values go in as given: callers pass JSON for
 data (`core.values.canonical`). A version (`chat.prompt_version`) is a folder of files that replace some of these:
 `code_first` words the sentence before the code alike in both directions, so that a server's prefix cache holds a
-function's code for all of its tasks. A folder of one's own (`chat.prompts`) comes before both.
+function's code for all of its tasks; `state_lines` asks for lines that `core.method.grounding` checks. A folder of
+one's own (`chat.prompts`) comes before both.
 
 What does not live here: what to ask whom (`core.method.transform`, `core.method.tasks`, `core.method.revision`).
 """

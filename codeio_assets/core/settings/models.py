@@ -161,8 +161,10 @@ class Chat(Part):
     deadline_s: float | None = Field(None, gt=0, description="of a request with all tries; null = 3 x timeout_s")
     max_attempts: int = Field(5, ge=1, description="tries per request")
     prompts: Relative | None = Field(None, description="folder with prompt templates of your own")
-    prompt_version: Literal["default", "code_first"] = Field(
-        "default", description="code_first: both directions share all up to the code, which prefix caches like"
+    prompt_version: Literal["default", "code_first", "state_lines"] = Field(
+        "default",
+        description="code_first: both directions share all up to the code, which prefix caches like; state_lines: asks "
+        "to end each step with a line that is checked against the execution",
     )
     transform: ModelCall = Field(default_factory=lambda: ModelCall.model_validate({}))
     transform_attempts: int = Field(2, ge=1, description="1 = no repair with the error as feedback")

@@ -328,6 +328,8 @@ class Settings(Part):
     def _a_teacher_has_its_traces(self) -> Self:
         if self.chat.teacher == "trace" and not self.traces.enabled:
             raise ValueError("set `traces: {enabled: true}`, which `chat.teacher: trace` tells, or remove `teacher`")
+        if self.chat.prompt_version == "state_lines" and not self.traces.enabled:
+            raise ValueError("set `traces: {enabled: true}`, which checks state lines, or remove `prompt_version`")
         return self
 
 

@@ -26,7 +26,7 @@ from codeio_assets.core.settings.project import Licenses, Names
 from codeio_assets.core.settings.strict_yaml import StrictYamlError, YamlDocument, explain, read_yaml
 from codeio_assets.core.values.canonical import Json
 
-Kind = Literal["codeio", "instruction"]
+Kind = Literal["codeio", "instruction", "steps"]
 Variant = Literal["full", "input_only", "output_only", "correct_only", "wrong_to_ground_truth"]
 RevisionText = Literal["own", "unrelated"]
 SampleFormat = Literal[
@@ -79,6 +79,9 @@ class DataRecipe(_Part):
         strict=False,
         description="lowest and highest share of right sampled answers; null takes all",
     )
+    state_lines: Literal["right"] | None = Field(
+        None, description="`right` leaves out tasks with a state line that is wrong or was not checked"
+    )
     revision_turns: int = Field(1, ge=0, description="turns after the first response")
     revision_text: RevisionText = Field(
         "own", description="unrelated = a control: what follows turn 1 is text of another function, as long"
@@ -102,7 +105,7 @@ class DataRecipe(_Part):
     def _only_what_is_used(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave out later fields at their default: the fingerprint of what is made already stays as it is."""
         written: dict[str, object] = serialise(self)
-        later = {"pass_rate", "exclude", "without_leaks_of"}
+        later = {"pass_rate", "exclude", "without_leaks_of", "state_lines"}
         return {name: value for name, value in written.items() if name not in later or value}
 
     @model_validator(mode="after")

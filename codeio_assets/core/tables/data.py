@@ -236,7 +236,8 @@ class TrainingSample(Table):
     sample_id: str = pa.Field(**ID, description="sha256 over the stage, task or conversation, and texts")
     stage: int = pa.Field(isin=[1, 2])
     kind: str = pa.Field(
-        isin=["codeio", "instruction"], description="`codeio` for predictions, `instruction` for chats"
+        isin=["codeio", "instruction", "steps"],
+        description="`codeio` for predictions, `instruction` for chats, `steps` for questions about steps",
     )
     split: str = pa.Field(isin=SPLITS)
     task_id: str = pa.Field(nullable=True)

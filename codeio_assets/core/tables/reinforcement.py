@@ -70,10 +70,13 @@ class StepQuestion(Table):
     kind: str = pa.Field(isin=STEP_KINDS, description="what is asked")
     prompt: str = pa.Field(str_length={"min_value": 1}, description="what the model is asked, whole")
     target_json: str = pa.Field(description="the right answer, canonical JSON")
+    answer: str = pa.Field(
+        nullable=True, description="the teacher's walk to the right answer, judged; null where it cannot be told"
+    )
 
 
 class CotGrounding(Table):
-    """One row per prediction with a statement that can be checked: how many of them the execution bears out."""
+    """One row per prediction with a statement that can be checked, or a state line: what the execution bears out."""
 
     prediction_id: str = pa.Field(unique=True, **ID)
     task_id: str = pa.Field(**ID)
@@ -81,6 +84,11 @@ class CotGrounding(Table):
     source: str
     direction: str = pa.Field(isin=DIRECTIONS)
     turn: int = pa.Field(ge=1)
-    statements: int = pa.Field(ge=1, description="statements of the kind `name is value` about names of the code")
+    statements: int = pa.Field(ge=0, description="statements of the kind `name is value` about names of the code")
     grounded: int = pa.Field(ge=0, description="those whose name had that value at some time")
     ungrounded_json: str = pa.Field(str_matches=r"^\[", description="the first ten others, as they stand")
+    state_lines: int = pa.Field(ge=0, description="lines `[state] name = value; ...`")
+    right_state_lines: int = pa.Field(
+        nullable=True, ge=0, description="those that are a state of the execution; null where it could not be followed"
+    )
+    wrong_state_lines_json: str = pa.Field(str_matches=r"^\[", description="the first ten others, as they stand")

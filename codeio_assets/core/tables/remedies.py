@@ -16,6 +16,9 @@ _LIMITS: Final = "Nothing for a few; if many, raise the limit under `sandbox` in
 _EXACT: Final[dict[str, str]] = {
     "no_pass_rate": "Ask for several answers per task (`chat.samples_per_task` in codeio.yaml), or drop the bounds.",
     "outside_pass_rate": "Nothing: the recipe's `data.pass_rate` asks for it; widen the bounds to keep more.",
+    "no_walk": "Nothing: the question stays for `codeio export-rl --steps`.",
+    "wrong_state_line": "Nothing: the recipe's `data.state_lines` asks for it; a better teacher makes fewer.",
+    "state_line_unchecked": "Raise `traces.max_events` and `max_bytes` in codeio.yaml if many end so.",
     "trace_crashed": "Nothing for a few: the pair stays, it has no trace.",
     "trace_differs": "Nothing for a few: being followed changes what the code gives, so the pair has no trace.",
     "trace_exception": "Nothing for a few: the pair stays, it has no trace.",

@@ -8,7 +8,7 @@ import pandera.polars as pa
 from codeio_assets.core.tables.schema import DIRECTIONS, ID, VERDICT_STATUSES, Table
 
 EVALUATED = ["base", "stage1", "stage2"]
-SUBJECTS = [*DIRECTIONS, "instruction"]
+SUBJECTS = [*DIRECTIONS, "instruction", "steps"]
 
 
 class Checkpoint(Table):
@@ -91,7 +91,7 @@ class HeldOutScore(Table):
     recipe: str
     model: str = pa.Field(isin=EVALUATED)
     checkpoint_sha256: str = pa.Field(nullable=True, description="null for the base model")
-    subject: str = pa.Field(isin=SUBJECTS, description="what is predicted, or instruction data")
+    subject: str = pa.Field(isin=SUBJECTS, description="what is predicted, or the kind of sample")
     answers: int = pa.Field(ge=0, description="prompts answered")
     without_value: int = pa.Field(ge=0, description="answers with no readable value; they count as not correct")
     correct: int = pa.Field(ge=0, description="by execution")

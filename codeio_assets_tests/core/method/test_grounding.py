@@ -1,6 +1,13 @@
 import pytest
 
-from codeio_assets.core.method.grounding import ground, ground_state_lines, statements
+from codeio_assets.core.method.grounding import (
+    MOST_STATE_LINES,
+    check_state_lines,
+    count_state_lines,
+    ground,
+    statements,
+    without_state_lines,
+)
 from codeio_assets_tests.core.method.traced import trace_of
 
 CODE = """\
@@ -13,7 +20,7 @@ def main_solution(words):
     return total
 """
 TRACE = trace_of(CODE, words=["ab", "cde"])
-NAMES = {name: set() for name in ("total", "seen", "counts", "word", "words", "a")}
+NAMES: dict[str, object] = dict.fromkeys(("total", "seen", "counts", "word", "words", "a", "text"))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,18 @@ NAMES = {name: set() for name in ("total", "seen", "counts", "word", "words", "a
         ("a = 3.", [("a", 3)]),
         ("total is [1, 2", []),
         ("total is not 7", []),
+        # of more than the name alone
+        ("`seen and total` is 7", []),
+        ("`seen == total` is 7", []),
+        ("word and total are 'x' and 7", []),
+        ("It is dict(a=1, total=7), then", []),
+        ("so counts(total=7)", []),
+        (r"total = 7 \mod 4", []),
+        (r"the word is '\'. It isn't", []),
+        ("(so `total` = 7)", [("total", 7)]),
+        # names that are words of the language count where they are marked as names
+        ("the text is 'x'", []),
+        ("the `text` is 'x', and text = 'y'", [("text", "x"), ("text", "y")]),
     ],
 )
 def test_statements_are_read(text: str, found: list[tuple[str, object]]) -> None:
@@ -69,10 +88,89 @@ def test_numbers_are_compared_by_the_rule_of_the_verdicts() -> None:
     assert ground("`half` is 0.34", trace).grounded == 0
 
 
-def test_state_lines_are_taken_at_their_word() -> None:
-    text = "We add.\n[state] total = 2; word = 'ab'\nOn.\n[state] total = 9\n[state] seen = what\nif total is 7"
-    found = ground_state_lines(text, TRACE)
-    assert (found.statements, [each.words for each in found.ungrounded]) == (4, ["total = 9", "seen = what"])
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["total = 2; word = 'ab'", "total = 5; word = 'cde'"], []),
+        (["total = 9"], [0]),
+        (["seen = what"], [0]),
+        (["total = 2; word = 'cde'", "total = 5; word = 'ab'"], [1]),  # each had its value, but not together
+        (["total = 5", "total = 2"], [1]),  # not in the order of the execution
+        (["total = 5", "total = 5", "total = 5"], []),
+        (["total = 0; seen = set()"], [0]),  # no literal
+        (["seen = ['ab', 'cde']", "counts = {2: 'ab', 3: 'cde'}"], []),
+        (["words = ['ab', 'cde']"], []),
+        (['words = ["ab", "cde"]; total = 0;'], []),
+        (["`total` = 2`"], []),
+        (["nothing = 2"], [0]),
+        (["total = 2; total = 5"], [0]),
+        (["total = 2; total = 2"], [0]),
+        (["total == 2"], [0]),
+        (["total is 2"], [0]),
+        (["words[0] = 'ab'"], [0]),
+        (["len(words) = 2"], [0]),
+        (["total = 2 + 0"], [0]),
+        (["total = 2, word = 'ab'"], [0]),
+        (["total = 2; and so on"], [0]),
+        (["total = __import__('os').getpid()"], [0]),
+        (["total = " + "[" * 50_000], [0]),
+        (["total = '" + "\\" * 999], [0]),
+        ([""], [0]),
+        (["total = True"], [0]),
+    ],
+)
+def test_state_lines_are_taken_at_their_word(lines: list[str], wrong: list[int]) -> None:
+    written = [f"[state] {line}".strip() for line in lines]
+    found = check_state_lines("We add.\n" + "\nOn, and total is 7.\n".join(written) + "\nif total is 7", TRACE)
+    assert (found.lines, found.wrong) == (len(lines), tuple(written[place] for place in wrong))
+
+
+@pytest.mark.parametrize("before", ["- ", "  ", "> ", "**", "`", "* "])
+def test_a_state_line_does_not_hide_behind_marks(before: str) -> None:
+    assert check_state_lines(f"{before}[state] total = 9", TRACE).wrong == (f"{before}[state] total = 9".strip(),)
+
+
+def test_words_about_state_lines_are_none() -> None:
+    text = "Each step ends in a [state] line. [state] total = 9\nstate total = 9\n[State] total = 9"
+    assert count_state_lines(text) == check_state_lines(text, TRACE).lines == 0
+    assert without_state_lines("a\n[state] total = 9\nb") == "a\n\nb"
+
+
+def test_values_with_semicolons_are_one_value() -> None:
+    trace = trace_of("def main_solution(a):\n    b = a\n    return b\n", a='x; b = "y"')
+    said = r"""[state] a = "x; b = \"y\""; b = 'x; b = "y"'"""
+    assert check_state_lines(said, trace).wrong == ()
+    assert check_state_lines("[state] a = 'x'; b = 'y'", trace).wrong == ("[state] a = 'x'; b = 'y'",)
+
+
+def test_a_call_that_waits_still_has_its_state() -> None:
+    code = """\
+def inner(n):
+    m = n * 2
+    return m
+
+def main_solution(n):
+    k = n + 1
+    r = inner(k)
+    return r
+"""
+    lines = ["n = 3; k = 4", "n = 4", "n = 4; m = 8", "n = 3; k = 4", "r = 8"]
+    trace = trace_of(code, n=3)
+    assert check_state_lines("\n".join(f"[state] {line}" for line in lines), trace).wrong == ()
+    assert check_state_lines("[state] r = 8\n[state] m = 8", trace).wrong == ("[state] m = 8",), "inner has returned"
+    assert check_state_lines("[state] k = 4; m = 8", trace).lines == 1
+    assert check_state_lines("[state] k = 4; m = 8", trace).wrong == ("[state] k = 4; m = 8",), "two calls"
+
+
+def test_what_the_trace_does_not_show_whole_is_not_called_wrong() -> None:
+    trace = trace_of("def main_solution(n):\n    text = 'a' * n\n    return n\n", n=5_000)
+    assert check_state_lines("[state] text = 'aaa'", trace).wrong == ()
+    assert check_state_lines("[state] text = 'aaa'; n = 4", trace).wrong == ("[state] text = 'aaa'; n = 4",)
+
+
+def test_lines_without_end_end() -> None:
+    found = check_state_lines("[state] total = 0\n" * (MOST_STATE_LINES + 2), TRACE)
+    assert (found.lines, len(found.wrong)) == (MOST_STATE_LINES + 2, 2)
 
 
 def test_a_text_without_statements_says_nothing() -> None:

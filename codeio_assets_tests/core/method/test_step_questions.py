@@ -2,7 +2,10 @@ import json
 
 import pytest
 
+from codeio_assets.core.method.grounding import ground
 from codeio_assets.core.method.step_questions import ordinal, step_prompt, step_questions
+from codeio_assets.core.method.trace_teacher import walk_to
+from codeio_assets.core.method.verdicts import judge_output
 from codeio_assets.core.prompts import Prompt, PromptError, load_prompt
 from codeio_assets_tests.core.method.traced import trace_of
 
@@ -57,6 +60,54 @@ def test_a_few_are_drawn_by_hash() -> None:
 )
 def test_lines_that_run_in_several_calls_or_beyond_the_trace_are_not_asked_about(code: str) -> None:
     assert step_questions(trace_of(code, n=3), code, "k", per_kind=9) == []
+
+
+NESTED = """\
+def main_solution(n):
+    total = 0
+    for k in range(n):
+        total += half(k)
+    while total > 3:
+        total -= 3
+    return total
+
+def half(k):
+    m = k // 2
+    return m
+"""
+
+
+@pytest.mark.parametrize(("code", "n"), [(CODE, 0), (CODE, 5), (CODE, 40), (NESTED, 7), (NESTED, 40)])
+@pytest.mark.parametrize("key", ["a", "b"])
+def test_the_teacher_tells_the_way_to_the_step_and_answers_rightly(code: str, n: int, key: str) -> None:
+    trace = trace_of(code, n=n)
+    for asked in step_questions(trace, code, "k", per_kind=99):
+        text = walk_to(asked, trace, code, key)
+        assert text is not None
+        assert judge_output("answered", text, asked.target_json).status == "correct"
+        assert ground(text, trace).ungrounded == (), "whatever it says on the way was so"
+        assert text == walk_to(asked, trace, code, key)
+        said = text.split("\n\n")[-2]
+        assert asked.target_json in said
+        assert str(asked.line) in said
+
+
+def test_the_walk_ends_at_the_step() -> None:
+    trace = trace_of(NESTED, n=7)
+    asked = {each.question: each for each in step_questions(trace, NESTED, "k", per_kind=99)}
+    text = walk_to(asked["What is the value of `total` when line 4 has been run for the 3rd time?"], trace, NESTED, "k")
+    assert text is not None
+    assert text.endswith('\n\n{"output": 1}')
+    assert "`k` = 2" in text
+    assert "`k` = 3" not in text
+    assert "`m` = 1" in text, "what the line calls belongs to it"
+
+
+def test_a_step_that_cannot_be_told_has_no_answer() -> None:
+    code = "def main_solution(n):\n    text = 'ab' * n\n    size = len(text)\n    return size\n"
+    trace = trace_of(code, n=5_000)
+    asked = step_questions(trace, code, "k", per_kind=9)
+    assert [walk_to(each, trace, code, "k") for each in asked if each.name == "size"] == [None]
 
 
 def test_the_prompt_numbers_the_lines() -> None:
