@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 LATEST := .venv-latest
+KUBERNETES := /tmp/codeio-kubernetes/venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 # A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
@@ -14,7 +15,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kill test-faults test-browse gc clean
+.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -147,6 +148,12 @@ test-verifiers: setup ## the exported package in an environment of its own, with
 	@test -x $(VENV)-verifiers/bin/vf-eval || { $(PYTHON) -m venv $(VENV)-verifiers && \
 	  $(VENV)-verifiers/bin/python -m pip install -q --disable-pip-version-check "verifiers>=0.4,<0.5" uv hatchling .; }
 	@CODEIO_VERIFIERS_PYTHON=$(abspath $(VENV)-verifiers)/bin/python $(BIN)/python -m pytest codeio_assets_tests/products/test_export_verifiers.py $(ARGS)
+
+test-kubernetes: setup ## runs through the real Kubernetes launcher against a stand-in API that is strict, and the files of deploy/
+	@test -x $(KUBERNETES)/bin/kubernetes-validate || { $(PYTHON) -m venv $(KUBERNETES) && $(KUBERNETES)/bin/python -m pip \
+	  install -q --disable-pip-version-check -c constraints.txt dagster-k8s dagster-postgres psycopg2-binary obstore \
+	  "kubernetes-validate>=1.34" pytest pytest-timeout .; }
+	@PYTHONPATH=$(CURDIR) $(KUBERNETES)/bin/python -m pytest codeio_assets_tests/deploy $(ARGS)
 
 test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
 	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)

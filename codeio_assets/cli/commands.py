@@ -53,6 +53,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("sources", "retiring", "Sources of raw code: list, drop."),
         ("takedown", "retiring", "Leave out single files from now on, wherever they stand, and tell which checkpoints had them."),
         ("upgrade", "making", "Bring a project of an earlier release up to date; other commands do so by themselves."),
+        ("pools", "making", "Set how many steps each pool takes at once, as a YAML file says; for deployments over many machines."),
         ("journal", "llm", "List, verify, export, prune and merge the recorded responses."),
         ("export-journal", "making", "Write the responses that the present tables rest on: the same as `codeio journal export`."),
         ("verify", "data", "Read every file of every table, also of pinned builds, against its sha256; exit code 1 when one is damaged."),

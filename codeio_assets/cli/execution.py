@@ -181,8 +181,17 @@ def leakage(
 
 
 @app.command()
-def check_isolation() -> None:
+def check_isolation(
+    required: Annotated[
+        bool, typer.Option("--required", help="Say nothing where code can be isolated, else why not: exit code 1.")
+    ] = False,
+) -> None:
     """Try every guarantee of the sandbox, and say which of them this machine gives."""
+    if required:
+        if reason := guarantees.refusal():
+            _tell(f"codeio: {reason}")
+            raise typer.Exit(1)
+        return
     missing = 0
     for guarantee in guarantees.check():
         missing += not guarantee.holds

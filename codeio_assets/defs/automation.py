@@ -11,6 +11,8 @@ from codeio_assets.project import Project
 
 SHARDED = [step.asset for step in STEPS.values() if step.per == "shard"]
 PER_RECIPE = [step.asset for step in STEPS.values() if step.per == "recipe" and step.asset not in BENCHMARKED]
+WITHOUT_GPU = ("training_sets", "tokenised_sets")
+"""What of a recipe is made before its training, on any machine."""
 
 data_job = dg.define_asset_job(
     "data",
@@ -29,12 +31,18 @@ retry_failed_job = dg.define_asset_job(
     config={"ops": {step: {"config": {"only_failed": True}} for step in ASKING}},
     description="Asks again only for requests of a shard that failed, then makes what follows from the answers.",
 )
+prepare_job = dg.define_asset_job(
+    "prepare",
+    selection=["instruction_data", *WITHOUT_GPU],
+    partitions_def=recipes,
+    description="One recipe's training set and its tokens, over all shards that are there; no GPU. `train` is next.",
+)
 train_job = dg.define_asset_job(
     "train",
-    selection=[*PER_RECIPE, "instruction_data"],
+    selection=[asset for asset in PER_RECIPE if asset not in WITHOUT_GPU],
     partitions_def=recipes,
     config=recipe_runs,
-    description="One recipe from training set to scored checkpoints, over all shards that are there.",
+    description="One recipe from the tokens that `prepare` made to scored checkpoints, on as many GPUs as it launches.",
 )
 evaluate_job = dg.define_asset_job(
     "evaluate",
@@ -79,5 +87,5 @@ def new_code_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-JOBS = [demo_job, data_job, retry_failed_job, train_job, evaluate_job, report_job, register_job]
+JOBS = [demo_job, data_job, retry_failed_job, prepare_job, train_job, evaluate_job, report_job, register_job]
 defs = dg.Definitions(jobs=JOBS, sensors=[new_code_files])

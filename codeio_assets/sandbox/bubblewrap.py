@@ -192,7 +192,7 @@ def namespace_trouble(bwrap: str, settings: Path = Path("/proc/sys")) -> str | N
     if trial.returncode == 0:
         return None
     said = trial.stderr.decode(errors="replace").strip() or f"exit code {trial.returncode}"
-    return f"bubblewrap says {said!r}; {_remedy(settings)}"
+    return f"bubblewrap says {said!r}; {_remedy(settings, said)}"
 
 
 _SWITCHES: Sequence[tuple[str, str, str]] = (
@@ -206,14 +206,26 @@ _SWITCHES: Sequence[tuple[str, str, str]] = (
 )
 
 
-def _remedy(settings: Path) -> str:
+_POD_SETTINGS: Sequence[tuple[str, str]] = (
+    ("mount proc", "`procMount: Unmasked`, and `hostUsers: false` on the pod"),
+    ("namespace", "`seccompProfile: {type: Unconfined}`"),
+    ("ermission denied", "`appArmorProfile: {type: Unconfined}`"),
+)
+"""What bubblewrap complains of, and the setting of a container's `securityContext` whose absence makes it do so."""
+
+
+def _remedy(settings: Path, complaint: str) -> str:
     for name, bad, remedy in _SWITCHES:
         path = settings / name
         if path.is_file() and path.read_text().strip() == bad:
             return f"run {remedy}"
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        setting = next((found for sign, found in _POD_SETTINGS if sign in complaint), None)
+        wanted = setting or " and ".join(found for _, found in _POD_SETTINGS[1:])
+        return f"set {wanted} in the container's securityContext, as deploy/kubernetes does"
     return (
         "in a container, allow it to make namespaces (docker: `--security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined`; Kubernetes: an unconfined seccomp profile for the pod)"
+        "--security-opt apparmor=unconfined`; Kubernetes: deploy/kubernetes)"
     )
 
 

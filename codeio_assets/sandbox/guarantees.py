@@ -6,7 +6,7 @@ docstring of `codeio_assets.sandbox`).
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeio_assets.sandbox import bubblewrap, cgroups
@@ -16,6 +16,8 @@ from codeio_assets.sandbox.workers import WorkerKey
 
 THREADS = 4
 LIMITS = Limits(cpu_s=2.0, wall_s=1.0, memory_mib=128, processes=THREADS)
+PATIENT = replace(LIMITS, cpu_s=30.0, wall_s=60.0)
+"""For the start of a container, when a machine that is busy must not look like one that does not isolate."""
 ADDRESSES = Path("/proc/sys/kernel/randomize_va_space")
 PROBES: dict[str, tuple[str, str]] = {
     "no network, no host files, no other process, no environment": (
@@ -89,6 +91,9 @@ def main_solution():
 }
 """Programs, and what each returns where the guarantee holds."""
 VARIANT = Variant(clock_s=1e9)
+AS_USER = "workers run as a user without rights on this machine"
+REQUIRED = {*PROBES, AS_USER}
+"""What a container has to give before it takes work."""
 OTHERWISE = "pairs are confirmed on what looks like another machine"
 
 
@@ -101,13 +106,13 @@ class Guarantee:
     detail: str = ""
 
 
-def check() -> Iterator[Guarantee]:
+def check(limits: Limits = LIMITS) -> Iterator[Guarantee]:
     """Try each guarantee, and yield what came of it.
 
     Raises:
         SandboxUnavailable: there is no sandbox at all; the message says what to do.
     """
-    with WorkerPool(LIMITS, 1, "bubblewrap") as sandbox:
+    with WorkerPool(limits, 1, "bubblewrap") as sandbox:
         sandbox.warm(WorkerKey("light", 0))
         for name, (code, right) in PROBES.items():
             variant = Variant(1, 1, 1e9, 1.7, elsewhere=True) if name == OTHERWISE else VARIANT
@@ -116,6 +121,23 @@ def check() -> Iterator[Guarantee]:
     place = cgroups.place()
     yield Guarantee("memory and processes of a worker are limited together", isinstance(place, Path), str(place))
     yield _addresses()
+
+
+def refusal() -> str | None:
+    """Return in one line why untrusted code must not run here, None where it may.
+
+    Memory and processes of a worker limited together, and other addresses in each, are told by `check` and asked of no
+    machine: most containers cannot give the first, and the second guards against nothing by itself.
+    """
+    try:
+        found = [guarantee for guarantee in check(PATIENT) if guarantee.name in REQUIRED]
+    except SandboxUnavailable as reason:
+        return str(reason)
+    lost = next((guarantee for guarantee in found if not guarantee.holds), None)
+    if lost is None:
+        return None
+    remedy = "; set `runAsNonRoot: true` and a `runAsUser`" if lost.name == AS_USER else ""
+    return f"the sandbox does not hold here: not given is {lost.name!r} ({lost.detail}){remedy}"
 
 
 def _tried(name: str, right: str, run: Callable[[Job], Outcome], job: Job) -> Guarantee:
@@ -128,7 +150,7 @@ def _tried(name: str, right: str, run: Callable[[Job], Outcome], job: Job) -> Gu
 
 
 def _user() -> Guarantee:
-    name = "workers run as a user without rights on this machine"
+    name = AS_USER
     if os.geteuid() != 0:
         return Guarantee(name, holds=True, detail=f"user {os.getuid()}, ours")
     if bubblewrap.host_user() is not None:

@@ -1,16 +1,24 @@
 """A command that is killed in a step holds a place in a pool, and the next command gets it."""
 
+import datetime
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
+from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 
 from codeio_assets.graph.run_tags import PROCESS_TAG
 from codeio_assets.operating.own_runs import fail_dead_runs
+from codeio_assets.project import INSTALLED_ROOT
 
 SCRIPT = """
 import sys, time
@@ -74,3 +82,25 @@ def test_a_command_that_runs_is_left_alone(home: Path) -> None:
             assert fail_dead_runs(instance) == []
             assert instance.get_runs()[0].status == dg.DagsterRunStatus.STARTED
         running.kill()
+
+
+def test_the_daemon_frees_the_place_that_a_killed_run_worker_held(tmp_path: Path) -> None:
+    """With the shipped dagster.yaml; the retry of the run would wait for it for ever otherwise."""
+    shutil.copyfile(INSTALLED_ROOT / "dagster.yaml", tmp_path / "dagster.yaml")
+    with command(tmp_path, 600) as killed:
+        wait_for_step(killed)
+        os.kill(killed.pid, signal.SIGKILL)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        (run,) = instance.get_runs()
+        instance.report_run_failed(run, "as run monitoring says of a worker that is gone")
+        assert taken_after(0, instance) == 1
+        assert taken_after(11, instance) == 0
+
+
+def taken_after(seconds: int, instance: dg.DagsterInstance) -> int:
+    """Return how many places of the pool are taken after the daemon's look at them, that long from now."""
+    context: Any = SimpleNamespace(instance=instance)
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    with freeze_time(later):
+        list(execute_concurrency_slots_iteration(context, logging.getLogger("test"), None))
+    return instance.event_log_storage.get_concurrency_info("sandbox").active_slot_count
