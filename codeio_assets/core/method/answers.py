@@ -183,7 +183,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     return None
 
 
-_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w[^"\n]*+"\s*+\Z""")
+_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
 
 
 def _is_nested(response: str, start: int) -> bool:
