@@ -26,7 +26,7 @@ from codeio_assets.graph.steps import STEPS
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference.md"
 ENVIRONMENT = {
-    "CODEIO_CACHE": "folder for copies of remote repositories, default ~/.cache/codeio, and of tables in object storage",
+    "CODEIO_CACHE": "folder for copies of remote repositories (default ~/.cache/codeio) and of stored tables",
     "CODEIO_PERSON": "who marks in the browser and with `codeio mark`; default: the login name",
     "CODEIO_PROJECT": "folder with codeio.yaml and the rest; default: the nearest at or above the current folder",
     "CODEIO_HOME": "folder for everything that is made; default: `var` in the project",
