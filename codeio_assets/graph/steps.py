@@ -138,6 +138,14 @@ REVISED_PREDICTIONS = Step(
     reads=(*JUDGING, "verdicts"), pool="chat_server",
     also_writes=("revised_verdicts",), assets=("revised_verdicts",),
 )  # fmt: skip
+COT_GROUNDING = Step(
+    "cot_grounding", "s5_revision", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
+    reads=(
+        "unified_functions", "prediction_tasks", "execution_traces", "predictions", "verdicts", "revised_predictions",
+        "revised_verdicts",
+    ),
+    pool="sandbox",
+)  # fmt: skip
 INSTRUCTION_DATA = Step(
     "instruction_data", "s6_training_data", "project", "3.1", _kinds("python", "parquet"), uses.collected,
     also_writes=("instruction_data_rejections",),
@@ -196,14 +204,6 @@ COT_FLAWS = Step(
     "cot_flaws", "s9_reports", "shard", "2.4", _kinds("python", "parquet"), uses.reviewed,
     reads=("unified_functions", "predictions", "revised_predictions"),
 )  # fmt: skip
-COT_GROUNDING = Step(
-    "cot_grounding", "s9_reports", "shard", "beyond", _kinds("bubblewrap", "parquet"), uses.traced,
-    reads=(
-        "unified_functions", "prediction_tasks", "execution_traces", "predictions", "verdicts", "revised_predictions",
-        "revised_verdicts",
-    ),
-    pool="sandbox",
-)  # fmt: skip
 PUBLISHED_DATA_AUDIT = Step(
     "published_data_audit", "s9_reports", "project", "2.3", _kinds("bubblewrap", "parquet"), uses.audited,
     pool="sandbox",
@@ -234,10 +234,10 @@ STEPS: dict[str, Step[object]] = {
     step.asset: step
     for step in (
         RAW_CODE_FILES, FILE_LABELS, ELIGIBLE_CODE_FILES, UNIFIED_FUNCTIONS, IO_PAIRS, EXECUTION_TRACES,
-        PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, INSTRUCTION_DATA, TRAINING_SETS,
-        TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES,
+        PREDICTION_TASKS, PREDICTIONS, PASS_RATES, VERDICTS, REVISED_PREDICTIONS, COT_GROUNDING, INSTRUCTION_DATA,
+        TRAINING_SETS, TOKENISED_SETS, SFT_STAGE1_CHECKPOINT, SFT_STAGE2_CHECKPOINT, HELD_OUT_SCORES,
         BENCHMARK_QUESTIONS, BENCHMARK_ANSWERS, BENCHMARK_LEAKAGE, BENCHMARK_SCORES, RESULTS,
-        COT_FLAWS, COT_GROUNDING, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
+        COT_FLAWS, PUBLISHED_DATA_AUDIT, SHARD_REPORTS, QUALITY_REPORT, STATUS,
     )
 }  # fmt: skip
 """Asset -> step, in flow order."""

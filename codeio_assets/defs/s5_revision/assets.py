@@ -1,4 +1,4 @@
-"""s5: further turns for wrong predictions (CodeI/O++)."""
+"""s5: further turns for wrong predictions (CodeI/O++), and what all turns say of the execution."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,10 +6,11 @@ from dataclasses import replace
 import dagster as dg
 import polars as pl
 
-from codeio_assets.graph.steps import REVISED_PREDICTIONS, multi_spec
+from codeio_assets.graph.steps import COT_GROUNDING, REVISED_PREDICTIONS, multi_spec, spec
 from codeio_assets.resources.engines import ChatServerResource, ProjectResource, SandboxResource
 from codeio_assets.running.asking import AskingConfig, asking
 from codeio_assets.running.step import begin
+from codeio_assets.steps.cot_grounding import Spoken, ground_cots, ground_nothing
 from codeio_assets.steps.executing import Tally
 from codeio_assets.steps.result import StepResult
 from codeio_assets.steps.revised_predictions import Asked, Reviser, revise
@@ -57,3 +58,20 @@ def revision(
             executed = tally.as_info(box)
         yield step.publish(result, asked.metadata)
         yield step.publish_companion(result, "revised_verdicts", executed)
+
+
+@dg.asset(**spec(COT_GROUNDING))
+def cot_grounding(
+    context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
+) -> dg.MaterializeResult:
+    """One row per response that says a value of a name, in prose or a state line: what of it the execution had.
+
+    Key: `prediction_id`. Empty unless `traces` in codeio.yaml is enabled. A predicted output speaks of the pair's own
+    execution, a predicted input of its own, which is followed here. What prose says is a score and no verdict: it has
+    false alarms. State lines are exact, and a recipe may go by them.
+    """
+    with begin(context, COT_GROUNDING, project) as step:
+        if step.uses is None:
+            return step.publish(ground_nothing())
+        with sandbox.open(step.uses.executed, step.workers) as box:
+            return step.publish(ground_cots(step.frames(Spoken), box, step.uses.bounds))

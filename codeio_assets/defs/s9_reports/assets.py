@@ -6,7 +6,6 @@ from pydantic import Field
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.steps import (
     COT_FLAWS,
-    COT_GROUNDING,
     PUBLISHED_DATA_AUDIT,
     QUALITY_REPORT,
     SHARD_REPORTS,
@@ -22,7 +21,6 @@ from codeio_assets.running.publishing import audit_metadata, report_links
 from codeio_assets.running.step import begin
 from codeio_assets.sources.published import published_path, read_published
 from codeio_assets.steps.cot_flaws import Responses, review_cots
-from codeio_assets.steps.cot_grounding import Spoken, ground_cots, ground_nothing
 from codeio_assets.steps.published_data_audit import Case, audit_published
 
 
@@ -35,22 +33,6 @@ def cot_flaws(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     """
     with begin(context, COT_FLAWS, project) as step:
         return step.publish(review_cots(step.frames(Responses), step.uses))
-
-
-@dg.asset(**spec(COT_GROUNDING))
-def cot_grounding(
-    context: dg.AssetExecutionContext, project: ProjectResource, sandbox: SandboxResource
-) -> dg.MaterializeResult:
-    """One row per response that says a value of a name: how much of that the execution bears out.
-
-    Key: `prediction_id`. Empty unless `traces` in codeio.yaml is enabled. A predicted output speaks of the pair's own
-    execution, a predicted input of its own, which is followed here. A score and no verdict: prose has false alarms.
-    """
-    with begin(context, COT_GROUNDING, project) as step:
-        if step.uses is None:
-            return step.publish(ground_nothing())
-        with sandbox.open(step.uses.executed, step.workers) as box:
-            return step.publish(ground_cots(step.frames(Spoken), box, step.uses.bounds))
 
 
 @dg.asset(**spec(SHARD_REPORTS))
