@@ -21,6 +21,7 @@ PAGES = [
     INSTALLED_ROOT / "README.md",
     INSTALLED_ROOT / "CONTRIBUTING.md",
     *sorted(INSTALLED_ROOT.rglob("docs/**/*.md")),
+    *sorted(INSTALLED_ROOT.glob("deploy/*/README.md")),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:codeio|make) [^`\n]+)`")
