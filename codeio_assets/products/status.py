@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from codeio_assets.core.method.io_pairs import MISSING_PACKAGE
 from codeio_assets.core.tables.data import Row
+from codeio_assets.core.tables.remedies import remedy
 from codeio_assets.steps.result import StepResult, account
 from codeio_assets.store import Warehouse
 
-QUERIES = ("stages", "funnel", "models", "problems", "reasons")
+QUERIES = ("stages", "funnel", "models", "problems", "reasons", "packages")
 PROBLEMS_SHOWN = 10
 MANIFESTS = {
     "asset": pl.String,
@@ -62,6 +64,7 @@ class Overview:
     models: list[Row]
     problems: list[Row]
     reasons: list[Row]
+    packages: list[Row]
 
 
 def overview(
@@ -121,6 +124,8 @@ def to_markdown(status: Overview) -> str:
     if status.reasons:
         rows = ([row["asset"], row["reason"], f"{row['rows']:,}"] for row in status.reasons)
         parts += ["## Most frequent reasons for dropping", _table(["asset", "reason", "rows"], rows, texts=2)]
+    if status.packages:
+        parts += [_packages(status.packages)]
     return "\n\n".join(parts)
 
 
@@ -149,6 +154,13 @@ def _problems(status: Overview) -> str:
     table = _table(["since", "asset", "partition", "what", "run"], rows, texts=5)
     more = len(status.problems) - len(shown)
     return f"{table}\n\nand {more:,} more, newer ones" if more else table
+
+
+def _packages(rows: list[Row]) -> str:
+    names = ", ".join(row["package"] for row in rows[:PROBLEMS_SHOWN])
+    more = f" and {len(rows) - PROBLEMS_SHOWN:,} more" if len(rows) > PROBLEMS_SHOWN else ""
+    files = sum(row["rows"] for row in rows)
+    return f"{_count(files, 'file')} need{'s' if files == 1 else ''} {names}{more}. {remedy(MISSING_PACKAGE)}"
 
 
 def _stage(row: Row) -> list[str]:

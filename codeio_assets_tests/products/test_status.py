@@ -55,6 +55,14 @@ def test_counts_come_from_the_manifests(warehouse: Warehouse) -> None:
     assert len(as_result(status).tables["status"]) == len(FLOW)
 
 
+def test_packages_that_programs_could_not_import_are_named(warehouse: Warehouse) -> None:
+    assert "need" not in to_markdown(overview(warehouse, expected(4), [], sql))
+    for asset, packages in (("unified_functions", {"cv2": 2, "PIL": 1}), ("io_pairs", {"PIL": 2})):
+        tables = {asset: frame(asset, [])}
+        warehouse.write(asset, "a-0000", tables, info=INFO[asset] | {"missing_packages": packages})
+    assert "5 files need PIL, cv2. Drop the files" in to_markdown(overview(warehouse, expected(4), [], sql))
+
+
 def test_a_failed_shard_counts_once_where_it_failed_first(warehouse: Warehouse) -> None:
     failed = [Problem(asset, "a-0002", "run", "the last run failed", "2026-01-02", "r2") for asset in FLOW[2:5]]
     failed += [Problem("io_pairs", "a-0001", "run", "the last run failed", "2026-01-03", "r3")]
