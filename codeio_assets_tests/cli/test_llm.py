@@ -51,4 +51,4 @@ def test_an_estimate_needs_nothing_made_and_says_what_is_wrong_with_a_source(
     sources.write_text(right)
     done = CliRunner().invoke(app, ["estimate"], catch_exceptions=False)
     assert "ours-0000" in done.output
-    assert "0 requests to send" not in done.output
+    assert "\n10 requests to send" in done.output
