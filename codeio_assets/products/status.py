@@ -45,7 +45,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A partition whose last run failed (`kind` is run), or a check that fails (check); `since` is UTC, ISO 8601."""
+    """A partition whose last run failed (`kind` is run), a check that fails (check) or warns (warning); since when."""
 
     asset: str
     partition: str
@@ -133,14 +133,17 @@ def _headline(status: Overview) -> str:
     shards = [row for row in status.stages if row["partitions"] == "shard"]
     complete = min((row["done"] for row in shards), default=0)
     expected = max((row["expected"] for row in shards), default=0)
-    failed, checks = (sum(row["kind"] == kind for row in status.problems) for kind in ("run", "check"))
+    failed, checks, warnings = (
+        sum(row["kind"] == kind for row in status.problems) for kind in ("run", "check", "warning")
+    )
     cost = sum(row["cost"] for row in status.models)
     money = f"{cost:,.2f} {next((row['currency'] for row in status.models if row['currency']), '')}".strip()
     tokens = sum(row["prompt_tokens"] + row["completion_tokens"] for row in status.models)
     cpu_h = sum(row["cpu_h"] for row in status.stages)
     return (
         f"**{complete:,} of {expected:,} shards complete; {_count(failed, 'partition')} failed, "
-        f"{_count(checks, 'check')} failing.** {tokens:,} tokens, {money} paid, {cpu_h:,.1f} CPU hours."
+        f"{_count(checks, 'check')} failing, "
+        f"{_count(warnings, 'warning')}.** {tokens:,} tokens, {money} paid, {cpu_h:,.1f} CPU hours."
     )
 
 
