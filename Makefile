@@ -15,7 +15,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
+.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
 
 default: check
 
@@ -70,6 +70,12 @@ snapshot: setup ## accept a changed graph
 
 docs: setup ## regenerate the tables of the README and of docs/recipes.md, and docs/reference.md
 	@$(BIN)/python tools/readme_tables.py && $(BIN)/python tools/recipe_table.py && $(BIN)/python tools/reference.py
+
+docs-site: ## docs/ as a searchable site in var/site, in an environment of its own; links that lead nowhere fail
+	@test -x $(VENV)-docs/bin/mkdocs || { $(PYTHON) -m venv $(VENV)-docs && \
+	  $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' | \
+	  $(VENV)-docs/bin/python -m pip install -q --disable-pip-version-check -r /dev/stdin; }
+	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build && echo "var/site/index.html"
 
 dev: setup ## the Dagster UI on http://127.0.0.1:3000 (PORT=... for another), the browser one port above
 	@$(INTERRUPTIBLE) $(BIN)/codeio dev --port $${PORT:-3000}

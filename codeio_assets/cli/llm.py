@@ -10,6 +10,7 @@ import polars as pl
 import typer
 
 from codeio_assets.core.method.revision import NEEDS_REVISION
+from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.llm import Journal
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.llm.journal.lines import Recorded
@@ -126,11 +127,20 @@ def referenced_keys(project: Project) -> set[str]:
 
 @app.command()
 def estimate(
-    shards: Annotated[str, typer.Option(help="keys, comma-separated; default all that are registered")] = "",
+    shards: Annotated[str, typer.Option(help="keys, comma-separated; default all, new files included")] = "",
 ) -> None:
     """Predict requests, tokens, cost and hours of what the steps that ask a model still have to ask."""
+    from codeio_assets.operating.local import register_shards
+
     project = Project.find()
-    keys = [key.strip() for key in shards.split(",") if key.strip()] or project.shards.keys()
+    keys = [key.strip() for key in shards.split(",") if key.strip()]
+    if not keys:
+        register_shards(project, lambda line: typer.echo(line, err=True))
+        keys = project.shards.keys()
+    if not keys:
+        raise SettingsError(
+            "sources.yaml gives no shard: its sources hold no file. `codeio shards` tells what is found."
+        )
     warehouse = project.open_warehouse()
     recorded = Journal(project.chat_folders.journal_in_use(project.settings.chat))
     chat = project.settings.chat
@@ -160,6 +170,7 @@ def shard_rows(project: Project, warehouse: Warehouse, shard: str) -> ShardRows:
         verdicts=made("verdicts"),
         revised=warehouse.manifest("revised_predictions", shard) is not None,
         samples=_samples_at_hand(warehouse, shard),
+        pairs_per_function=project.source(shard.rsplit("-", 1)[0]).pairs_per_function,
     )
 
 

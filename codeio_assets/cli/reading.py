@@ -89,6 +89,8 @@ def rejections(
         typer.echo(
             f"{row['rows']:>8,}  {row['step']}: {row['reason']}, {meaning(row['step'] + '_rejections', row['reason'])}"
         )
+        if row["packages"]:
+            typer.echo(printable(f"          {', '.join(row['packages'])}"))
         typer.echo(f"          {remedy(row['reason'])}")
         for item in row["examples"][: limit if reason else 1]:
             detail = " ".join(item["detail"].split())

@@ -305,7 +305,7 @@ def show_status(project: Project, say: Say) -> None:
     """Say the status at one look, as the asset `status` shows it, and which partitions are out of date."""
     prepare(project, say)
     with dg.DagsterInstance.get() as instance:
-        say(f"{to_markdown(project_status(project, instance, known_checks()))}\n")
+        say(f"{to_markdown(project_status(project, instance, known_checks(project)))}\n")
     warehouse = project.open_warehouse(trust_s=LOOK_S)
     found: dict[str, dict[str, Standing]] = {step.asset: {} for step in STEPS.values()}
     kinds: set[Per] = {step.per for step in STEPS.values()}

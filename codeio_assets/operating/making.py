@@ -110,6 +110,8 @@ def _partitions(
         yield UNPARTITIONED, [step for step in steps if step.per == "project" and step not in reports]
         for name in partitions_of("benchmark", project):
             yield name, [step for step in steps if step.per == "benchmark"]
+    elif recipes:
+        yield UNPARTITIONED, [step for step in steps if step.asset == "instruction_data"]
     for recipe in recipes:
         yield recipe, [step for step in steps if step.per == "recipe"]
     if everything or wanted.assets:

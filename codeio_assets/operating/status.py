@@ -76,10 +76,11 @@ def failing_checks(instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckK
 def _failing(key: dg.AssetCheckKey, record: Any) -> Problem:
     event = record.event.dagster_event if record.event else None
     check = event.asset_check_evaluation_data if event else None
-    warns = " (warning)" if check and check.severity == dg.AssetCheckSeverity.WARN else ""
+    warns = check is not None and check.severity == dg.AssetCheckSeverity.WARN
+    kind, what = ("warning", f"{key.name} (warning)") if warns else ("check", key.name)
     since = _utc(datetime.fromtimestamp(record.create_timestamp, UTC))
     where = record.partition or UNPARTITIONED
-    return Problem(key.asset_key.to_user_string(), where, "check", f"{key.name}{warns}", since, record.run_id)
+    return Problem(key.asset_key.to_user_string(), where, kind, what, since, record.run_id)
 
 
 def _utc(moment: datetime) -> str:

@@ -111,6 +111,7 @@ class ShardRows:
     """The rows of a shard that are there; None for what was not made yet.
 
     `files` counts its items in any case, `samples` the answers to each task that there are for pass rates.
+    `pairs_per_function` is the cap of the shard's source.
     """
 
     shard: str
@@ -121,6 +122,7 @@ class ShardRows:
     verdicts: pl.DataFrame | None = None
     revised: bool = False
     samples: int = 0
+    pairs_per_function: int | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class Estimator:
         return files * self.experience.functions_per_file
 
     def _transform(self, rows: ShardRows) -> Estimate:
-        call, further = self.chat.transform, self.experience.attempts_per_file - 1
+        call = self.chat.transform
+        further = min(self.experience.attempts_per_file, self.chat.transform_attempts) - 1
         if rows.functions is not None:
             return self._estimate(rows.shard, "transform", 0, 0, 0, call=call, basis="done")
         if rows.eligible is None:
@@ -176,7 +179,7 @@ class Estimator:
     def _predict(self, rows: ShardRows, functions: float) -> tuple[Estimate, float]:
         call = self.chat.predict
         if rows.tasks is None:
-            tasks = functions * self.experience.tasks_per_function
+            tasks = functions * min(self.experience.tasks_per_function, _most_tasks(rows.pairs_per_function))
             if self.chat.teacher == "trace":
                 return self._none(rows.shard, "predict"), tasks
             return self._estimate(rows.shard, "predict", round(tasks), 0, None, call=call, basis="average yield"), tasks
@@ -258,6 +261,11 @@ class Estimator:
         cost = self.prices.get(self.chat.model, FREE).cost(prompt, completion, cached)
         how = basis if seen or not missing else f"{basis}; half of max_tokens per answer"
         return Estimate(shard, step, requests, recorded, prompt, completion, cost, how, cached)
+
+
+def _most_tasks(pairs: int | None) -> float:
+    """Return the tasks that so many pairs of a function give: one in each direction."""
+    return float("inf") if pairs is None else 2 * pairs
 
 
 def shared_ratio(requests: Sequence[ChatRequest]) -> float:

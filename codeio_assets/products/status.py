@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from codeio_assets.core.method.io_pairs import MISSING_PACKAGE
 from codeio_assets.core.tables.data import Row
+from codeio_assets.core.tables.remedies import remedy
 from codeio_assets.steps.result import StepResult, account
 from codeio_assets.store import Warehouse
 
-QUERIES = ("stages", "funnel", "models", "problems", "reasons")
+QUERIES = ("stages", "funnel", "models", "problems", "reasons", "packages")
 PROBLEMS_SHOWN = 10
 MANIFESTS = {
     "asset": pl.String,
@@ -43,7 +45,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A partition whose last run failed (`kind` is run), or a check that fails (check); `since` is UTC, ISO 8601."""
+    """A partition whose last run failed (`kind` is run), a check that fails (check) or warns (warning); since when."""
 
     asset: str
     partition: str
@@ -62,6 +64,7 @@ class Overview:
     models: list[Row]
     problems: list[Row]
     reasons: list[Row]
+    packages: list[Row]
 
 
 def overview(
@@ -121,6 +124,8 @@ def to_markdown(status: Overview) -> str:
     if status.reasons:
         rows = ([row["asset"], row["reason"], f"{row['rows']:,}"] for row in status.reasons)
         parts += ["## Most frequent reasons for dropping", _table(["asset", "reason", "rows"], rows, texts=2)]
+    if status.packages:
+        parts += [_packages(status.packages)]
     return "\n\n".join(parts)
 
 
@@ -128,14 +133,17 @@ def _headline(status: Overview) -> str:
     shards = [row for row in status.stages if row["partitions"] == "shard"]
     complete = min((row["done"] for row in shards), default=0)
     expected = max((row["expected"] for row in shards), default=0)
-    failed, checks = (sum(row["kind"] == kind for row in status.problems) for kind in ("run", "check"))
+    failed, checks, warnings = (
+        sum(row["kind"] == kind for row in status.problems) for kind in ("run", "check", "warning")
+    )
     cost = sum(row["cost"] for row in status.models)
     money = f"{cost:,.2f} {next((row['currency'] for row in status.models if row['currency']), '')}".strip()
     tokens = sum(row["prompt_tokens"] + row["completion_tokens"] for row in status.models)
     cpu_h = sum(row["cpu_h"] for row in status.stages)
     return (
         f"**{complete:,} of {expected:,} shards complete; {_count(failed, 'partition')} failed, "
-        f"{_count(checks, 'check')} failing.** {tokens:,} tokens, {money} paid, {cpu_h:,.1f} CPU hours."
+        f"{_count(checks, 'check')} failing, "
+        f"{_count(warnings, 'warning')}.** {tokens:,} tokens, {money} paid, {cpu_h:,.1f} CPU hours."
     )
 
 
@@ -149,6 +157,13 @@ def _problems(status: Overview) -> str:
     table = _table(["since", "asset", "partition", "what", "run"], rows, texts=5)
     more = len(status.problems) - len(shown)
     return f"{table}\n\nand {more:,} more, newer ones" if more else table
+
+
+def _packages(rows: list[Row]) -> str:
+    names = ", ".join(row["package"] for row in rows[:PROBLEMS_SHOWN])
+    more = f" and {len(rows) - PROBLEMS_SHOWN:,} more" if len(rows) > PROBLEMS_SHOWN else ""
+    files = sum(row["rows"] for row in rows)
+    return f"{_count(files, 'file')} need{'s' if files == 1 else ''} {names}{more}. {remedy(MISSING_PACKAGE)}"
 
 
 def _stage(row: Row) -> list[str]:

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from codeio_assets.core.method.io_pairs import Draws, explain, is_degenerate, main_reason, reject_output
+from codeio_assets.core.method.io_pairs import (
+    Draws,
+    explain,
+    is_degenerate,
+    main_reason,
+    packages_lacking,
+    reject_output,
+)
 from codeio_assets.core.settings.project import Sampling
 from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.canonical import canonical_text, content_id, same_json
@@ -97,6 +104,7 @@ def sample_pairs(
     kept = len(candidates) - len(rejections)
     lost = sum((candidate.draws.lost for candidate in candidates), Counter[str]())
     info = tally.as_info(sandbox) | {
+        "missing_packages": packages_lacking((row["reason"], row["detail"]) for row in rejections),
         "lost_draws_by_reason": dict(sorted(lost.items())),
         "slowest_functions": tally.slowest(),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from codeio_assets.core.method.completion import complete_function
-from codeio_assets.core.method.io_pairs import main_reason
+from codeio_assets.core.method.io_pairs import MISSING_PACKAGE, main_reason, packages_lacking
 from codeio_assets.core.method.transform import (
     ParsedFunction,
     TransformFailure,
@@ -119,7 +119,13 @@ def retry_failed_files(files: pl.DataFrame, previous: Mapping[str, pl.DataFrame]
         tables["unified_functions_rejections"].to_dicts(),
         items_in=len(files),
         side_tables={"transform_attempts": tables["transform_attempts"]},
-        info={**again.info, "files_asked_again": again.items_in},
+        info={
+            **again.info,
+            "files_asked_again": again.items_in,
+            "missing_packages": packages_lacking(
+                tables["unified_functions_rejections"].select("reason", "detail").iter_rows()
+            ),
+        },
     )
 
 
@@ -165,6 +171,9 @@ def _try_out(files: list[_File], sandbox: Sandbox, tally: Tally) -> None:
 
 
 def _can_be_mended(file: _File) -> bool:
+    """Tell whether a second request may help: not where nothing was answered, nor where a package is not there."""
+    if file.failure is not None and file.failure.reason == MISSING_PACKAGE:
+        return False
     return file.response is not None and file.response.status in {"answered", "truncated"}
 
 
@@ -208,6 +217,7 @@ def _result(files: list[_File], log: list[Row], prompt: Prompt, info: dict[str, 
         "requests_by_status": {
             status: sum(row["status"] == status for row in log) for status in sorted({row["status"] for row in log})
         },
+        "missing_packages": packages_lacking((row["reason"], row["detail"]) for row in rejections),
         "won_by_repair": sum(row["attempt"] > 1 for row in rows),
         "won_by_attempt": {
             str(attempt): sum(row["attempt"] == attempt for row in rows)

@@ -19,6 +19,7 @@ from codeio_assets.core.settings.project import SettingsError, load_settings, lo
 from codeio_assets.core.settings.recipes import load_recipes
 from codeio_assets.core.tables.reasons import REASONS
 from codeio_assets.core.tables.remedies import remedy
+from codeio_assets.core.values.canonical import content_id
 from codeio_assets.project import INSTALLED_ROOT, Project, find_root
 from codeio_assets.store import StoreError, Warehouse
 from codeio_assets_tests.reports import tiny
@@ -157,6 +158,19 @@ def test_rejections_are_counted_with_reason_and_remedy(warehouse: Warehouse) -> 
     one = say("rejections", "too_short", "--shard", "beta-0001")
     assert one.count("beta-0001") == 1
     assert "alpha-0001" not in one
+
+
+def test_packages_that_programs_lack_are_named(warehouse: Warehouse) -> None:
+    tables = tiny.tables()
+    lost = dict(tables["beta-0001"]["eligible_code_files_rejections"][0])
+    for number, package in enumerate(("cv2", "PIL", "cv2")):
+        detail = f"f.py: when run: ModuleNotFoundError: No module named '{package}' (attempts: 1)"
+        lost |= {"id": content_id(number=number), "reason": "missing_package", "detail": detail}
+        tables["beta-0001"]["unified_functions_rejections"].append(dict(lost))
+    tiny.write(warehouse, {"beta-0001": tables["beta-0001"]})
+    told = say("rejections", "missing_package").splitlines()
+    assert told[0].split()[0] == "3"
+    assert told[1].strip() == "PIL, cv2"
 
 
 def test_every_reason_has_a_remedy() -> None:

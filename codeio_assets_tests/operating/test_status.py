@@ -6,7 +6,9 @@ import dagster as dg
 import pytest
 
 from codeio_assets.graph.partitions import code_shards
+from codeio_assets.operating.code_location import code_location, known_checks
 from codeio_assets.operating.status import failed_partitions, failing_checks
+from codeio_assets.project import Project
 
 broken = {"a-0001"}
 
@@ -42,6 +44,7 @@ def test_failures_are_named_until_they_are_mended(instance: dg.DagsterInstance) 
     assert (failed.asset, failed.partition, failed.run_id) == ("raw_code_files", "a-0001", runs["a-0001"])
     assert failed.since.startswith("20")
     (failing,) = failing_checks(instance, [check])
+    assert failing.kind == "warning"
     assert (failing.partition, failing.what, failing.run_id) == (
         *("a-0002", "schema_matches (warning)"),
         runs["a-0002"],
@@ -49,3 +52,8 @@ def test_failures_are_named_until_they_are_mended(instance: dg.DagsterInstance) 
     broken.clear()
     make(instance, "a-0001")
     assert failed_partitions(instance) == []
+
+
+def test_the_checks_that_status_asks_about_are_those_of_the_graph() -> None:
+    graph = code_location().get_repository_def().asset_graph
+    assert set(known_checks(Project.find())) == set(graph.asset_check_keys)

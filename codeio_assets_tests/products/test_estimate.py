@@ -45,6 +45,14 @@ def test_without_any_rows_the_yields_of_the_method_count() -> None:
     assert "half of max_tokens" in transform.basis
 
 
+@pytest.mark.parametrize("experience", [NOTHING, SEEN])
+def test_no_more_is_told_than_the_settings_allow(experience: Experience) -> None:
+    one = replace(estimator(experience), chat=CHAT.model_copy(update={"transform_attempts": 1}))
+    transform, predict, _ = one.shard(ShardRows("s", files=8, pairs_per_function=2))
+    assert transform.requests == 8
+    assert predict.requests == round(8 * experience.functions_per_file * 4)
+
+
 def test_what_was_seen_counts_more() -> None:
     transform, predict, revise = estimator(SEEN).shard(ShardRows("s", files=100))
     assert (transform.requests, transform.prompt_tokens, transform.completion_tokens) == (150, 135_000, 45_000)

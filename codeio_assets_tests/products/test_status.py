@@ -51,15 +51,26 @@ def test_counts_come_from_the_manifests(warehouse: Warehouse) -> None:
     )
     assert [(row["reason"], row["rows"]) for row in status.reasons] == [("syntax_error", 9), ("degenerate", 2)]
     assert (status.models[0]["prompt_tokens"], status.models[0]["cost"]) == (300, 0)
-    assert "**2 of 4 shards complete; 0 partitions failed, 0 checks failing.** 450 tokens" in to_markdown(status)
+    assert "**2 of 4 shards complete; 0 partitions failed, 0 checks failing, 0 warnings.** 450 tokens" in to_markdown(
+        status
+    )
     assert len(as_result(status).tables["status"]) == len(FLOW)
+
+
+def test_packages_that_programs_could_not_import_are_named(warehouse: Warehouse) -> None:
+    assert "need" not in to_markdown(overview(warehouse, expected(4), [], sql))
+    for asset, packages in (("unified_functions", {"cv2": 2, "PIL": 1}), ("io_pairs", {"PIL": 2})):
+        tables = {asset: frame(asset, [])}
+        warehouse.write(asset, "a-0000", tables, info=INFO[asset] | {"missing_packages": packages})
+    assert "5 files need PIL, cv2. Drop the files" in to_markdown(overview(warehouse, expected(4), [], sql))
 
 
 def test_a_failed_shard_counts_once_where_it_failed_first(warehouse: Warehouse) -> None:
     failed = [Problem(asset, "a-0002", "run", "the last run failed", "2026-01-02", "r2") for asset in FLOW[2:5]]
     failed += [Problem("io_pairs", "a-0001", "run", "the last run failed", "2026-01-03", "r3")]
     checks = [Problem(asset, "a-0000", "check", "schema_matches", "2026-01-01", "r1") for asset in FLOW[:2]]
-    status = overview(warehouse, expected(3), [*failed, *checks], sql)
+    warning = Problem("io_pairs", "a-0000", "warning", "fewer_than_usual", "2026-01-01", "r1")
+    status = overview(warehouse, expected(3), [warning, *failed, *checks], sql)
     assert {row["asset"]: (row["done"], row["failed"]) for row in status.stages}["io_pairs"] == (1, 2)
     assert sum(row["failed"] for row in status.stages) == 2
     assert [(row["partition"], row["asset"]) for row in status.problems] == [
@@ -68,10 +79,12 @@ def test_a_failed_shard_counts_once_where_it_failed_first(warehouse: Warehouse) 
             ("a-0000", "unified_functions"),
             ("a-0002", "io_pairs"),
             ("a-0001", "io_pairs"),
+            ("a-0000", "io_pairs"),
         ),
     ]
     shown = to_markdown(status)
-    assert "2 partitions failed, 2 checks failing" in shown
+    assert "2 partitions failed, 2 checks failing, 1 warning.**" in shown
+    assert shown.index("2026-01-03 |") < shown.index("fewer_than_usual"), "what only warns comes last"
     assert "2026-01-02 | io_pairs" in shown
 
 

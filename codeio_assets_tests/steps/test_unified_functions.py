@@ -128,6 +128,28 @@ class TestRepair:
         assert rejected(result)["detail"].startswith("0.py: ")
         assert reason != "response_failed" or "connection lost" in rejected(result)["detail"]
 
+    @pytest.mark.parametrize("lazily", [False, True])
+    def test_a_package_that_the_sandbox_lacks_is_named_and_not_asked_about_again(
+        self, lazily: bool, sandbox: Sandbox
+    ) -> None:
+        line = "import cv2.dnn"
+        needs = (
+            GOOD.replace("    return", f"    {line}\n    return", 1)
+            if lazily
+            else GOOD.replace("def", f"{line}\ndef", 1)
+        )
+        client = ScriptedClient(lambda _: needs)
+        result = transform(client, sandbox, RAW)
+        assert result.dropped_by_reason == {"missing_package": 1}
+        assert len(client.batches) == 1
+        assert "No module named 'cv2'" in rejected(result)["detail"]
+        assert result.info["missing_packages"] == {"cv2": 1}
+
+    def test_a_part_that_a_package_never_had_can_be_mended(self, sandbox: Sandbox) -> None:
+        wrong = GOOD.replace("def", "import json.gone\ndef", 1)
+        client = ScriptedClient(lambda request: wrong if attempt_of(request) == 1 else GOOD)
+        assert transform(client, sandbox, RAW).items_out == 1
+
     def test_after_the_last_attempt_the_last_reason_counts(self, sandbox: Sandbox) -> None:
         client = ScriptedClient(
             lambda request: "Sorry." if attempt_of(request) == 1 else GOOD.replace("main_solution", "solve")

@@ -20,6 +20,8 @@ select
     step,
     reason,
     count(*) as rows,
+    list_sort(list(distinct regexp_extract(detail, 'No module named ''(\w+)''', 1))
+        filter (where reason = 'missing_package')) as packages,
     list({'id': id, 'part': part, 'detail': detail} order by part, id)[:200] as examples
 from every
 where ($reason = '' or reason = $reason) and ($shard = '' or part = $shard)

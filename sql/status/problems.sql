@@ -1,4 +1,5 @@
--- What is wrong now, oldest first: partitions whose last run failed (at their first asset that failed), checks that fail.
+-- What is wrong now, oldest first: partitions whose last run failed (at their first asset that failed), checks that fail;
+-- then warnings.
 with ranked as (
     select
         problems.*,
@@ -9,5 +10,5 @@ with ranked as (
 
 select since, kind, asset, partition, what, run_id
 from ranked
-where nth = 1 or kind = 'check'
-order by since, asset, partition, what
+where nth = 1 or kind <> 'run'
+order by kind = 'warning', since, asset, partition, what

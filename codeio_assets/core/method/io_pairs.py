@@ -4,12 +4,17 @@ What lives here: decisions over outcomes that were executed elsewhere. What does
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from codeio_assets.core.values.canonical import Json, canonical_text, written_json
 from codeio_assets.core.values.complexity import check_complexity
+
+MISSING_PACKAGE: Final = "missing_package"
+_LACKING = re.compile(r"ModuleNotFoundError: No module named '(\w+)'")
 
 
 @dataclass(slots=True)
@@ -47,9 +52,23 @@ class Draws:
 
     def lose(self, reason: str, detail: str) -> None:
         """Count a lost draw; the first detail is kept for the rejection row and the repair prompt."""
+        if reason.endswith("_exception") and package_lacking(detail):
+            reason = MISSING_PACKAGE
         self.lost[reason] += 1
         if reason != "duplicate_input" and not self.first_error:
             self.first_error = detail or reason
+
+
+def package_lacking(detail: str) -> str | None:
+    """Return the package that was not there, by the words of an error; a part of one that is there is no package."""
+    found = _LACKING.search(detail)
+    return found[1] if found else None
+
+
+def packages_lacking(rejections: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Return how many items of (reason, detail) were lost to each package that the sandbox lacks, most first."""
+    counted = Counter(package_lacking(detail) for reason, detail in rejections if reason == MISSING_PACKAGE)
+    return {package: count for package, count in counted.most_common() if package}
 
 
 def reject_output(status: str, value_json: str | None, *, any_size: bool = False) -> str | None:

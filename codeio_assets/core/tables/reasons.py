@@ -91,6 +91,7 @@ _DRAWING: Final = {
     **{f"input_{problem}": f"of the input, {words}" for problem, words in _SIZES.items()},
     "duplicate_input": "the input was drawn before",
     **{f"output_{status}": f"`main_solution` {words}" for status, words in _OUTCOMES.items()},
+    "missing_package": "it imports a package that the sandbox lacks",
     "output_none": "`main_solution` returns None",
     "output_missing": "the call gave no value",
     **{f"output_{problem}": f"of the output, {words}" for problem, words in _SIZES.items()},

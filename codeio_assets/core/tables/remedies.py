@@ -61,6 +61,10 @@ _EXACT: Final[dict[str, str]] = {
     "no_draws": "Raise `sampling.draws` in codeio.yaml.",
     "input_not_an_object": _MODEL,
     "duplicate_input": _NOTHING,
+    "missing_package": (
+        "Drop the files, or say in the prompt `transform` to do without: programs have the standard library, NumPy, "
+        "SciPy, SymPy, NetworkX and pandas. If it is one of these, install it for `sandbox.python`."
+    ),
     "output_none": _MODEL,
     "output_missing": "Make the step again.",
     "too_few_pairs": "Raise `sampling.draws`, or lower `sampling.min_pairs` in codeio.yaml.",

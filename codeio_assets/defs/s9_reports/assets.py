@@ -98,5 +98,5 @@ def status(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
     cost, reasons for dropping. Takes seconds at any size; `codeio status` prints the same.
     """
     with begin(context, STATUS, project) as step:
-        found = project_status(step.project, context.instance, known_checks())
+        found = project_status(step.project, context.instance, known_checks(step.project))
         return step.publish(as_result(found), {keys.STATUS: dg.MetadataValue.md(to_markdown(found))})
