@@ -12,6 +12,7 @@ from codeio_assets.core.settings.project import Split
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
+from codeio_assets.graph.uses import assembled
 from codeio_assets.graph.uses import withheld as withheld_of
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.steps.benchmark_questions import load_questions
@@ -493,6 +494,24 @@ class TestSteps:
         assert len(made(warehouse, recipe(only, sources={"exclude": ["s"]})).samples) == 0
         withheld = Withheld(("def main solution " * 20,), Leakage.model_validate({}))
         assert len(made(warehouse, recipe(only), withheld=withheld).samples) == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (
+            "data: {state_lines: right}\nstages: {1: {mix: {codeio: 1.0}, learning_rate: 1.0e-5, epochs: 1.0}}",
+            "state_lines",
+        ),
+        ("stages: {1: {mix: {steps: 1.0}, learning_rate: 1.0e-5, epochs: 1.0}}", "the kind `steps`"),
+    ],
+)
+def test_what_comes_from_traces_is_refused_where_there_are_none(tmp_path: Path, given: str, named: str) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "r.yaml").write_text(f"base_model: m\n{given}\n")
+    (tmp_path / "codeio.yaml").write_text("chat: {model: m}\n")
+    with pytest.raises(RecipeError, match=rf"recipe 'r': .*{named}.* needs traces: set `traces: "):
+        assembled(Project(tmp_path, tmp_path / "var"), "r")
 
 
 PROBLEM = "Given an array of whole numbers and a target return the places of the two numbers that add up to it."
