@@ -1,5 +1,6 @@
 """Requests about one function meet in one server's prefix cache, whatever the number of servers."""
 
+import json
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,9 +10,11 @@ import pytest
 
 from codeio_assets.core.prompts import load_prompt
 from codeio_assets.llm import ChatRequest, EndpointConfig, Journal, Message, OpenAIChatClient
+from codeio_assets.project import INSTALLED_ROOT
 from codeio_assets_tests.llm.conftest import MODEL, SOON
 from codeio_assets_tests.llm.stub_server import Act, StubServer, answer, error
 
+REAL = INSTALLED_ROOT.parent / "shared" / "data" / "codeio" / "parsed_functions.jsonl"
 BLOCK = 16 * 4
 """Characters of a block of 16 tokens."""
 FUNCTIONS = 96
@@ -53,6 +56,34 @@ def requests_of(functions: int, prompts: dict[str, Any]) -> list[ChatRequest]:
     ]
 
 
+def requests_of_real_functions(prompts: dict[str, Any]) -> list[ChatRequest]:
+    """Return the requests about 312 published functions with up to six pairs each, in both directions."""
+    if not REAL.is_file():
+        pytest.skip("../shared/data is absent: no real functions to ask about")
+    requests: list[ChatRequest] = []
+    for number, line in enumerate(REAL.read_text("utf-8").splitlines()):
+        row = json.loads(line)
+        parts = {
+            "query": row["problem_description"],
+            "io_description": row["io_requirements"],
+            "reference_code": row["refcode"],
+        }
+        for name, prompt in prompts.items():
+            shown = (json.dumps(pair["input" if name == "predict_output" else "output"]) for pair in row["ios"])
+            for given in [*dict.fromkeys(shown)][:6]:  # the same request is asked once
+                texts = [text for _, text in prompt.fill(**parts, given=given)]
+                requests += [ChatRequest(MODEL, (Message("user", text),), affinity=str(number)) for text in texts]
+    return requests
+
+
+def ideal_rate(requests: list[ChatRequest]) -> float:
+    """Return the hit rate of a single server."""
+    cache = PrefixCache()
+    for one in requests:
+        cache({"messages": [{"content": one.messages[0].content}]}, 0)
+    return cache.hits / cache.blocks
+
+
 DEFAULT = {name: load_prompt(name) for name in ("predict_input", "predict_output")}
 
 
@@ -77,13 +108,23 @@ def ask(journal: Journal) -> Callable[..., tuple[list[float], float]]:
 @pytest.mark.parametrize("replicas", [2, 4, 8])
 def test_a_functions_requests_meet_in_one_cache(replicas: int, ask: Callable[..., tuple[list[float], float]]) -> None:
     requests = requests_of(FUNCTIONS, DEFAULT)
-    caches = PrefixCache()
-    for one in requests:
-        caches({"messages": [{"content": one.messages[0].content}]}, 0)
-    ideal = caches.hits / caches.blocks
+    ideal = ideal_rate(requests)
     loads, rate = ask(replicas, requests)
     assert 0.70 < ideal < 0.85
     assert rate >= 0.985 * ideal, f"ideal {ideal:.3f}, {replicas} replicas {rate:.3f}"
+    assert max(loads) <= 1.2, loads
+
+
+@pytest.mark.parametrize("replicas", [2, 4, 8])
+@pytest.mark.parametrize("version", ["default", "code_first"])
+def test_real_functions_meet_in_one_cache(version: str, replicas: int, ask: Callable[..., tuple[list[float], float]]):
+    prompts = {name: load_prompt(name, version=version) for name in DEFAULT}
+    requests = requests_of_real_functions(prompts)
+    one = ideal_rate(requests)
+    loads, rate = ask(replicas, requests)
+    print(f"{version}, {replicas} replicas: {rate:.1%} of blocks cached (one: {one:.1%}), most loaded {max(loads):.2f}")
+    assert rate >= 0.985 * one
+    assert rate >= {"default": 0.72, "code_first": 0.74}[version]
     assert max(loads) <= 1.2, loads
 
 
