@@ -128,7 +128,7 @@ def _ours(options: argparse.Namespace, folder: Path) -> Any:
     plan = trainer.make_plan(_job(options, folder))
     plan.work.mkdir(parents=True)
     words = trainer.load_words(plan)
-    data = trainer.prepare_data(plan, words)
+    data = trainer.prepare_data(plan, words, lambda _: None)
     loaded = trainer.load(plan, words, data, lambda _: None)
     return trainer.build_trainer(plan, loaded, data, Progress(lambda _: None))
 

@@ -409,7 +409,7 @@ def built(home: Path, size: str, settings: dict[str, Any], device: str, length: 
         make_set(job, Recipe.model_validate(job.recipe), ours.load_chat_tokenizer(job.recipe["base_model"]), tokens)
     plan = ours.make_plan(replace(job, tokens=str(tokens), output_dir=str(home / "unused")))
     words = ours.load_words(plan)
-    data = ours.prepare_data(plan, words)
+    data = ours.prepare_data(plan, words, lambda _: None)
     config = AutoConfig.from_pretrained(words.source)
     torch.manual_seed(0)
     kernel = kernel_of(config, stage, on_gpu=device == "cuda")

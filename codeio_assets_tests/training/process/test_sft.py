@@ -50,7 +50,7 @@ def built(job):
     plan = trainer.make_plan(job)
     plan.work.mkdir(parents=True)
     words = trainer.load_words(plan)
-    data = trainer.prepare_data(plan, words)
+    data = trainer.prepare_data(plan, words, lambda _: None)
     loaded = trainer.load(plan, words, data, print)
     return trainer.build_trainer(plan, loaded, data, Progress(print)), data
 
