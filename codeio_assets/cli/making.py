@@ -58,15 +58,12 @@ def upgrade() -> None:
 @app.command()
 def pools(file: Annotated[Path, typer.Argument(help="YAML with lines `pool: limit`")]) -> None:
     """Set how many steps each pool takes at once, as a YAML file says; for deployments over many machines."""
-    import dagster as dg
-
     from codeio_assets.operating.local import dagster_home
     from codeio_assets.operating.pools import read_pools, set_pools
 
     limits = read_pools(file)
     dagster_home(Project.find())
-    with dg.DagsterInstance.get() as instance:
-        set_pools(limits, instance)
+    set_pools(limits)
     print(", ".join(f"{pool} {limit}" for pool, limit in limits.items()))
 
 

@@ -33,7 +33,8 @@ def read_pools(path: Path) -> dict[str, int]:
     return dict(pools)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
-def set_pools(pools: dict[str, int], instance: dg.DagsterInstance) -> None:
-    """Set the limits of pools in Dagster's storage; runs that wait there go by them at once."""
-    for pool, limit in pools.items():
-        instance.event_log_storage.set_concurrency_slots(pool, limit)
+def set_pools(pools: dict[str, int]) -> None:
+    """Set the limits of pools in the storage of DAGSTER_HOME; runs that wait there go by them at once."""
+    with dg.DagsterInstance.get() as instance:
+        for pool, limit in pools.items():
+            instance.event_log_storage.set_concurrency_slots(pool, limit)

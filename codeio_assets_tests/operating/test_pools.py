@@ -15,7 +15,7 @@ def test_the_shipped_limits_are_what_the_instance_says(path: Path) -> None:
     pools = read_pools(path)
     assert set(pools) == {"sandbox", "chat_server", "gpu"}
     with dg.instance_for_test() as instance:
-        set_pools(pools, instance)
+        set_pools(pools)
         assert {each.name: each.limit for each in instance.event_log_storage.get_pool_limits()} == pools
 
 
