@@ -29,6 +29,7 @@ MODULES = [
     ),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted((PACKAGE / "steps").glob("*.py"))),
 ]
+OUTCOMES = ("task_outcomes.sql", "step_outcomes.sql", "conversation_outcomes.sql")
 CODES = {code for codes in REASONS.values() for code in codes}
 
 
@@ -79,7 +80,7 @@ def decided(node: ast.Return | ast.Assign) -> Iterator[ast.Tuple]:
 
 def codes_in_sql() -> set[str]:
     folder = INSTALLED_ROOT / "sql" / "transforms"
-    text = "".join((folder / name).read_text("utf-8") for name in ("task_outcomes.sql", "conversation_outcomes.sql"))
+    text = "".join((folder / name).read_text("utf-8") for name in OUTCOMES)
     decided = re.findall(r"case\b(.*?)end as reason", text, re.DOTALL)
     found = {code for part in decided for code in re.findall(r"then '([a-z_]+)'", part)}
     return {f"{code}[a-z_]+" if code.endswith("_") else code for code in found}
