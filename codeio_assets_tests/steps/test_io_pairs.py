@@ -163,7 +163,7 @@ class TestTooLittle:
             (main("return a"), "def input_generator():\n    return {'b': 1}\n", "output_exception"),
             (main("return a"), "def input_generator():\n    return [1]\n", "input_not_an_object"),
             (main("return a"), "def input_generator():\n    raise KeyError('k')\n", "generator_exception"),
-            (main("return a", "import no_such_module"), NUMBER, "generator_exception"),
+            (main("return a", "import no_such_module"), NUMBER, "missing_package"),
             (main("return a"), "def input_generator(:\n", "generator_exception"),
         ],
     )
