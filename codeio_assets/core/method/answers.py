@@ -77,6 +77,7 @@ _NEXT_MEMBER: Final = re.compile(
     r"""\s*+,\s*+(?:"\w[^"\\:,{}\[\]]*+"|'\w[^'\\:,{}\[\]]*+'|“\w[^“”:,{}\[\]]*+”|\w++)\s*+:"""
 )
 _STRAY_CLOSE: Final = re.compile(r"\s*+[}\]]")
+_STRAY_QUOTE: Final = re.compile(r'"\s*+[}\]]')
 _END: Final = re.compile(r"\s*+,?\s*+\\?\}")
 
 
@@ -173,7 +174,9 @@ def _from_anchor(response: str, key: str) -> Answer | None:
             if match[0][0] == "{":
                 if _is_nested(response, match.start()):
                     continue
-                value, _ = scan_json(response, match.start())
+                value, end = scan_json(response, match.start())
+                if _closes_in_a_string(response, match.start(), end):
+                    continue
                 return Answer(found=True, value=cast("dict[str, Json]", value)[key], how="json")
             value, end = scan_json(response, match.end())
         except Unreadable:
@@ -184,6 +187,19 @@ def _from_anchor(response: str, key: str) -> Answer | None:
 
 
 _AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
+
+
+def _closes_in_a_string(response: str, start: int, end: int) -> bool:
+    """Tell whether what seems to end here ends in a string that lost its beginning: a quotation mark comes too many."""
+    return _STRAY_QUOTE.match(response, end) is not None and response[start - 1 : start] != '"'
+
+
+_NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
+
+
+def _is_member(response: str, start: int) -> bool:
+    """Tell whether what begins here follows a quoted name and its colon."""
+    return _NAMED.search(response[max(0, start - 60) : start]) is not None
 
 
 def _is_nested(response: str, start: int) -> bool:
@@ -220,7 +236,7 @@ def _from_escaped(response: str, key: str) -> Answer | None:
 def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
     """Return the outermost closed braces with the key directly inside, in order; the rest are their `inner`.
 
-    And whether a brace closes that never opened, or a member stands in a list.
+    And whether a brace closes that never opened, or a member stands in a list or outside of any brace.
     """
     root = _Span("", 0)
     stack = [root]
@@ -234,6 +250,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
             continue
         mark = match[1].translate(PLAIN)
         if mark in "{[(":
+            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and _is_member(response, match.start()))
             stack.append(_Span(mark, match.start()))
             n_braces += mark == "{"
         if n_braces == 0:
@@ -322,6 +339,8 @@ def _leave(stack: list[_Span], end: int) -> None:
 
 def _read_object(response: str, span: _Span, key: str, *, is_sound: bool) -> Answer | None:
     """Read a closed object as a whole, or else, where braces and names are sound, mended or by its answer's member."""
+    if _closes_in_a_string(response, span.start, span.end):
+        return None
     text = response[span.start : span.end]
     is_sound = is_sound and _STRAY_CLOSE.match(response, span.end) is None
     for how, read in _READERS if is_sound else _READERS[:2]:
