@@ -133,14 +133,6 @@ class Standing:
                 return
         raise StoreError(f"{asset}[{partition}] is changed by others all the time: it was not written.")
 
-    def refuse_other_than(self, expected: Manifest | None, asset: str, partition: str) -> None:
-        """Raise when the last commit of a partition is not the expected one.
-
-        Raises:
-            CommitRefusedError: it is not.
-        """
-        refusal(expected, asset, partition)(self.latest(asset, partition))
-
     def record(self, asset: str, partition: str, finding: Finding) -> None:
         """Keep what a check said about the last commit; it replaces what the same check said before."""
         self._add(asset, partition, finding)
@@ -161,12 +153,6 @@ class Standing:
         """
         head, tag = self._add(manifest.asset, manifest.partition, finding)
         return self._promote(manifest, required, head, tag)
-
-    def promote(self, manifest: Manifest, required: Iterable[str]) -> bool:
-        """Make a candidate live if the required checks have passed on it; tell whether it is live now."""
-        self._promote(manifest, required, *self._head_or_none(manifest.asset, manifest.partition))
-        live = self._live.tagged(manifest.asset, manifest.partition)[0]
-        return bool(live and live.commit == manifest.commit)
 
     def _promote(self, manifest: Manifest, required: Iterable[str], head: Head | None, tag: str | None) -> bool:
         waits = head is not None and head.waiting is not None and head.waiting.commit == manifest.commit

@@ -186,6 +186,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     return None
 
 
+_NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
 _AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
 
 
@@ -194,17 +195,13 @@ def _closes_in_a_string(response: str, start: int, end: int) -> bool:
     return _STRAY_QUOTE.match(response, end) is not None and response[start - 1 : start] != '"'
 
 
-_NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
-
-
-def _is_member(response: str, start: int) -> bool:
-    """Tell whether what begins here follows a quoted name and its colon."""
-    return _NAMED.search(response[max(0, start - 60) : start]) is not None
-
-
 def _is_nested(response: str, start: int) -> bool:
     """Tell whether what begins here follows what makes it a part of something: punctuation, or a member's name."""
-    return _AROUND.search(response[max(0, start - 60) : start]) is not None
+    return _follows(_AROUND, response, start)
+
+
+def _follows(pattern: re.Pattern[str], response: str, start: int) -> bool:
+    return pattern.search(response[max(0, start - 60) : start]) is not None
 
 
 @lru_cache(maxsize=64)
@@ -250,7 +247,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
             continue
         mark = match[1].translate(PLAIN)
         if mark in "{[(":
-            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and _is_member(response, match.start()))
+            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and _follows(_NAMED, response, match.start()))
             stack.append(_Span(mark, match.start()))
             n_braces += mark == "{"
         if n_braces == 0:
