@@ -5,13 +5,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from codeio_assets_tests.e2e.webserver import Webserver, webserver
 from codeio_assets_tests.lifecycle.projects import all_gone, slow_project, slowly, wait_until
 
-FILES, SHARDS = 48, ["mine-0000", "mine-0001"]
+FILES, SHARDS = 200, ["mine-0000", "mine-0001"]
 ASSETS = ["raw_code_files", "file_labels", "eligible_code_files", "unified_functions"]
+"""More files than are asked about before the third stop, however slow the machine is."""
 CONCURRENCY, DELAY_S = 2, 2.0
 LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
@@ -25,6 +27,11 @@ pytestmark = pytest.mark.timeout(1500)
 
 def runs(server: Webserver) -> list[dict[str, Any]]:
     return server.ask(RUNS)["runsOrError"]["results"]
+
+
+def working(server: Webserver) -> list[psutil.Process]:
+    """Return the processes that execute runs and have processes of their own by now."""
+    return [worker for worker in server.run_workers() if worker.is_running() and worker.children(recursive=True)]
 
 
 def backfill(server: Webserver) -> str:
@@ -47,9 +54,10 @@ def test_what_is_stopped_stops_is_not_retried_and_goes_on_when_asked(tmp_path: P
 
         def stops(how: str, one: str) -> None:
             """Stop the run that asks, and see that nobody asks any more and nothing of it is left."""
-            before = len(project.server.sent)
+            wait_until(lambda: working(server))
+            before = len(project.server.sent)  # an answer to the run that was stopped before may still arrive till now
             wait_until(lambda: len(project.server.sent) > before)
-            (worker, *_) = [worker for worker in server.run_workers() if worker.children(recursive=True)]
+            (worker, *_) = working(server)
             tree = [worker, *worker.children(recursive=True)]
             at_stop, since = len(asked), time.monotonic()
             if how == "backfill":

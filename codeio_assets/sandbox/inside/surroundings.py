@@ -1,13 +1,14 @@
 """Makes entropy and, if asked, the clock of a leaf depend on the request alone.
 
 What lives here: seeding `random`, `numpy.random`, `os.urandom` and all that draws from them, and clocks that leap ahead
-each time that somebody looks, which shows what depends on how long something takes. A program can undo all of it: this
-serves reproducible draws and safety from nobody.
+each time that somebody looks and threads that oversleep, which show what depends on how long something takes. A program
+can undo all of it: this serves reproducible draws and safety from nobody.
 What does not: the time of day (`moved_clock`), other machines (`elsewhere`), and the hash seed, which an interpreter
 takes only at its start.
 """
 
 import _random
+import _thread
 import builtins
 import os
 import random
@@ -19,6 +20,8 @@ from typing import Any
 globals()["__builtins__"] = dict(vars(builtins))  # ours, whatever the program does to the real ones
 
 NUMPY_SEED_BITS, INDEX_BITS = 32, 64
+OVERSLEEPERS, OVERSLEPT_S = 32, 0.003
+"""How many sleeps of threads are prolonged, and how much longer each is than the next."""
 
 _entropy = random.Random()
 _shared: Any = getattr(random, "_inst")  # noqa: B009  (private, and so by name)
@@ -60,12 +63,12 @@ def reseed(random_seed: int, index: int) -> None:
 
 
 class _Leaps:
-    """Clocks that show passing time, and leap at each look."""
+    """Clocks that show passing time, and leap at each look; and how many threads have overslept."""
 
-    __slots__ = ("leap_ns", "leapt_ns")
+    __slots__ = ("leap_ns", "leapt_ns", "slept")
 
     def __init__(self) -> None:
-        self.leap_ns = self.leapt_ns = 0
+        self.leap_ns = self.leapt_ns = self.slept = 0
 
     def ahead_ns(self) -> int:
         self.leapt_ns += self.leap_ns
@@ -76,10 +79,22 @@ _leaps = _Leaps()
 
 
 def leap(leap_s: float) -> None:
-    """Let the clocks of passing time leap ahead at each look, by stand-ins: sleeping and waiting must not see it."""
-    _leaps.leap_ns, _leaps.leapt_ns = int(leap_s * 1e9), 0
+    """Let the clocks of passing time leap ahead at each look, by stand-ins: sleeping and waiting must not see it.
+
+    Threads then oversleep, the first the longest: what depends on who wakes first shows each time, not by luck.
+    """
+    _leaps.leap_ns, _leaps.leapt_ns, _leaps.slept = int(leap_s * 1e9), 0, 0
     for name, function in _PASSING.items():
         setattr(time, name, function)
+    main, real = _thread.get_ident(), time.sleep
+
+    def sleep(seconds: float, /) -> None:
+        if _thread.get_ident() != main and _leaps.slept < OVERSLEEPERS:
+            _leaps.slept += 1
+            seconds += OVERSLEPT_S * (OVERSLEEPERS - _leaps.slept)
+        real(seconds)
+
+    time.sleep = sleep
 
 
 def _leaping(name: str) -> Callable[..., Any]:
