@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from codeio_assets.training.checkpoint import COMPLETE_FILE
@@ -88,7 +89,11 @@ class Progress(TrainerCallback):
             self.report({"kind": "evaluation", "when": when, "step": state.global_step, "loss": loss})
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
-        """Mark the checkpoint just written as complete; only such a checkpoint is resumed."""
+        """Mark the checkpoint just written as complete; only such a checkpoint is resumed.
+
+        Each process writes a part of it, so all are waited for.
+        """
+        PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / COMPLETE_FILE).touch()
 

@@ -47,6 +47,7 @@ from codeio_assets.training.process.preflight import (
 )
 from codeio_assets.training.process.progress import Progress, peak_memory_bytes
 from codeio_assets.training.process.readying import kernel_of, make_ready, matrix_weights
+from codeio_assets.training.process.saving import save_final
 from codeio_assets.training.process.trl_settings import adapters, trainer_settings
 from codeio_assets.training.process.verification import first_words
 from codeio_assets.training.reporting import Report
@@ -218,8 +219,9 @@ def keeps_masters(plan: Plan) -> bool:
 def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress: Progress) -> TrainingResult:
     """Write the checkpoint beside its final place, then put it there."""
     final = plan.work / "final"
-    shutil.rmtree(final, ignore_errors=True)
-    _save(plan, loaded, trainer, final)
+    if plan.state.is_main_process:  # another one would remove what this one has begun to write
+        shutil.rmtree(final, ignore_errors=True)
+    save_final(trainer, loaded.tokenizer, final, adapted=plan.stage.lora is not None)
     history = trainer.state.log_history
     result = TrainingResult(
         status="trained",
@@ -246,22 +248,6 @@ def finish(plan: Plan, loaded: Loaded, data: Data, trainer: SFTTrainer, progress
     (final / "training_args.bin").unlink(missing_ok=True)  # a pickle of paths of this machine
     checkpoint.write_log(final, history)
     return _publish(plan, loaded, result, final)
-
-
-def _save(plan: Plan, loaded: Loaded, trainer: SFTTrainer, final: Path) -> None:
-    """Write the weights and the tokenizer; adapters are merged, so that every checkpoint is a whole model."""
-    optimiser: Any = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
-    if isinstance(optimiser, MasterAdamW):
-        optimiser.restore()
-    sharding: Any = trainer.accelerator.state.fsdp_plugin if trainer.is_fsdp_enabled else None
-    if sharding is not None:
-        sharding.set_state_dict_type("FULL_STATE_DICT")  # saved states are sharded, and such are no checkpoint to serve
-    if plan.stage.lora is None:
-        trainer.save_model(str(final))  # all processes take part when the model is sharded
-    elif plan.state.is_main_process:
-        adapted: Any = trainer.accelerator.unwrap_model(trainer.model)
-        adapted.merge_and_unload().save_pretrained(str(final))
-        loaded.tokenizer.save_pretrained(str(final))
 
 
 def _publish(plan: Plan, loaded: Loaded, result: TrainingResult, final: Path) -> TrainingResult:

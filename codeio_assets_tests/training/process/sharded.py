@@ -22,6 +22,9 @@ def passing_for_gpus(self: Any, cpu: bool = False, **options: Any) -> None:
 state.PartialState.__init__ = passing_for_gpus
 
 if __name__ == "__main__":
+    from codeio_assets.training.process import saving
     from codeio_assets.training.process.sft import main
+
+    saving.MAX_FILE_BYTES = 100_000  # so that the tiny model takes several files
 
     sys.exit(main())

@@ -34,6 +34,9 @@ def start(job, folder: Path, processes: int) -> subprocess.Popen:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # six processes, each of which imports torch
 def test_a_sharded_run_that_is_killed_goes_on_with_another_number_of_processes(make_job, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     from codeio_assets.training.process.trainer import run_job
 
     options = {"global_batch_size": 6, "max_steps": 4, "checkpoint_every_steps": 2, "padding_free": True}
@@ -55,3 +58,16 @@ def test_a_sharded_run_that_is_killed_goes_on_with_another_number_of_processes(m
     expected = [loss for _, loss in alone.train_losses]
     assert [loss for _, loss in result.train_losses] == pytest.approx(expected, rel=1e-3)
     assert result.loss_after == pytest.approx(alone.loss_after, rel=1e-3)
+
+    files = sorted(path.name for path in Path(job.output_dir).glob("*.safetensors"))
+    assert len(files) > 1, "it is gathered file by file"
+    written, report = AutoModelForCausalLM.from_pretrained(job.output_dir, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    whole = AutoModelForCausalLM.from_pretrained(alone.output_dir)
+    assert written.config.to_dict() | {"_name_or_path": ""} == whole.config.to_dict() | {"_name_or_path": ""}
+    base = AutoModelForCausalLM.from_pretrained(job.recipe["base_model"])
+    for name, weight in whole.state_dict().items():
+        apart, learnt = (torch.linalg.norm(weight - other.state_dict()[name]) for other in (written, base))
+        print(name, apart, learnt)
+        assert apart < learnt / 2, name
