@@ -3,6 +3,9 @@
 What lives here: the trainer callback. What does not: where messages go (`training.reporting`).
 """
 
+# accelerate has no stubs:
+# pyright: reportMissingTypeStubs=false
+
 import math
 import resource
 import sys

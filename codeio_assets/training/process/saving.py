@@ -16,16 +16,16 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors.torch import save_file
 from torch.distributed.checkpoint.state_dict import get_model_state_dict
 from torch.distributed.tensor import DTensor
+from transformers import PreTrainedTokenizerBase
 from trl.trainer.sft_trainer import SFTTrainer
 
 from codeio_assets.training.process.master_weights import MasterAdamW
-from codeio_assets.training.tokenised.chat import ChatTokenizer
 
 MAX_FILE_BYTES = 2 << 30
 """The most that one process gathers at a time of a sharded model."""
 
 
-def save_final(trainer: SFTTrainer, tokenizer: ChatTokenizer, final: Path, *, adapted: bool) -> None:
+def save_final(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, final: Path, *, adapted: bool) -> None:
     """Write the weights and the tokenizer; adapters are merged, so that every checkpoint is a whole model.
 
     All processes call this, since each of them has a part of a sharded model.
@@ -57,7 +57,7 @@ def _save_by_file(model: Any, final: Path, device: torch.device, *, writes: bool
     }
     split = split_state_dict_into_shards_factory(
         weights,
-        get_storage_size=lambda tensor: tensor.numel() * tensor.element_size(),
+        get_storage_size=_bytes_of,
         filename_pattern="model{suffix}.safetensors",
         max_shard_size=MAX_FILE_BYTES,
     )
@@ -66,10 +66,12 @@ def _save_by_file(model: Any, final: Path, device: torch.device, *, writes: bool
     for file, names in split.filename_to_tensors.items():
         whole: dict[str, torch.Tensor] = {}
         for name in names:
-            tensor = weights.pop(name)
-            gathered = tensor.to(device).full_tensor() if isinstance(tensor, DTensor) else tensor
+            tensor: Any = weights.pop(name)
+            if isinstance(tensor, DTensor):
+                on_device: Any = tensor.to(device)
+                tensor = on_device.full_tensor()
             if writes:
-                whole[name] = gathered.cpu().contiguous()
+                whole[name] = tensor.cpu().contiguous()
         if writes:
             save_file(whole, final / file, metadata={"format": "pt"})
     if writes:
@@ -80,3 +82,7 @@ def _save_by_file(model: Any, final: Path, device: torch.device, *, writes: bool
         model.config.save_pretrained(str(final))
         if model.can_generate():
             model.generation_config.save_pretrained(str(final))
+
+
+def _bytes_of(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
