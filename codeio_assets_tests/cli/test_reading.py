@@ -56,6 +56,23 @@ class TestHelp:
             assert done.stdout.endswith("[]\n"), done.stdout[-200:]
             assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.3, "seconds of CPU"
 
+    def test_status_loads_no_graph(self, tmp_path: Path) -> None:
+        """Its fixed cost is Dagster's storage; the graph, the browser and all that makes something stay out."""
+        program = "import sys; from codeio_assets.cli import main\ntry:\n    main()\nexcept SystemExit:\n    "
+        program += "print(*(name for name in sys.modules if name.startswith('codeio_assets.')), *"
+        program += (
+            "sorted({'dagster_webserver', 'dagster_graphql', 'torch', 'transformers', 'jinja2'} & set(sys.modules)))"
+        )
+        environment = os.environ | {"CODEIO_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path / "dagster")}
+        done = subprocess.run(
+            [sys.executable, "-c", program, "status"], env=environment, capture_output=True, text=True, check=True
+        )
+        loaded = done.stdout.splitlines()[-1].split()
+        assert "codeio_assets.operating.status" in loaded
+        rooms = ("defs.", "definitions", "browse.")
+        assert [name for name in loaded if name.removeprefix("codeio_assets.").startswith(rooms)] == []
+        assert [name for name in loaded if not name.startswith("codeio_assets.")] == []
+
     def test_a_misspelt_command_is_guessed(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -24,8 +24,8 @@ class StrictYamlError(ValueError):
     """A file cannot be read as YAML; the message names file, line and fix."""
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, with numbers such as `1e-5`, which YAML 1.1 takes for text."""
+class _Loader(yaml.CSafeLoader):
+    """The safe loader in C, which takes a tenth of the time, with numbers such as `1e-5`, in YAML 1.1 a text."""
 
     yaml_implicit_resolvers: ClassVar = {  # pyright: ignore
         key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()
