@@ -87,7 +87,7 @@ class Trial:
         if self._pool is None:
             one = self._settings
             limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
-            self._pool = open_sandbox(limits, 1, one.isolation, find_interpreter(one.python))
+            self._pool = open_sandbox(limits, 1, one.isolation, find_interpreter(one.python, one.packages))
         return self._pool
 
 

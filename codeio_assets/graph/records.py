@@ -253,7 +253,7 @@ class Marked:
 
 
 def as_json(value: object) -> Json:
-    """Return a record as JSON, for hashing: prompts by their hash, Python by its version, all else by its fields.
+    """Return a record as JSON, for hashing: prompts by their hash, Python and packages by version, the rest by fields.
 
     Raises:
         TypeError: the record holds something that has no one form.
@@ -261,7 +261,8 @@ def as_json(value: object) -> Json:
     if isinstance(value, Prompt):
         return value.sha256
     if isinstance(value, Interpreter):
-        return value.minor
+        extras: Json = {package.name: package.version for package in value.extras}
+        return {"version": value.minor, "packages": extras} if extras else value.minor
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -5,7 +5,7 @@ function takes the project and a partition. What does not live here: the records
 that name the functions (`graph.steps`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.core.method.assembly import Withheld, recipe_parameters
@@ -48,7 +48,7 @@ from codeio_assets.graph.records import (
 )
 from codeio_assets.project import Project
 from codeio_assets.sandbox.contract import SandboxUnavailable
-from codeio_assets.sandbox.interpreters import find_interpreter
+from codeio_assets.sandbox.interpreters import Interpreter, find_interpreter
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.benchmark_questions import content_of, local_place
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
@@ -82,7 +82,7 @@ def labelled(project: Project, shard: str) -> Labelled | None:
 
 def filtered(project: Project, shard: str) -> Filtered:
     """Return the filters of a shard's source, and what is to run the files that pass."""
-    return Filtered(_source(project, shard).filters, executed(project).python)
+    return Filtered(_source(project, shard).filters, _python(project))
 
 
 def transformed(project: Project, _shard: str) -> Transformed:
@@ -232,7 +232,7 @@ def asked(project: Project, name: str) -> Asked:
 def marked(project: Project, name: str) -> Marked:
     """Return by which scorers answers are judged."""
     scorers = {name: benchmark.scorer_version for name, benchmark in BENCHMARKS.items()}
-    return Marked(scorers, project.recipe(name).base_model, executed(project).python)
+    return Marked(scorers, project.recipe(name).base_model, _python(project))
 
 
 def searched(project: Project, _name: str) -> Leakage:
@@ -299,11 +299,14 @@ def executed(project: Project) -> Executed:
     """Return how programs run.
 
     Raises:
-        SettingsError: the Python that codeio.yaml names cannot run them.
+        SettingsError: the Python that codeio.yaml names cannot run them, or lacks packages that it names.
     """
-    settings = project.settings.sandbox
+    return Executed(project.settings.sandbox.limits, _python(project, project.settings.sandbox.packages))
+
+
+def _python(project: Project, packages: Iterable[str] = ()) -> Interpreter:
     try:
-        return Executed(settings.limits, find_interpreter(settings.python))
+        return find_interpreter(project.settings.sandbox.python, packages)
     except SandboxUnavailable as error:
         raise SettingsError(f"codeio.yaml: {error}") from None
 

@@ -55,7 +55,7 @@ def try_file(project: Project, file: Path, asked: Asked) -> Iterator[str]:
     limits = Limits(cpu_s=one.cpu_s, wall_s=one.wall_s, memory_mib=one.memory_mib)
     with (
         open_session(chat, project.chat_folders, "try") as session,
-        open_sandbox(limits, one.workers, one.isolation, find_interpreter(one.python)) as sandbox,
+        open_sandbox(limits, one.workers, one.isolation, find_interpreter(one.python, one.packages)) as sandbox,
     ):
         yield from _Trial(project, chat, asked, session.client, sandbox).lines(_raw(file))
 

@@ -96,12 +96,27 @@ def open_sandbox(
         python: what runs the programs, with which packages (`find_interpreter`); ours if None.
 
     Raises:
-        SandboxUnavailable: the isolation cannot be had on this machine; the message says what to do.
+        SandboxUnavailable: the isolation cannot be had on this machine, or programs cannot import what `extras` of
+            the interpreter promise; the message says what to do.
     """
     pool = WorkerPool(limits or Limits(), workers or default_workers(), isolation, python)
     try:
         pool.warm(WorkerKey("light", 0))
+        if python is not None:
+            _try_imports(pool, python)
     except BaseException:
         pool.close()
         raise
     return pool
+
+
+def _try_imports(pool: WorkerPool, python: Interpreter) -> None:
+    for package in python.extras:
+        job = Job("import", f"import {package.name}\ndef main_solution():\n    return 0", calls=("{}",))
+        (outcome,) = pool.run(job)
+        if outcome.status != "ok":
+            why = " ".join(f"{outcome.error_type or outcome.status}: {outcome.message or ''}".split())[:200]
+            raise SandboxUnavailable(
+                f"programs cannot import {package.name}, which `sandbox.packages` names ({why}): install what it needs "
+                "for the sandbox, or take it out"
+            )

@@ -59,7 +59,8 @@ def runtime_mounts(python: Interpreter) -> list[tuple[Path, str]]:
     mounts += [(path, str(path)) for path in (Path("/usr/share/zoneinfo"),) if path.is_dir()]
     mounts += _python_mounts(python)
     mounts.append((Path(__file__).with_name("inside"), INSIDE))
-    mounts += [(path, f"{SITE_PACKAGES}/{name}") for name in PACKAGES if (path := python.packages / name).exists()]
+    names = dict.fromkeys([*PACKAGES, *(name for package in python.extras for name in package.entries)])
+    mounts += [(path, f"{SITE_PACKAGES}/{name}") for name in names if (path := python.packages / name).exists()]
     return mounts
 
 

@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.sandbox.contract import SandboxUnavailable
+from codeio_assets.sandbox.packages import Package, find_packages
 
 OLDEST = (3, 11)
 """`-P`, which keeps a program's folder out of its path, and the syntax of `inside`."""
@@ -32,13 +34,17 @@ print(json.dumps({"implementation": sys.implementation.name, "version": list(sys
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python and where its parts lie; `packages` are those of the virtual environment, where it is named by one."""
+    """A Python and where its parts lie; `packages` are those of the virtual environment, where it is named by one.
+
+    `extras` are the packages that programs may import besides the usual ones.
+    """
 
     executable: Path
     prefix: Path
     library: Path
     packages: Path
     version: tuple[int, int, int]
+    extras: tuple[Package, ...] = ()
 
     @property
     def minor(self) -> str:
@@ -53,12 +59,22 @@ def own_interpreter() -> Interpreter:
     return Interpreter(Path(sys.executable).resolve(), Path(sys.base_prefix), library, packages, version)
 
 
-def find_interpreter(named: str | None) -> Interpreter:
+def find_interpreter(named: str | None, packages: Iterable[str] = ()) -> Interpreter:
     """Return an interpreter by its path or by its name on the PATH, such as `python3.12`; ours where none is named.
 
+    Args:
+        named: the path or name.
+        packages: what programs must be able to import besides the usual packages.
+
     Raises:
-        SandboxUnavailable: there is none, or the sandbox cannot work with it; one line that says why.
+        SandboxUnavailable: there is none, it lacks a package, or the sandbox cannot work with it; one line that says
+            why.
     """
+    found = _find(named)
+    return replace(found, extras=find_packages(packages, found.packages))
+
+
+def _find(named: str | None) -> Interpreter:
     if named is None:
         return own_interpreter()
     path = shutil.which(os.path.expanduser(named))  # noqa: PTH111  (a name stays a name)

@@ -136,6 +136,7 @@ DECIDES: dict[str, set[str]] = {
     "sandbox.cpu_s": EXECUTING,
     "sandbox.wall_s": EXECUTING,
     "sandbox.memory_mib": EXECUTING,
+    "sandbox.packages": EXECUTING,
     "sandbox.python": {*EXECUTING, "eligible_code_files", "benchmark_scores"},
     "sampling.": {"io_pairs"},
     "judging.": {"verdicts", "revised_predictions", "held_out_scores"},
@@ -158,7 +159,7 @@ CHANGED: dict[str, Any] = {
     "licenses": {"allow": ["mit"]}, "categories": {}, "difficulty": {},
     "teacher": "trace", "sources.mine.kind": "jsonl",
     "repository": "a/b", "license": "mit", "devices": "0", "trackers": ["wandb"], "launch_options": ["--x"],
-    "currency": "EUR", "python": "/p", "model_path": "/m", "arguments": ["--x"], "window": "1h",
+    "currency": "EUR", "python": "/p", "model_path": "/m", "arguments": ["--x"], "window": "1h", "packages": ["yaml"],
     "sandbox.python": str(Path(__file__).with_name("python3.99")),
     "quality.models": {"m": {}}, "chat.models": {"m": {"system_role": "fold"}},
 }  # fmt: skip

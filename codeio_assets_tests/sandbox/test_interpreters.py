@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codeio_assets.sandbox import Job, SandboxUnavailable, Variant, find_interpreter, open_sandbox
-from codeio_assets.sandbox.interpreters import own_interpreter
+from codeio_assets.sandbox.interpreters import Interpreter, own_interpreter
 
 VARIANTS = (Variant(), Variant(1, 1, 1e9), Variant(2, 2, 1e9, 1.7, elsewhere=True))
 WHO = "import sys, json\ndef main_solution(): return [list(sys.version_info[:2]), sys.getrecursionlimit(), __file__]"
@@ -114,3 +114,41 @@ def test_an_interpreter_that_was_replaced_is_asked_again(tmp_path: Path) -> None
     fake(tmp_path / "python", told(version=[3, 13, 0]))
     os.utime(tmp_path / "python", ns=(1, 1))
     assert find_interpreter(name).minor == "3.13"
+
+
+def installed(environment: Path, name: str, code: str, needs: str = "") -> None:
+    """Put a distribution into a virtual environment as pip leaves it: a module, and what tells of it."""
+    (site,) = environment.glob("lib/python3.*/site-packages")
+    (site / f"{name}.py").write_text(code)
+    told = site / f"{name}-1.2.dist-info"
+    told.mkdir()
+    requires = f"Requires-Dist: {needs}\nRequires-Dist: absent; extra == 'more'\n" if needs else ""
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n{requires}")
+    (told / "RECORD").write_text(f"{name}.py,,\n{told.name}/METADATA,,\n../../../bin/{name},,\n")
+
+
+def test_packages_that_are_named_come_with_what_they_need(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    name = str(tmp_path / "bare" / "bin" / "python")
+    installed(tmp_path / "bare", "shapes", "import inner_shapes\nside = inner_shapes.side", "inner-shapes>=1")
+    installed(tmp_path / "bare", "inner_shapes", "side = 3")
+    installed(tmp_path / "bare", "other", "side = 4")
+    found = find_interpreter(name, ["shapes"])
+    assert [(package.name, package.version) for package in found.extras] == [("shapes", "1.2")]
+
+    def run(module: str, python: Interpreter) -> str | None:
+        with open_sandbox(workers=1, python=python) as sandbox:
+            code = f"import {module}\ndef main_solution(): return {module}.side"
+            (outcome,) = sandbox.run(Job("p", code, calls=["{}"]))
+        return outcome.value_json or outcome.error_type
+
+    assert run("shapes", found) == "3"
+    assert run("other", found) == "ModuleNotFoundError", "what nobody named stays out"
+    assert run("shapes", find_interpreter(name)) == "ModuleNotFoundError"
+    with pytest.raises(
+        SandboxUnavailable, match=r"names absent, gone, not installed in .*: install them for the sandbox"
+    ):
+        find_interpreter(name, ["shapes", "gone", "absent"])
+    installed(tmp_path / "bare", "absent", "import nothing_of_the_kind")
+    with pytest.raises(SandboxUnavailable, match=r"cannot import absent.*ModuleNotFoundError.*nothing_of_the_kind"):
+        run("absent", find_interpreter(name, ["absent"]))

@@ -30,8 +30,7 @@ class SettingsError(ValueError):
     """A settings file cannot be used; the message names the file, the line or field, the bad value and the fix."""
 
 
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-"""A list of names; YAML has no tuples, so the conversion from a list is allowed."""
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # YAML has no tuples, so a list is taken
 
 
 class Licenses(Part):
@@ -249,6 +248,7 @@ class SandboxSettings(ExecutionLimits):
     python: str | None = Field(
         None, pattern="^[/~].|^[^/]+$", description="runs programs: a whole path, or a name as python3.12; null = ours"
     )
+    packages: Names = Field((), description="what programs may import besides the usual packages, as they write it")
 
     @property
     def limits(self) -> ExecutionLimits:

@@ -63,7 +63,7 @@ _EXACT: Final[dict[str, str]] = {
     "duplicate_input": _NOTHING,
     "missing_package": (
         "Drop the files, or say in the prompt `transform` to do without: programs have the standard library, NumPy, "
-        "SciPy, SymPy, NetworkX and pandas. If it is one of these, install it for `sandbox.python`."
+        "SciPy, SymPy, NetworkX and pandas. Or install it for the sandbox and name it in `sandbox.packages`."
     ),
     "output_none": _MODEL,
     "output_missing": "Make the step again.",
