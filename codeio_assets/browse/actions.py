@@ -91,6 +91,15 @@ async def judge(library: Library, request: Request) -> Response:
     return await run_in_threadpool(lambda: _shown(library.trial.judge(_item(library, form), form.get("answer", ""))))
 
 
+async def ask(library: Library, request: Request) -> Response:
+    """Ask a model about a file once more, with the template that was typed."""
+    form = await form_of(library, request)
+    model, template = form.get("model", ""), form.get("template", "")
+    return await run_in_threadpool(
+        lambda: _shown(library.asking.ask(library.items.file(form.get("file", "")), model, template))
+    )
+
+
 def _item(library: Library, form: Form) -> Item:
     if form.get("task"):
         return library.items.task(form["task"])

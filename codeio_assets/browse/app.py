@@ -61,6 +61,7 @@ def build_app(library: Library) -> Starlette:
             posted("/marks/all", actions.mark_all),
             posted("/execute", actions.execute),
             posted("/judge", actions.judge),
+            posted("/ask", actions.ask),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
             Mount("/reports", StaticFiles(directory=reports)),
             *(shown(f"/{table}", _with_table(pages.show_list, table)) for table in LISTS),

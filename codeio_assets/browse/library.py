@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from codeio_assets.browse.asking import Asking
 from codeio_assets.browse.comparing import Answers
 from codeio_assets.browse.index import Index, folder_of
 from codeio_assets.browse.items import Items
@@ -35,6 +36,7 @@ class Library:
     items: Items
     answers: Answers
     trial: Trial
+    asking: Asking
     token: str = field(default_factory=new_token)
     _counts: Counts = field(default_factory=Counts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,7 +52,8 @@ class Library:
         index = Index(warehouse, folder_of(project.home), project.sql)
         trial = Trial(project.settings.sandbox, project.settings.judging)
         answers = Answers(warehouse, project.sql, beside or {})
-        return cls(project, person, warehouse, index, Items(warehouse, project.sql, index), answers, trial)
+        items = Items(warehouse, project.sql, index)
+        return cls(project, person, warehouse, index, items, answers, trial, Asking(project))
 
     def close(self) -> None:
         """Let go of the index and the sandbox."""

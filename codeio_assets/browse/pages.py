@@ -91,6 +91,7 @@ def show_item(library: Library, request: Request) -> Response:
         f"/{table}",
         item=item,
         place=_place(library, table, item_id, _pairs(request)),
+        offer=library.asking.offer() if item.file and table != "tasks" else None,
         here_address=_here(request),
     )
 

@@ -41,14 +41,28 @@ class Asked:
     base_url: str | None = None
     prompts: Path | None = None
     pairs: int = 2
+    transform: Prompt | None = None
 
 
 def try_file(project: Project, file: Path, asked: Asked) -> Iterator[str]:
-    """Yield what comes of a file, step by step.
+    """Yield what comes of a file, step by step; as `try_code`.
 
     Raises:
         StoreError: the file is not UTF-8 text.
+    """
+    try:
+        content = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{file} is not UTF-8 text (byte {error.start}).") from error
+    yield from try_code(project, file.name, content, asked)
+
+
+def try_code(project: Project, path: str, content: str, asked: Asked) -> Iterator[str]:
+    """Yield what comes of the text of a file, step by step.
+
+    Raises:
         ChatServerError, SandboxUnavailable: there is no server, recorded answer or sandbox.
+        PromptError: a template cannot be used.
     """
     chat = _chat(project.settings.chat, asked)
     one = project.settings.sandbox
@@ -57,27 +71,23 @@ def try_file(project: Project, file: Path, asked: Asked) -> Iterator[str]:
         open_session(chat, project.chat_folders, "try") as session,
         open_sandbox(limits, one.workers, one.isolation, find_interpreter(one.python, one.packages)) as sandbox,
     ):
-        yield from _Trial(project, chat, asked, session.client, sandbox).lines(_raw(file))
+        yield from _Trial(project, chat, asked, session.client, sandbox).lines(_raw(path, content))
 
 
 def _chat(chat: Chat, asked: Asked) -> Chat:
-    update: dict[str, object] = {"model": asked.model or chat.model}
+    update: dict[str, object] = {"model": asked.model or chat.model, "requests": "one_by_one"}
     if asked.base_url:
         update |= {"base_url": asked.base_url, "endpoints": ()}
     return chat.model_copy(update=update)
 
 
-def _raw(file: Path) -> pl.DataFrame:
-    data = file.read_bytes()
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StoreError(f"{file} is not UTF-8 text (byte {error.start}).") from error
+def _raw(path: str, content: str) -> pl.DataFrame:
+    data = content.encode("utf-8", "surrogatepass")
     row = {
-        "file_id": content_id(source=SOURCE, path=file.name, content_sha256=sha256_hex(data)),
+        "file_id": content_id(source=SOURCE, path=path, content_sha256=sha256_hex(data)),
         "source": SOURCE,
         "repository": None,
-        "path": file.name,
+        "path": path,
         "license": None,
         "content": content,
         "content_sha256": sha256_hex(data),
@@ -135,6 +145,8 @@ class _Trial:
         yield from _told(tasks, answers, told)
 
     def _prompt(self, name: str) -> Prompt:
+        if name == "transform" and self.asked.transform:
+            return self.asked.transform
         return load_prompt(name, self.asked.prompts) if self.asked.prompts else self.project.prompt(name)
 
 

@@ -1,8 +1,10 @@
 """Pages: every address answers, what strangers wrote stays text, foreigners are refused, and what is posted happens."""
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +14,7 @@ from codeio_assets.browse.library import Library
 from codeio_assets.browse.reviewing import standing
 from codeio_assets.core.values.intervals import running_upper
 from codeio_assets_tests.browse.conftest import HOSTILE, ORIGIN, hostile, opened, post
+from codeio_assets_tests.llm.stub_server import Act, StubServer, answer
 from codeio_assets_tests.reports import tiny
 
 
@@ -19,8 +22,8 @@ def ids(library: Library, table: str = "tasks") -> list[str]:
     return [row["id"] for row in library.listing(table, []).page().rows]
 
 
-def addresses(html: str) -> set[str]:
-    return {found.replace("&amp;", "&") for found in re.findall(r'href="(/[^"#]*)"', html)}
+def addresses(page: str) -> set[str]:
+    return {found.replace("&amp;", "&") for found in re.findall(r'href="(/[^"#]*)"', page)}
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +254,72 @@ def test_code_is_run_here_and_answers_are_judged(client: TestClient, library: Li
     wrong = ask("/judge", task=back["task_id"], answer='{"input": {"a": 0, "b": 0}}')
     assert wrong.startswith("wrong")
     assert "The required output is" in wrong
+
+
+REWRITTEN = """## Main Function
+```python
+def main_solution(a):
+    return a * 2
+```
+## Input Output Description
+`a`: an integer. Returns an integer.
+## Input Generator
+```python
+import random
+def input_generator():
+    return {"a": random.randint(1, 50)}
+```
+## Problem Statement
+What is twice the number `a`?
+"""
+
+
+def rewriting(asked: dict[str, Any], _before: int) -> Act:
+    """Rewrite a file, and answer every question with the same number."""
+    return answer(REWRITTEN if "Main Function" in asked["messages"][0]["content"] else '{"output": 4}')
+
+
+def test_a_model_is_asked_again_about_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODEIO_MODEL", "stub-model")
+    with StubServer(rewriting, models=("stub-model", "larger")) as server:
+        monkeypatch.setenv("CODEIO_BASE_URL", server.base_url)
+        library = opened(tmp_path, tiny.tables())
+        client = TestClient(build_app(library), base_url=ORIGIN)
+        file = library.listing("files", [("fate", "function")]).page().rows[0]["id"]
+        form = client.get(f"/files/{file}").text
+        template = html.unescape(re.search(r'<textarea id="template"[^>]*>(.*?)</textarea>', form, re.S)[1])  # type: ignore[index]
+        tables = library.warehouse.snapshot().versions
+
+        def ask(**fields: str) -> str:
+            given = post(client, library, "/ask", file=file, **{"model": "larger", "template": template, **fields})
+            assert given.status_code == 200
+            return " ".join(html.unescape(re.sub("<[^>]+>", " ", given.text)).split())
+
+        told = ask(template=template.replace("\n", "\r\n"))
+        assert "request 1 to stub-model-0.1: a function" in told
+        assert "predict the output" in told
+        assert "right at turn 1" in told
+        assert {asked["model"] for asked in server.asked} == {"larger"}
+        first, paid = server.asked[0]["messages"], len(server.asked)
+        assert ask() == told
+        assert len(server.asked) == paid, "what was asked before is in the journal"
+        assert "a function" in ask(template=template.replace("exactly four", "four"))
+        assert server.asked[paid]["messages"][0]["content"] == first[0]["content"].replace("exactly four", "four")
+        assert "must start with a line" in ask(template="rewrite it: $content")
+        assert "bad placeholder" in ask(template=f"{template}\n$nothing")
+        assert "failed name a model" in ask(model=" ")
+        assert client.post("/ask", data={"file": file}, headers={"origin": ORIGIN}).status_code == 403
+        assert client.post("/ask", data={"token": library.token}, headers={"origin": "http://a.b"}).status_code == 403
+        assert library.warehouse.snapshot().versions == tables, "no table has changed"
+    gone = ask(model="another")
+    assert gone.startswith("failed"), "one line when the server is gone"
+    library.close()
+
+
+def test_nobody_is_asked_where_no_server_is_named(client: TestClient, library: Library) -> None:
+    file = library.listing("files", []).page().rows[0]["id"]
+    assert "Ask a model again" not in client.get(f"/files/{file}").text
+    assert "names no server" in post(client, library, "/ask", file=file, model="m", template="").text
 
 
 def test_reports_are_served_with_an_origin_of_their_own(client: TestClient, library: Library) -> None:

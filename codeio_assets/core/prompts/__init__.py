@@ -32,6 +32,11 @@ class Prompt:
     sha256: str
     messages: tuple[tuple[str, str], ...]
 
+    @property
+    def text(self) -> str:
+        """The template as a person edits it; what `read_prompt` reads."""
+        return "\n\n".join(f"=== {role}\n{text}" for role, text in self.messages)
+
     def fill(self, **values: str) -> list[tuple[str, str]]:
         """Return the messages with every `$name` replaced.
 
@@ -57,9 +62,17 @@ def load_prompt(name: str, folder: Path | None = None, version: str = "default")
     path = next((place for one in folders if (place := one / f"{name}.md").exists()), None)
     if path is None:
         raise PromptError(f"prompt {name}: {HERE / f'{name}.md'} does not exist")
-    text = path.read_text(encoding="utf-8")
+    return read_prompt(name, path.read_text(encoding="utf-8"), str(path))
+
+
+def read_prompt(name: str, text: str, where: str) -> Prompt:
+    """Return the template that a text is; `where` says to people where it stands.
+
+    Raises:
+        PromptError: it has no `=== role` line.
+    """
     parts = ROLE_LINE.split(text)
     if len(parts) < 3 or parts[0].strip():
-        raise PromptError(f"prompt {path}: must start with a line `=== system`, `=== user` or `=== assistant`")
+        raise PromptError(f"prompt {where}: must start with a line `=== system`, `=== user` or `=== assistant`")
     messages = tuple((role, body.strip("\n")) for role, body in zip(parts[1::2], parts[2::2], strict=True))
     return Prompt(name, sha256_hex(text), messages)
