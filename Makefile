@@ -15,13 +15,17 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
+.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
 
 default: check
 
 check: lint types defs test ## lint, types, definitions, tests
 
-setup: $(VENV)/.ready isolation ## the virtual environment and what it needs
+setup: unmoved $(VENV)/.ready isolation ## the virtual environment and what it needs
+
+unmoved:
+	@test ! -e $(BIN)/codeio || head -2 $(BIN)/codeio | grep -qF "$(realpath $(VENV))/bin/python" || { \
+	  echo "This folder was moved or copied, and $(VENV) names the place where it was: rm -rf $(VENV), then make setup."; exit 2; }
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %s" % sys.version) if sys.version_info < (3, 11) else 0'

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import duckdb
 
+from codeio_assets.browse import lists
 from codeio_assets.browse.search import TextIndex
 from codeio_assets.store import Manifest, StoreError, Warehouse
 from codeio_assets.store.snapshots import snapshot_of
 
-VERSION = "2"
+VERSION = "3"
 """Goes up when a table of the index gets other columns; an index of another version is made anew."""
 SHARD_ASSETS = (
     "raw_code_files", "eligible_code_files", "unified_functions", "io_pairs", "prediction_tasks", "predictions",
@@ -71,7 +72,7 @@ class Index:
             connection = duckdb.connect(str(file), config={"threads": threads})
         except duckdb.IOException as error:
             raise StoreError(
-                f"{file} is in use: another `codeio browse` of this project is running. Open its page, or stop it."
+                f"{file} is in use: a `codeio dev` or `codeio browse` of this project runs. Open its page, or stop it."
             ) from error
         connection.execute(self._sql("browse/tables.sql"))
         return connection
@@ -147,7 +148,7 @@ class Index:
         cursor = self._connection.cursor()
         with self._of_partition(manifests) as source:
             cursor.execute("begin")
-            for table in (*LISTS, "rejections", "members"):
+            for table in (*LISTS, "rejections", "members", "counted"):
                 cursor.execute(f"delete from {table} where part = $part", {"part": part})
             cursor.execute("delete from parts where part = $part", {"part": part})
             if "training_sets" in manifests:
@@ -180,6 +181,11 @@ class Index:
                 f"select *, cast({first} - 1 + row_number() over () as bigint) as no, {key} as key from fresh"
             )
             cursor.unregister("fresh")
+            of = lists.LISTS[table]
+            query = lists.counts_query(of, [facet for facet in of.facets if facet.name != "mark"], "t.part = $part")
+            cursor.execute(
+                f"insert into counted select $part, '{table}', facet, value, n from ({query})", {"part": part}
+            )
             if table in LISTS:
                 self._add_texts(source, table, first)
 

@@ -4,7 +4,8 @@ Pages go by the key of their last row, so that the thousandth page is as fast as
 What does not live here: which lists and choices there are (`lists`), the index (`index`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ import duckdb
 import polars as pl
 
 from codeio_assets.browse.index import Index
-from codeio_assets.browse.lists import LISTS, ORDER, Facet, List
+from codeio_assets.browse.lists import LISTS, ORDER, Facet, List, counts_query
 from codeio_assets.browse.search import MOST_HITS
 from codeio_assets.core.tables.data import Row
 
@@ -188,7 +189,9 @@ class Listing:
             beyond = "<" if backwards else ">"
             given = f"cast($place_value as {'varchar' if sort.name in TEXTUAL else 'double'})"
             conditions.append(f"({sort.sql} {side} {given} or ({sort.sql} = {given} and t.key {beyond} $place_key))")
-        order = f"{sort.sql} {'desc' if down else 'asc'}, t.key {'desc' if backwards else 'asc'}"
+        order = f"t.key {'desc' if backwards else 'asc'}"
+        if sort.name != "id":  # whose place is the same of all rows
+            order = f"{sort.sql} {'desc' if down else 'asc'}, {order}"
         marked = self.of.of.table != "rejections"
         columns = f"t.*, {sort.sql} as place{', m.decision, m.is_flagged, m.notes' if marked else ''}"
         # Which rows, by the columns that decide it; then the other columns, of these rows alone.
@@ -213,21 +216,29 @@ class Listing:
             where = self._where(without=facet.name if facet.name in chosen else None)
             wheres[where.sql] = where
             queries.setdefault(where.sql, []).append(facet)
+        if self.of.is_everything:
+            counted = self._counted()
+            queries.clear()
         for sql, facets in queries.items():
-            for row in self._ask(self._counts_query(sql, facets), wheres[sql].parameters):
+            query = counts_query(self.of.of, facets, sql, MARKS)
+            for row in self._ask(query, wheres[sql].parameters):
                 counted.setdefault(row["facet"], []).append((row["value"], row["n"]))
         found = [self._choices(facet.name, facet.label, counted.get(facet.name, [])) for facet in self.of.of.facets]
         return [*found, *self._recipes()] if self.of.of.table == "tasks" else found
 
-    def _counts_query(self, where: str, facets: Sequence[Facet]) -> str:
-        parts: list[str] = []
-        for facet in facets:
-            value = f"unnest({facet.sql})" if facet.many else facet.sql
-            parts.append(
-                f"select '{facet.name}' as facet, value, n from (select cast(value as varchar) as value, count(*) as n "
-                f"from (select {value} as value {self._from(marks=facet.name == 'mark')} where {where}) group by 1)"
-            )
-        return " union all ".join(parts)
+    def _counted(self) -> dict[str, list[tuple[str, int]]]:
+        """Return the counts of the whole list, which the index keeps, and those of the marks, which are few."""
+        table, counted = self.of.of.table, dict[str, list[tuple[str, int]]]()
+        query = "select facet, value, cast(sum(n) as bigint) as n from counted where list = $list group by all"
+        for row in self._ask(query, {"list": table}):
+            counted.setdefault(row["facet"], []).append((row["value"], row["n"]))
+        if facet := self.of.of.facet("mark"):
+            query = f"select {facet.sql} as marks from {table} t join marked m on m.key = t.key"
+            marked = [row["marks"] for row in self._ask(query, {})]
+            found = Counter(mark for marks in marked for mark in marks)
+            found["none"] += self.count() - len(marked)
+            counted["mark"] = [(mark, n) for mark, n in found.items() if n]
+        return counted
 
     def _choices(self, name: str, label: str, counted: list[tuple[str, int]]) -> Choices:
         held = {value for choice, value in self.of.choices if choice == name}
@@ -265,7 +276,7 @@ class Listing:
         return self.of.of.sort(self.of.sort)
 
     def _from(self, marks: bool = True) -> str:
-        joined = " left join marked m on m.key = t.key" if marks and self.of.of.table != "rejections" else ""
+        joined = MARKS if marks and self.of.of.table != "rejections" else ""
         return f"from {self.of.of.table} t{joined}"
 
     def _where(self, without: str | None = None) -> Where:
@@ -315,6 +326,7 @@ class Listing:
             return ask(cursor, query, parameters)
 
 
+MARKS = " left join marked m on m.key = t.key"
 TEXTUAL = {"path", "reason"}
 """Orders whose values are text; those of the others are numbers."""
 

@@ -3,6 +3,7 @@
 What does not live here: reading an address and asking the index (`listing`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +62,22 @@ class List:
     def sort(self, name: str) -> Sort:
         """Return an order by name, the first when there is none of that name."""
         return next((sort for sort in self.sorts if sort.name == name), self.sorts[0])
+
+
+def counts_query(of: List, facets: Iterable[Facet], where: str, marks: str = "") -> str:
+    """Return the query of (facet, value, n): how many rows that meet a condition have each value of some facets.
+
+    `marks` joins the marks as `m` for the facet that needs them.
+    """
+    parts: list[str] = []
+    for facet in facets:
+        value = f"unnest({facet.sql})" if facet.many else facet.sql
+        joined = marks if facet.name == "mark" else ""
+        parts.append(
+            f"select '{facet.name}' as facet, value, n from (select cast(value as varchar) as value, count(*) as n "
+            f"from (select {value} as value from {of.table} t{joined} where {where}) group by 1)"
+        )
+    return " union all ".join(parts)
 
 
 _SOURCE = Facet("source", "Source", "t.source")

@@ -51,7 +51,9 @@ def serve(library: Library, listening: socket.socket, say: Callable[[str], None]
         KeyboardInterrupt: it was.
     """
     host, port = listening.getsockname()
-    config = uvicorn.Config(build_app(library), log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        build_app(library), log_level="warning", access_log=False, server_header=False, lifespan="off"
+    )
     server = _Server(config)
     with following(library.index):
         say(f"http://{host}:{port}  (marks as {library.person}; stop with Ctrl-C)")

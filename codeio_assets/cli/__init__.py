@@ -23,6 +23,9 @@ def main() -> None:
 
 
 def _main(arguments: list[str]) -> None:
+    if moved := _moved(sys.argv[0], sys.prefix):
+        print(f"codeio: {moved}", file=sys.stderr)
+        raise SystemExit(2)
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         print(overview())
         return
@@ -34,7 +37,18 @@ def _main(arguments: list[str]) -> None:
         raise SystemExit(2)
     from codeio_assets.cli.app import run, with_modules
 
-    run(with_modules(MODULE_OF[arguments[0]]))
+    run(lambda: with_modules(MODULE_OF[arguments[0]])())  # Ctrl-C while it loads is one line as well
+
+
+def _moved(program: str, prefix: str) -> str | None:
+    """Return what to do where a virtual environment was copied or moved: its programs run the code of another place."""
+    environment = os.path.dirname(os.path.dirname(os.path.realpath(program)))  # noqa: PTH120  (pathlib costs help time)
+    if environment == os.path.realpath(prefix) or not os.path.exists(f"{environment}/pyvenv.cfg"):  # noqa: PTH110
+        return None
+    return (
+        f"{environment} was copied or moved from {prefix}, whose code it would run. Make it anew: "
+        f"`rm -rf {environment}`, then `make setup`."
+    )
 
 
 def overview() -> str:

@@ -1,14 +1,17 @@
 """Dagster's UI behind the guard of our browser: `python -m codeio_assets.operating.guarded_ui dev -w workspace.yaml`.
 
 What lives here: having `dagster dev` start a webserver whose application refuses foreign hosts, other sites, and
-mutations by GET. What does not: which hosts and sites (`browse.protection`).
+mutations by GET, and leaving out what Dagster says at its start that nobody here can act on. What does not: which hosts
+and sites (`browse.protection`).
 
 dagster 1.13 takes no middleware of ours, so one name each of `dagster dev` and of its webserver is replaced; where a
 later version lacks them, nothing starts.
 """
 
+import logging
 import runpy
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -21,6 +24,8 @@ from starlette.websockets import WebSocketClose
 
 from codeio_assets.browse.protection import refusal
 
+NOISE = ("is superseded and its usage is discouraged", "dagster.yaml file will not be used to configure Dagster")
+"""Of `dagster dev` itself, and of the shipped dagster.yaml, which `codeio` copies to where it is used."""
 BY_GET = "Only queries may be sent by GET."
 FORBIDDEN = 1008
 """Policy violation; before a websocket is accepted the client sees a 403."""
@@ -59,6 +64,12 @@ def _is_a_change(query: str) -> bool:
     return any(operation.operation is not OperationType.QUERY for operation in operations)
 
 
+def _leave_out_noise() -> None:
+    for words in NOISE:
+        warnings.filterwarnings("ignore", f".*{words}")
+    logging.getLogger("dagster").addFilter(lambda record: not any(words in record.getMessage() for words in NOISE))
+
+
 def _replace(module: str, name: str, of: Callable[[Any], Any]) -> None:
     owner = import_module(module)
     if not hasattr(owner, name):
@@ -95,6 +106,7 @@ def main(arguments: Sequence[str]) -> None:
     what, *rest = arguments
     if what == "dev":
         _replace("dagster._cli.dev", "open_ipc_subprocess", _starting_ours)
+        _leave_out_noise()
         sys.argv = ["dagster", "dev", *rest]
         runpy.run_module("dagster", run_name="__main__")
     elif what == "webserver":

@@ -7,7 +7,8 @@ import pytest
 
 from codeio_assets.browse.index import VERSION, Index
 from codeio_assets.browse.library import Library
-from codeio_assets.browse.listing import Listing, Narrowing
+from codeio_assets.browse.listing import MARKS, Listing, Narrowing
+from codeio_assets.browse.lists import LISTS, counts_query
 from codeio_assets.products.marks import Marking, add_marks
 from codeio_assets.store import StoreError
 from codeio_assets_tests.reports import tiny
@@ -22,6 +23,27 @@ def counts(library: Library, query: str = "", table: str = "tasks") -> dict[str,
         facet.name: {value.value: value.count for value in facet.values}
         for facet in listing(library, query, table).choices()
     }
+
+
+def test_counts_of_the_whole_list_are_those_of_its_rows(library: Library) -> None:
+    """They are kept by partition; the marks among them change without it."""
+    task, other = (row["id"] for row in library.listing("tasks", []).page().rows[:2])
+    for item, mark in ((task, "flag"), (other, "exclude")):
+        add_marks(library.warehouse, "ada", Marking("task", [item], mark))
+    for _ in range(2):
+        library.index.refresh()
+        for table, of in LISTS.items():
+            kept = counts(library, "", table)
+            with library.index.cursor() as cursor:
+                marks = "" if table == "rejections" else MARKS
+                rows = cursor.execute(counts_query(of, of.facets, "true", marks)).fetchall()
+            counted: dict[str, dict[str, int]] = {}
+            for facet, value, n in rows:
+                counted.setdefault(facet, {})[value] = n
+            assert {name: kept[name] for name in counted} == counted
+        changed = tiny.tables()
+        del changed["beta-0001"]["prediction_tasks"][1:]
+        tiny.write(library.warehouse, {"beta-0001": changed["beta-0001"]})
 
 
 def test_everything_is_there(library: Library) -> None:
@@ -139,7 +161,7 @@ def test_what_is_made_anew_is_read_anew_and_only_that(library: Library) -> None:
 
 def test_the_index_is_kept_and_can_be_lost(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = library.project.home / "browse"
-    with pytest.raises(StoreError, match="another `codeio browse` of this project is running"):
+    with pytest.raises(StoreError, match="`codeio browse` of this project runs"):
         _in_another_process(folder)
     library.index.close()
     again = Index(library.warehouse, folder, library.project.sql)

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 DESKTOP, PHONE = 1440, 390
 COMPARISON = "/compare?a=now, turn 1&b=now, after revision"
 MANY = int(os.environ.get("CODEIO_BROWSE_TASKS", "36000"))
-"""Synthetic samples; a nightly run takes 1,000,000."""
+"""Synthetic samples; `make test-browse` takes 1,000,000."""
 
 
 class Served:
@@ -164,6 +164,52 @@ def many(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     library.index.refresh()
     with Served(library) as running:
         yield running
+
+
+@pytest.mark.parametrize("tab", [(DESKTOP, "light"), (PHONE, "light")], indirect=True)
+def test_many_samples_are_read_by_keyboard_at_both_widths(
+    many: Served, tab: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    folder = Path(os.environ.get("CODEIO_SCREENSHOTS") or tmp_path)
+    name = f"many_{tab.viewport_size['width']}"
+    tab.goto(f"{many.url}/tasks")
+    tab.keyboard.press("/")
+    tab.keyboard.type("heap lattice")
+    with tab.expect_navigation():
+        tab.keyboard.press("Enter")
+    assert "q=heap+lattice" in tab.url
+    pages = [
+        tab.url,
+        f"{many.url}/tasks?turn1=wrong&sort=longest",
+        f"{many.url}/functions",
+        f"{many.url}/files",
+        many.url,
+    ]
+    for number, address in enumerate(pages):
+        tab.goto(address)
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} scrolls sideways"
+        found = Axe().run(tab).response["violations"]
+        assert [(address, rule["id"], [node["html"][:150] for node in rule["nodes"]]) for rule in found] == []
+        tab.screenshot(path=folder / f"{name}_{number}.png")
+    tab.goto(pages[1])
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/tasks/*")
+    tab.get_by_role("heading", name="Turn 1").wait_for()
+    assert Axe().run(tab).response["violations"] == []
+    tab.screenshot(path=folder / f"{name}_task.png", full_page=True)
+    first_seen = tab.url
+    with tab.expect_navigation():
+        tab.keyboard.press("j")
+    assert tab.url != first_seen
+    with tab.expect_navigation():
+        tab.keyboard.press("f")
+    tab.get_by_text("flag", exact=True).first.wait_for()
+    with tab.expect_navigation():
+        tab.keyboard.press("u")
+    assert tab.url == pages[1]
 
 
 def test_many_samples_are_there_without_waiting(many: Served, tab: Any) -> None:

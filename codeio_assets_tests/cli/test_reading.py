@@ -2,8 +2,12 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +228,30 @@ def test_one_file_is_tried_from_start_to_end(tmp_path: Path, monkeypatch: pytest
         assert part in told, part
     assert told.splitlines()[-1].endswith("right at turn 1, 0 after revision")
     assert not (tmp_path / "warehouse").exists(), "nothing is stored"
+
+
+def _page(address: str) -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.URLError:  # it says where it is just before it listens
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_the_browser_is_served_beside_another_project(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        tiny.write(Warehouse(tmp_path / name / "warehouse"), tiny.tables())
+    environment = os.environ | {"CODEIO_HOME": str(tmp_path / "ours"), "CODEIO_PERSON": "ada"}
+    command = [sys.executable, "-m", "codeio_assets.cli", "browse", "--port", "0", "--beside", str(tmp_path / "theirs")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        try:
+            line = running.stdout.readline()
+            assert "(marks as ada; stop with Ctrl-C)" in line
+            assert str(tmp_path / "theirs") in _page(f"{line.split()[0]}/compare")
+        finally:
+            running.send_signal(signal.SIGINT)
+        assert running.wait(120) == 130

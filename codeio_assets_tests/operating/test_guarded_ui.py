@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,11 @@ class Served:
 
     ui: int
     browser: int
+    home: Path
+
+    def told(self) -> str:
+        """Return what it said in its terminal."""
+        return (self.home / "dev.log").read_text()
 
     def ask(
         self, path: str, headers: dict[str, str] | None = None, *, method: str = "GET", body: Any = None, port: int = 0
@@ -71,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_", "PYTEST"))}
     environment = kept | {"CODEIO_HOME": str(home), "CODEIO_ALLOWED_HOSTS": "named.example, Other.Example"}
     port = two_ports()
-    found = Served(port, port + 1)
+    found = Served(port, port + 1, home)
     with (home / "dev.log").open("wb") as log:
         command = [BIN / "codeio", "dev", "--port", str(port)]
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
@@ -91,6 +97,30 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 process.wait(60)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_the_terminal_says_where_they_are_and_nothing_of_dagsters_own_affairs(served: Served) -> None:
+    told = served.told()
+    assert f"Dagster  http://127.0.0.1:{served.ui}\nBrowser  http://127.0.0.1:{served.browser}" in told
+    assert "Launching Dagster services" in told, "what dagster says of its services stays"
+    for noise in ("superseded", "elemetry", "Another", "will not be used to configure", "Traceback"):
+        assert noise not in told, told
+
+
+def test_a_second_one_of_the_same_project_is_one_line_and_no_second_daemon(served: Served) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_", "PYTEST"))}
+    again = [BIN / "codeio", "dev", "--port"]
+    environment = kept | {"CODEIO_HOME": str(served.home)}
+    for port, words in (
+        (served.ui, "is taken"),
+        (two_ports(), "`codeio dev` or `codeio browse` of this project"),
+    ):
+        done = subprocess.run(
+            [*again, str(port)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert words in line
 
 
 @pytest.mark.parametrize(

@@ -31,4 +31,7 @@ create table if not exists marked (
     key ubigint, item_id varchar, kind varchar, decision varchar, is_flagged boolean, notes bigint
 );
 
+-- How many rows of a partition have each value of a facet, so that a list that is not narrowed is counted at once.
+create table if not exists counted (part varchar, list varchar, facet varchar, value varchar, n bigint);
+
 create table if not exists numbering (next bigint);
