@@ -111,12 +111,10 @@ def test_a_second_one_of_the_same_project_is_one_line_and_no_second_daemon(serve
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODEIO_", "DAGSTER_", "PYTEST"))}
     again = [BIN / "codeio", "dev", "--port"]
     environment = kept | {"CODEIO_HOME": str(served.home)}
-    for port, words in (
-        (served.ui, "is taken"),
-        (two_ports(), "`codeio dev` or `codeio browse` of this project"),
-    ):
+    for port, words in ((served.ui, "is taken"), (0, "`codeio dev` or `codeio browse` of this project")):
+        free = port or two_ports()  # just before it is used: others take ports meanwhile
         done = subprocess.run(
-            [*again, str(port)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+            [*again, str(free)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()
