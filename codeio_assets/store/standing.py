@@ -25,7 +25,7 @@ ATTEMPTS = 100
 
 
 class CommitRefusedError(StoreError):
-    """Another run committed the partition since this one began."""
+    """Another run committed the partition, or made what the writer has read anew, since this one began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,24 @@ class Standing:
                 self._tombstones.bury(_files(replaced) - _files(manifest) - _files(live if awaits_checks else None))
                 return
         raise StoreError(f"{asset}[{partition}] is changed by others all the time: it was not written.")
+
+    def refuse_changed(self, read: Iterable[Manifest], asset: str, partition: str) -> None:
+        """Raise when other rows are live now where a writer of a partition has read.
+
+        A change between this look and the commit is as one that came right after it: the commit names what it was
+        made from, and is out of date.
+
+        Raises:
+            CommitRefusedError: says which partition has changed, and by whom.
+        """
+        for one in read:
+            now, _ = self._live_or_none(one.asset, one.partition)
+            if now is None or now.version != one.version:
+                by = f"made anew by run {now.run_id or 'unknown'} at {now.written_at}" if now else "removed"
+                raise CommitRefusedError(
+                    f"{asset}[{partition}] was not committed: {one.asset}[{one.partition}], which it was made from, "
+                    f"was {by} since this run began. What is there stays; materialise again."
+                )
 
     def record(self, asset: str, partition: str, finding: Finding) -> None:
         """Keep what a check said about the last commit; it replaces what the same check said before."""

@@ -85,14 +85,16 @@ class Warehouse:
         info: Mapping[str, JsonLike] | None = None,
         awaits_checks: bool = False,
         replaces: Manifest | Literal["whatever is there"] | None = WHATEVER_IS_THERE,
+        read: Sequence[Manifest] = (),
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
         With `awaits_checks` the commit is a candidate: it becomes live by `standing.conclude`. `replaces` is the last
-        commit that the writer knows of.
+        commit that the writer knows of, `read` what it was made from.
 
         Raises:
-            CommitRefusedError: the partition was committed by someone else meanwhile; nothing changed.
+            CommitRefusedError: the partition was committed by someone else meanwhile, or what it was made from is no
+                longer live; nothing changed.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
@@ -108,6 +110,7 @@ class Warehouse:
             tables,
             awaits_checks=awaits_checks,
             replaces=replaces,
+            read=read,
         )
 
     # -- what is committed --------------------------------------------------------------------------------------

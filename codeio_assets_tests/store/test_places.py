@@ -13,10 +13,11 @@ from codeio_assets.store import CommitRefusedError, Finding, StoreError, layout
 from codeio_assets.store.cache import FileCache
 from codeio_assets_tests.store import processes
 from codeio_assets_tests.store.processes import SIZES, opened
-from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs
+from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs, rejections
 from codeio_assets_tests.store.s3_server import BUCKET, S3Server, serving
 
 KEY = "made-0001"
+READ_TABLE = "raw_code_files_rejections"
 KILLS = 30
 
 
@@ -125,6 +126,25 @@ def test_of_two_writers_of_one_shard_and_of_an_orphan_beside_its_retry_one_is_re
     waiting = opened(root).standing.candidate(ASSET, KEY)
     assert waiting is not None
     assert waiting.run_id == "retry"
+
+
+def test_a_commit_is_refused_when_what_it_was_made_from_was_made_anew_or_removed(root: Path) -> None:
+    warehouse, other = opened(root), opened(root)
+    read = warehouse.write("raw_code_files", KEY, {READ_TABLE: rejections(2)}, run_id="first")
+    began_with = warehouse.write(ASSET, KEY, commit(2), read=[read])
+    other.write("raw_code_files", KEY, {READ_TABLE: rejections(2)}, run_id="the same rows")
+    own = warehouse.write(ASSET, KEY, commit(3), awaits_checks=True, replaces=began_with, read=[read])
+    now = other.write("raw_code_files", KEY, {READ_TABLE: rejections(3)}, run_id="second")
+    with pytest.raises(
+        CommitRefusedError, match=r"raw_code_files\[made-0001\], .* was made anew by run second"
+    ) as caught:
+        warehouse.write(ASSET, KEY, commit(4), awaits_checks=True, replaces=own, read=[read])
+    assert "\n" not in str(caught.value)
+    assert other.standing.candidate(ASSET, KEY) == own
+    assert warehouse.write(ASSET, KEY, commit(4), awaits_checks=True, replaces=own, read=[now]).tables[ASSET].rows == 4
+    other.standing.retire("raw_code_files", KEY)
+    with pytest.raises(CommitRefusedError, match="was removed since this run began"):
+        warehouse.write(ASSET, KEY, commit(5), read=[now])
 
 
 @pytest.mark.slow
