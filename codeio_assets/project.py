@@ -26,6 +26,8 @@ from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
 from codeio_assets.store import Warehouse
+from codeio_assets.store.interface import Blobs
+from codeio_assets.store.places import open_blobs
 
 MARKER = "codeio.yaml"
 """The file that makes a folder a project."""
@@ -142,8 +144,16 @@ class Project:
         Raises:
             StoreError: the storage cannot be used.
         """
-        url = os.environ.get("CODEIO_WAREHOUSE_URL") or None
-        return Warehouse(self.warehouse, memory_limit, threads, trust_s, url)
+        return Warehouse(self.warehouse, memory_limit, threads, trust_s, warehouse_url())
+
+    def shared(self, folder: str) -> Blobs | None:
+        """Return what is kept of a folder of the home in object storage; None where the home holds all.
+
+        Raises:
+            StoreError: the storage cannot be used.
+        """
+        url = warehouse_url()
+        return open_blobs(self.warehouse, url).below(folder) if url else None
 
     @property
     def journal(self) -> Path:
@@ -153,7 +163,7 @@ class Project:
     @property
     def chat_folders(self) -> ChatFolders:
         """Where sessions with models keep their journal and logs."""
-        return ChatFolders(self.root, self.journal, self.home / "logs")
+        return ChatFolders(self.root, self.journal, self.home / "logs", self.shared("journal"))
 
     @property
     def tokens(self) -> Path:
@@ -173,6 +183,11 @@ class Project:
     def report(self) -> Path:
         """The quality report."""
         return self.home / "reports" / "quality_report.html"
+
+
+def warehouse_url() -> str | None:
+    """Return the address in object storage that `CODEIO_WAREHOUSE_URL` gives; None without one."""
+    return os.environ.get("CODEIO_WAREHOUSE_URL") or None
 
 
 def browser_url() -> str:

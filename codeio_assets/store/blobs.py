@@ -46,6 +46,10 @@ class LocalBlobs:
         """Return a file's path."""
         return str(self._path(name))
 
+    def below(self, folder: str) -> "LocalBlobs":
+        """Return the files in a folder, by their names in it."""
+        return LocalBlobs(self._path(folder))
+
     def fetch(self, names: Iterable[str]) -> None:
         """Do nothing: files are here."""
 

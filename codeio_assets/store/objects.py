@@ -61,14 +61,23 @@ class ObjectBlobs:
     is_local = False
 
     def __init__(self, url: str, cache: FileCache) -> None:
-        self._url = url.rstrip("/")
+        self._open(url.rstrip("/"), cache)
+        self._probe()
+
+    def _open(self, url: str, cache: FileCache) -> None:
+        self._url = url
         self._cache = cache
         self.folder = cache.folder
         with _told(self._url):
             self._store = from_url(
                 self._url, client_options={"timeout": REQUEST_TIMEOUT, "allow_http": True}, retry_config=RETRIES
             )
-        self._probe()
+
+    def below(self, folder: str) -> "ObjectBlobs":
+        """Return the files in a folder, by their names in it."""
+        made = ObjectBlobs.__new__(ObjectBlobs)  # the place was probed
+        made._open(f"{self._url}/{folder}", self._cache.below(folder))
+        return made
 
     def where(self, name: str) -> str:
         """Return a file's address."""
