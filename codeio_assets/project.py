@@ -41,6 +41,9 @@ class Project:
     root: Path
     home: Path
     _recipes: dict[str, Recipe] = field(default_factory=dict[str, Recipe], repr=False, compare=False)
+    _shared: dict[tuple[str, str], Blobs] = field(
+        default_factory=dict[tuple[str, str], Blobs], repr=False, compare=False
+    )
 
     @classmethod
     def find(cls) -> "Project":
@@ -129,7 +132,7 @@ class Project:
     @property
     def shards(self) -> ShardRegistry:
         """The registered shards."""
-        return ShardRegistry(self.home / "shards")
+        return ShardRegistry(self.home / "shards", self.shared("shards"))
 
     @property
     def warehouse(self) -> Path:
@@ -153,7 +156,11 @@ class Project:
             StoreError: the storage cannot be used.
         """
         url = warehouse_url()
-        return open_blobs(self.warehouse, url).below(folder) if url else None
+        if url is None:
+            return None
+        if (url, folder) not in self._shared:
+            self._shared[url, folder] = open_blobs(self.warehouse, url).below(folder)
+        return self._shared[url, folder]
 
     @property
     def journal(self) -> Path:
