@@ -60,6 +60,14 @@ class Head(BaseModel):
     checked: str = ""
     findings: dict[str, Finding] = {}
 
+    @classmethod
+    def trusted(cls, data: bytes) -> "Head":
+        """Return a head from a text that was checked before."""
+        found = json.loads(data)
+        waiting = Manifest.trusted(json.dumps(found["waiting"]).encode()) if found.get("waiting") else None
+        findings = {name: Finding(**finding) for name, finding in found.get("findings", {}).items()}
+        return cls.model_construct(waiting=waiting, checked=found.get("checked", ""), findings=findings)
+
     def with_finding(self, finding: Finding) -> "Head":
         """Return the head with what a check said; what is said about a commit that was replaced leaves it as it is."""
         if self.waiting is not None and self.waiting.commit != finding.commit:
@@ -75,7 +83,7 @@ class Standing:
         self._blobs = blobs
         self._live = live
         self._tombstones = tombstones
-        self._heads = Records(blobs, self._parse, self._damaged, trust_s)
+        self._heads = Records(blobs, self._parse, self._damaged, trust_s, Head.trusted)
 
     def candidate(self, asset: str, partition: str) -> Manifest | None:
         """Return the commit that waits for its checks; None when the live one is the last.
@@ -92,6 +100,19 @@ class Standing:
     def latest(self, asset: str, partition: str) -> Manifest | None:
         """Return the last commit, good or not."""
         return self.candidate(asset, partition) or self._live.get(asset, partition)
+
+    def each(self, asset: str) -> Iterator[tuple[str, tuple[Manifest, dict[str, Finding]] | StoreError]]:
+        """Yield the last commit of each partition of an asset and what checks said of it, or what is wrong with it."""
+        heads = dict(self._heads.all(f"{layout.HEADS}/{layout.checked_key(asset, 'asset')}"))
+        live = dict(self._live.each(asset))
+        for partition in sorted(heads.keys() | live.keys()):
+            now, head = live.get(partition), heads.get(partition)
+            if isinstance(head, StoreError) or isinstance(now, StoreError):
+                yield partition, head if isinstance(head, StoreError) else StoreError(str(now))
+                continue
+            last = head.waiting if head and head.waiting else now
+            if last is not None:
+                yield partition, (last, head.findings if head and head.checked == last.commit else {})
 
     def files(self) -> set[str]:
         """Return the files that candidates name."""

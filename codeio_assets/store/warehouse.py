@@ -6,7 +6,7 @@ later is refused. A read looks at the manifests of the tables and partitions tha
 What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,6 +23,7 @@ from codeio_assets.store.lost import LostPartitions, raise_if_lost
 from codeio_assets.store.manifests import Manifest, Manifests, TableVersion, json_object
 from codeio_assets.store.parquet import Tabular, columns_of
 from codeio_assets.store.places import open_blobs
+from codeio_assets.store.rollups import Rollups
 from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, snapshot_of
 from codeio_assets.store.standing import Standing
 from codeio_assets.store.tombstones import Tombstones
@@ -138,6 +139,18 @@ class Warehouse:
             StoreError: a manifest is damaged.
         """
         return self._manifests.all(asset)
+
+    def whole(self, asset: str) -> Iterator[Manifest]:
+        """Yield what is committed for each partition of an asset, sorted by key; damaged manifests are left out."""
+        return self._manifests.whole(asset)
+
+    def manifests_of(self, asset: str, partitions: Collection[str]) -> list[Manifest]:
+        """Return what is committed for some partitions of an asset, sorted by key.
+
+        Raises:
+            StoreError: one of these manifests is damaged.
+        """
+        return self._manifests.some(asset, partitions)
 
     def writer_of(self, table: str) -> str | None:
         """Return the asset that writes a table; None when nobody has."""
@@ -323,6 +336,7 @@ class Warehouse:
 
     def verify(self) -> VerifyReport:
         """Read every file that is live or pinned, and tell which are not what was committed."""
+        Rollups(self._blobs).forget()
         live = {version.file: version for version in each_file(self._live.of_tables())}
         pinned, unreadable = self._shelf.pinned_files()
         files = live | {version.file: version for version in pinned}
@@ -344,10 +358,9 @@ class Warehouse:
         if not self._blobs.is_local:
             return target
         for _ in range(READ_ATTEMPTS):
-            written = self._with_files(
-                lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True
-            )
-            if self._live.of_tables() == written:  # else a commit came between, whose own refresh ours may have undone
+            before = self._manifests.hashes()
+            self._with_files(lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True)
+            if self._manifests.hashes() == before:  # else a commit came between, whose own refresh ours may have undone
                 break
         return target
 

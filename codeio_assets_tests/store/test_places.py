@@ -1,6 +1,7 @@
 """What holds wherever the warehouse is: on a disk, and in object storage (an S3 server of ours)."""
 
 import json
+import os
 import random
 import signal
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.store import CommitRefusedError, Finding, StoreError, layout
+from codeio_assets.store import CommitRefusedError, Finding, Manifest, StoreError, layout, records
 from codeio_assets.store.cache import FileCache
 from codeio_assets_tests.store import processes
 from codeio_assets_tests.store.processes import SIZES, opened
@@ -261,3 +262,43 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_within_the_hour(
     assert left == [names[0], names[4], names[5]]
     assert not cache.has(names[1])
     assert not list(tmp_path.glob(".tmp-*"))
+
+
+# -- all records of a folder in one file -------------------------------------------------------------------------------
+
+
+def test_who_looks_at_all_manifests_opens_one_file_and_sees_every_change(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeio_assets.store.rollups.LEAST", 3)
+    warehouse = opened(root)
+    keys = [f"made-{number:04}" for number in range(6)]
+    for key in keys:
+        warehouse.write(ASSET, key, {ASSET: pairs(1)})
+    warehouse._blobs.put("manifests/io_pairs/made-0005.json", b"{")
+    if warehouse._blobs.is_local:
+        for path in (root / "manifests" / ASSET).iterdir():
+            os.utime(path, (1, 1))  # a file that was changed just now is read anew, since it may change again
+    for _ in range(2):
+        assert [manifest.partition for manifest in looked(root)] == keys[:5]
+    read: list[str] = []
+    place = type(warehouse._blobs)
+    get = place.get
+    monkeypatch.setattr(place, "get", lambda self, name, unless=None: read.append(name) or get(self, name, unless))
+    seen = looked(root)
+    assert read == ["rollups/manifests/io_pairs.parquet", "manifests/io_pairs/made-0005.json"]
+    assert seen == [warehouse.manifest(ASSET, key) for key in keys[:5]]
+    changed = warehouse.write(ASSET, keys[2], {ASSET: pairs(2)})
+    warehouse.standing.retire(ASSET, keys[3])
+    now = looked(root)
+    assert [manifest.partition for manifest in now] == [*keys[:3], keys[4]]
+    assert now[2] == changed
+    warehouse._blobs.put("rollups/manifests/io_pairs.parquet", b"torn")
+    assert looked(root) == now
+    assert "manifests/io_pairs/made-0005.json" in warehouse.verify().problems[0]
+
+
+def looked(root: Path) -> list[Manifest]:
+    """Return the manifests as a new process sees them."""
+    records.forget()
+    return [*opened(root).whole(ASSET)]
