@@ -118,6 +118,15 @@ class Records(Generic[Record]):
             return None, None
         return self._seen(name, stored.data, stored.tag), stored.tag
 
+    def last_seen(self, name: str) -> tuple[Record | None, str | None]:
+        """Return a record and its tag as this process has seen them last, for who replaces it on condition.
+
+        Raises:
+            StoreError: it was not seen before, and is damaged.
+        """
+        kept = _CACHE.get(self._key(name))
+        return self.tagged(name) if kept is None else (kept.record, kept.tag)  # pyright: ignore[reportReturnType]
+
     def tag(self, name: str) -> str | None:
         """Return the tag of a record, be it damaged; None when there is none."""
         stored = self._blobs.get(name)

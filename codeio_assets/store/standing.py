@@ -223,10 +223,13 @@ class Standing:
         return there is not None
 
     def _add(self, asset: str, partition: str, finding: Finding) -> tuple[Head | None, str | None]:
-        for _ in range(ATTEMPTS):
-            head, tag = self._head_or_none(asset, partition)
+        for attempt in range(ATTEMPTS):
+            # What was seen last will do for the first try: the condition tells when it is no longer there.
+            head, tag = self._head_or_none(asset, partition, last_seen=attempt == 0)
             added = (head or Head()).with_finding(finding)
             if added == head:
+                if attempt == 0:
+                    continue
                 return head, tag
             written = self._put_head(asset, partition, added, tag)
             if written:
@@ -237,11 +240,11 @@ class Standing:
         text = (json.dumps(head.model_dump(), indent=1) + "\n").encode()
         return self._heads.put_if(layout.head_file(asset, partition), head, text, tag)
 
-    def _head_or_none(self, asset: str, partition: str) -> tuple[Head | None, str | None]:
+    def _head_or_none(self, asset: str, partition: str, *, last_seen: bool = False) -> tuple[Head | None, str | None]:
         """Return a head and its tag; a damaged one is mended by replacing it."""
         name = layout.head_file(asset, partition)
         try:
-            return self._heads.tagged(name)
+            return self._heads.last_seen(name) if last_seen else self._heads.tagged(name)
         except StoreError:
             return None, self._heads.tag(name)
 

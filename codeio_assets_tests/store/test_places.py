@@ -15,11 +15,14 @@ from codeio_assets.store.cache import FileCache
 from codeio_assets_tests.store import processes
 from codeio_assets_tests.store.processes import SIZES, opened
 from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs, rejections
-from codeio_assets_tests.store.s3_server import BUCKET, S3Server, serving
+from codeio_assets_tests.store.s3_server import BUCKET, S3Server, serving, serving_moto
 
 KEY = "made-0001"
 READ_TABLE = "raw_code_files_rejections"
-KILLS = 30
+KILLS = int(os.environ.get("CODEIO_KILLS", "30"))
+"""`make test-kill` sets 100."""
+MOTO_PYTHON = os.environ.get("CODEIO_MOTO_PYTHON", "")
+"""An interpreter with `moto[server]`; `make test-moto` and `make test-kill` set it."""
 
 
 @pytest.fixture
@@ -28,17 +31,28 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Serve
     with serving() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        place = {"url": f"s3://{BUCKET}/warehouse", "environment": server.environment}
-        (tmp_path / "objects.place.json").write_text(json.dumps(place))
-        (tmp_path / "objects").mkdir()
+        _keep_place(tmp_path / "objects", server.environment)
         yield server
 
 
-@pytest.fixture(params=["disk", "objects"])
+@pytest.fixture
+def moto(tmp_path: Path) -> Iterator[None]:
+    with serving_moto(MOTO_PYTHON) as environment:
+        _keep_place(tmp_path / "moto", environment)
+        yield
+
+
+def _keep_place(root: Path, environment: dict[str, str]) -> None:
+    place = {"url": f"s3://{BUCKET}/warehouse", "environment": environment}
+    root.with_name(f"{root.name}.place.json").write_text(json.dumps(place))
+    root.mkdir()
+
+
+@pytest.fixture(params=["disk", "objects", *(["moto"] if MOTO_PYTHON else [])])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The folder by which `processes.opened` opens the warehouse."""
-    if request.param == "objects":
-        request.getfixturevalue("storage")
+    if request.param != "disk":
+        request.getfixturevalue({"objects": "storage"}.get(request.param, request.param))
     (tmp_path / request.param).mkdir(exist_ok=True)
     return tmp_path / request.param
 
@@ -169,6 +183,7 @@ def test_killed_at_random_points_the_old_or_the_new_version_is_there(root: Path)
         seen.add(manifest.tables[ASSET].rows)
         warehouse.collect_garbage(grace_s=0)
     assert seen == set(SIZES), "the kills never met the second content"
+    print(f"{root.name}: {KILLS} kills of a writer, each time the old or the new version was there, whole")
 
 
 # -- object storage alone ----------------------------------------------------------------------------------------------
