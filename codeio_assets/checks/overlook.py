@@ -19,6 +19,7 @@ from codeio_assets.store.parquet import changed_columns
 from codeio_assets.store.standing import failed_checks
 
 Alike = tuple[str, str]
+"""A step, and a source or a shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,20 @@ class _Live:
     tables: frozenset[str]
 
 
+Grouped = dict[str, list[tuple[str, _Live]]]
+"""Shard -> partition and what is live of it."""
+
+
 @dataclass
 class Overlook:
     """The shards of a project as they stand when this is made."""
 
     project: Project
     warehouse: Warehouse
-    _live: dict[str, dict[str, list[tuple[str, _Live]]]] = field(default_factory=dict)
-    _uses: dict[Alike, str] = field(default_factory=dict)
-    _asked: dict[Alike, dict[str, str]] = field(default_factory=dict)
-    _columns: dict[tuple[str, str], str] = field(default_factory=dict)
+    _live: dict[str, Grouped] = field(default_factory=dict[str, Grouped])
+    _uses: dict[Alike, str] = field(default_factory=dict[Alike, str])
+    _asked: dict[Alike, dict[str, str]] = field(default_factory=dict[Alike, dict[str, str]])
+    _columns: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     def __post_init__(self) -> None:
         """Look whether files were taken down: then each shard is its own case."""
@@ -98,10 +103,10 @@ class Overlook:
             if not live.tables.isdisjoint(step.reads)
         }
 
-    def _of(self, asset: str) -> dict[str, list[tuple[str, _Live]]]:
+    def _of(self, asset: str) -> Grouped:
         """Return shard -> partition and what is live of it: a table of runs has several of a shard."""
         if asset not in self._live:
-            found: dict[str, list[tuple[str, _Live]]] = {}
+            found: Grouped = {}
             for one in self.warehouse.whole(asset):
                 shard = one.partition.split(".")[0] if asset in RUN_TABLES else one.partition
                 found.setdefault(shard, []).append((one.partition, _Live(one.version, frozenset(one.tables))))
