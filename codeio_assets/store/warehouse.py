@@ -94,8 +94,7 @@ class Warehouse:
         commit that the writer knows of, `read` what it was made from.
 
         Raises:
-            CommitRefusedError: the partition was committed by someone else meanwhile, or what it was made from is no
-                longer live; nothing changed.
+            CommitRefusedError: the partition, or what it was made from, was changed by others meanwhile; this did nothing.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
@@ -145,11 +144,7 @@ class Warehouse:
         return self._manifests.whole(asset)
 
     def manifests_of(self, asset: str, partitions: Collection[str]) -> list[Manifest]:
-        """Return what is committed for some partitions of an asset, sorted by key.
-
-        Raises:
-            StoreError: one of these manifests is damaged.
-        """
+        """Return what is committed for some partitions, sorted by key; as `manifests` where one of them is damaged."""
         return self._manifests.some(asset, partitions)
 
     def writer_of(self, table: str) -> str | None:
@@ -335,7 +330,7 @@ class Warehouse:
         return [str(problem) for problem in self._verifier.problems(manifest.tables.values() if manifest else ())]
 
     def verify(self) -> VerifyReport:
-        """Read every file that is live or pinned, and tell which are not what was committed."""
+        """Read every record, and every file that is live or pinned; tell which are not what was committed."""
         Rollups(self._blobs).forget()
         live = {version.file: version for version in each_file(self._live.of_tables())}
         pinned, unreadable = self._shelf.pinned_files()
@@ -355,23 +350,20 @@ class Warehouse:
             StoreError: a file is gone or damaged, the disk is full or not writable.
         """
         target = self.root / layout.VIEWS_FILE
-        if not self._blobs.is_local:
-            return target
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(READ_ATTEMPTS if self._blobs.is_local else 0):
             before = self._manifests.hashes()
             self._with_files(lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True)
             if self._manifests.hashes() == before:  # else a commit came between, whose own refresh ours may have undone
                 break
         return target
 
-    def _write_views(self, target: Path, files: Files) -> Files:
+    def _write_views(self, target: Path, files: Files) -> None:
         try:
             write_views(target, files, self._live.lost(), self._settings)
         except duckdb.IOException as error:
             if not any(self._verifier.problems(each_file(files))):
                 raise StoreError(f"Cannot write {target}: {error}. The tables are not affected.") from error
             raise
-        return files
 
     def collect_garbage(self, grace_s: float = 86_400, dry_run: bool = False) -> GarbageReport:
         """Remove files that are neither live nor pinned and older than the grace period in seconds.
