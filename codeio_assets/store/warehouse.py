@@ -94,7 +94,7 @@ class Warehouse:
         commit that the writer knows of, `read` what it was made from.
 
         Raises:
-            CommitRefusedError: the partition, or what it was made from, was changed by others meanwhile; this did nothing.
+            CommitRefusedError: the partition, or what it was made from, was changed by others; nothing was done.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
