@@ -7,6 +7,7 @@ What does not live here: what is compared (`core.method.near_duplicates`), what 
 (`steps.eligible_code_files`).
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -117,7 +118,7 @@ def read_signatures(file: bytes | None, count: int, settings: NearDuplicates) ->
     """Return the kept signatures of a shard of `count` files: none where they are absent or were made otherwise."""
     if file is None:
         return [None] * count
-    table = pq.read_table(pa.BufferReader(file))
+    table = pq.read_table(io.BytesIO(file))
     if (table.schema.metadata or {}).get(b"parameters") != _parameters(settings).encode() or len(table) != count:
         return [None] * count
     pairs: Iterator[tuple[str | None, bytes | None]] = zip(

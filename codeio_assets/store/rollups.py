@@ -6,6 +6,7 @@ What does not live here: what the records mean (`manifests`, `standing`).
 """
 
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ class Rollups:
             return
         columns = {name: [getattr(text, name) for text in texts] for name in _SCHEMA.names}
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns, _SCHEMA), sink, compression="zstd", compression_level=1)
+        pq.write_table(pa.table(columns, _SCHEMA), sink, compression="zstd")
         with contextlib.suppress(StoreError):
             self._blobs.put(layout.rollup_file(folder), sink.getvalue().to_pybytes())
 
@@ -70,8 +71,8 @@ class Rollups:
         if stored is None:
             return {}
         try:
-            columns = pq.read_table(pa.BufferReader(stored.data or b""), schema=_SCHEMA).to_pydict()
-        except (pa.ArrowException, OSError):  # damaged: it is written anew
+            table = pq.read_table(io.BytesIO(stored.data or b""))
+        except (ValueError, OSError):  # damaged: it is written anew
             return {}
-        rows = zip(columns["name"], columns["tag"], columns["data"], strict=True)
+        rows: Iterator[tuple[str, str, bytes]] = zip(*(column.to_pylist() for column in table.columns), strict=True)
         return {name: Text(name, tag, data, is_known=True) for name, tag, data in rows}
