@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 LATEST := .venv-latest
 KUBERNETES := /tmp/codeio-kubernetes/venv
+MOTO := .venv-moto
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 # A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
@@ -15,7 +16,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-faults test-browse gc clean
+.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-moto test-faults test-browse gc clean
 
 default: check
 
@@ -165,8 +166,15 @@ test-kubernetes: setup ## runs through the real Kubernetes launcher against a st
 	  "kubernetes-validate>=1.34" pytest pytest-timeout .; }
 	@PYTHONPATH=$(CURDIR) $(KUBERNETES)/bin/python -m pytest codeio_assets_tests/deploy $(ARGS)
 
-test-kill: setup ## kill -9 at 50 random moments during 2,000 requests
+test-kill: setup $(MOTO)/bin/moto_server ## kill -9: at 50 random moments during 2,000 requests, and 100 times of a writer on each place
 	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)
+	@CODEIO_KILLS=100 CODEIO_MOTO_PYTHON=$(MOTO)/bin/python $(BIN)/python -m pytest codeio_assets_tests/store/test_places.py -k killed -s $(ARGS)
+
+test-moto: setup $(MOTO)/bin/moto_server ## the store's tests against moto as well
+	@CODEIO_MOTO_PYTHON=$(MOTO)/bin/python $(BIN)/python -m pytest codeio_assets_tests/store/test_places.py -k moto $(ARGS)
+
+$(MOTO)/bin/moto_server:
+	@$(PYTHON) -m venv $(MOTO) && $(MOTO)/bin/python -m pip install -q --disable-pip-version-check "moto[server]"
 
 test-faults: setup ## 20,000 requests to a server that misbehaves in every way
 	@CODEIO_FAULTS=20000 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_faults.py -s $(ARGS)

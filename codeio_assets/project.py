@@ -26,6 +26,8 @@ from codeio_assets.core.settings.recipes import Recipe, load_recipe
 from codeio_assets.llm.session import ChatFolders
 from codeio_assets.sources.shards import ShardRegistry
 from codeio_assets.store import Warehouse
+from codeio_assets.store.interface import Blobs
+from codeio_assets.store.places import open_blobs
 
 MARKER = "codeio.yaml"
 """The file that makes a folder a project."""
@@ -39,6 +41,9 @@ class Project:
     root: Path
     home: Path
     _recipes: dict[str, Recipe] = field(default_factory=dict[str, Recipe], repr=False, compare=False)
+    _shared: dict[tuple[str, str], Blobs] = field(
+        default_factory=dict[tuple[str, str], Blobs], repr=False, compare=False
+    )
 
     @classmethod
     def find(cls) -> "Project":
@@ -127,7 +132,7 @@ class Project:
     @property
     def shards(self) -> ShardRegistry:
         """The registered shards."""
-        return ShardRegistry(self.home / "shards")
+        return ShardRegistry(self.home / "shards", self.shared("shards"))
 
     @property
     def warehouse(self) -> Path:
@@ -142,8 +147,20 @@ class Project:
         Raises:
             StoreError: the storage cannot be used.
         """
-        url = os.environ.get("CODEIO_WAREHOUSE_URL") or None
-        return Warehouse(self.warehouse, memory_limit, threads, trust_s, url)
+        return Warehouse(self.warehouse, memory_limit, threads, trust_s, warehouse_url())
+
+    def shared(self, folder: str) -> Blobs | None:
+        """Return what is kept of a folder of the home in object storage; None where the home holds all.
+
+        Raises:
+            StoreError: the storage cannot be used.
+        """
+        url = warehouse_url()
+        if url is None:
+            return None
+        if (url, folder) not in self._shared:
+            self._shared[url, folder] = open_blobs(self.warehouse, url).below(folder)
+        return self._shared[url, folder]
 
     @property
     def journal(self) -> Path:
@@ -153,7 +170,7 @@ class Project:
     @property
     def chat_folders(self) -> ChatFolders:
         """Where sessions with models keep their journal and logs."""
-        return ChatFolders(self.root, self.journal, self.home / "logs")
+        return ChatFolders(self.root, self.journal, self.home / "logs", self.shared("journal"))
 
     @property
     def tokens(self) -> Path:
@@ -173,6 +190,11 @@ class Project:
     def report(self) -> Path:
         """The quality report."""
         return self.home / "reports" / "quality_report.html"
+
+
+def warehouse_url() -> str | None:
+    """Return the address in object storage that `CODEIO_WAREHOUSE_URL` gives; None without one."""
+    return os.environ.get("CODEIO_WAREHOUSE_URL") or None
 
 
 def browser_url() -> str:

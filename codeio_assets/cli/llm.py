@@ -14,6 +14,7 @@ from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.llm import Journal
 from codeio_assets.llm.contract import ChatRequest
 from codeio_assets.llm.journal.lines import Recorded
+from codeio_assets.llm.journal.segments import FolderSegments, Segments
 from codeio_assets.llm.journal.upkeep import UpkeepReport, merge, prune, segment_summaries
 from codeio_assets.llm.session import prices_of
 from codeio_assets.products.estimate import Estimate, Estimator, Experience, ShardRows
@@ -29,28 +30,29 @@ STEP_OF = {"unified_functions": "transform", "predictions": "predict", "revised_
 ASKED = ("transform_attempts", "predictions", "revised_predictions")
 
 
-def _folder(folder: Path | None) -> Path:
-    return folder if folder else Project.find().journal
+def _segments(folder: Path | None) -> Segments:
+    return FolderSegments(folder) if folder else Project.find().chat_folders.live_segments()
 
 
 @journal.command("list")
 def list_segments(folder: Folder = None) -> None:
     """List the segments of the journal: records, size, time, models, and whether a process is writing to it."""
     total = size = 0
-    for segment in segment_summaries(_folder(folder)):
+    segments = _segments(folder)
+    for segment in segment_summaries(segments):
         models = ", ".join(f"{model} {count:,}" for model, count in segment.models.items()) or "empty"
         state = "  in use" if segment.is_in_use else ""
         bad = f"  {segment.corrupt} corrupt" if segment.corrupt else ""
         when = f"{segment.first_at[:16]} to {segment.last_at[:16]}" if segment.first_at else ""
         typer.echo(f"{segment.name}  {segment.records:,} ({models})  {segment.size_bytes:,} bytes  {when}{bad}{state}")
         total, size = total + segment.records, size + segment.size_bytes
-    typer.echo(f"{total:,} records, {size:,} bytes in {_folder(folder)}")
+    typer.echo(f"{total:,} records, {size:,} bytes in {segments.where()}")
 
 
 @journal.command()
 def verify(folder: Folder = None) -> None:
     """Read every line, check sums and keys; exit code 1 when something is wrong."""
-    report = Journal(_folder(folder)).verify()
+    report = Journal.of(_segments(folder)).verify()
     for problem in report.problems:
         typer.echo(problem)
     typer.echo(
@@ -69,7 +71,7 @@ def export(
 ) -> None:
     """Write the responses that the present tables rest on, or all, as one compact file."""
     project = Project.find()
-    source = Journal(folder or project.chat_folders.journal_in_use(project.settings.chat))
+    source = Journal(folder) if folder else project.chat_folders.open_journal(project.settings.chat)
     count = source.export(target, None if everything else referenced_keys(Project.find()))
     typer.echo(f"{count} responses in {target}")
 
@@ -94,7 +96,7 @@ def prune_records(
     if unreferenced:
         named = referenced_keys(Project.find())
         conditions.append(lambda recorded: recorded.response.key not in named)
-    report = prune(_folder(folder), lambda recorded: not all(met(recorded) for met in conditions), dry_run=dry_run)
+    report = prune(_segments(folder), lambda recorded: not all(met(recorded) for met in conditions), dry_run=dry_run)
     _tell("would remove" if dry_run else "removed", report)
 
 
@@ -107,7 +109,7 @@ def merge_segments(
     for other in others or ():
         if not other.is_dir():
             raise typer.BadParameter(f"{other} is no folder")
-    _tell("dropped", merge(_folder(folder), others or ()))
+    _tell("dropped", merge(_segments(folder), others or ()))
 
 
 def _tell(word: str, report: UpkeepReport) -> None:
@@ -142,7 +144,7 @@ def estimate(
             "sources.yaml gives no shard: its sources hold no file. `codeio shards` tells what is found."
         )
     warehouse = project.open_warehouse()
-    recorded = Journal(project.chat_folders.journal_in_use(project.settings.chat))
+    recorded = project.chat_folders.open_journal(project.settings.chat)
     chat = project.settings.chat
 
     def is_recorded(request: ChatRequest) -> bool:

@@ -5,6 +5,7 @@ itself: the journal is where every paid answer is, whichever process asked and h
 What does not: predicting costs (`products.estimate`), tables of usage (`running.asking`).
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from codeio_assets.llm.contract import ChatRequest, ChatResponse
-from codeio_assets.llm.journal.journal import lines_of, segments_of
 from codeio_assets.llm.journal.lines import CorruptLine, line_key
+from codeio_assets.llm.journal.segments import Segments, lines_of
 
 REFRESH_S = 5.0
 """How often the ledgers look at what other processes have spent."""
@@ -64,39 +65,41 @@ class Spending:
 
 @dataclass(slots=True)
 class Ledger:
-    """What the recorded answers of a journal folder cost, of one run or from a moment on.
+    """What the recorded answers of a journal cost, of one run or from a moment on.
 
     Args:
-        folder: of the journal.
+        segments: of the journal.
         prices: by the model that requests name; others are free.
         label: count only segments of this label; None counts all.
         since: count only answers from then on.
     """
 
-    folder: Path
+    segments: Segments
     prices: Mapping[str, Price]
     label: str | None = None
     since: datetime | None = None
     spent: Spending = field(default_factory=Spending)
-    _read_up_to: dict[str, int] = field(default_factory=dict[str, int])
+    _read_up_to: dict[Path, int] = field(default_factory=dict[Path, int])
 
     def refresh(self) -> Spending:
         """Read what was recorded since the last time and return all that was spent."""
-        for path in segments_of(self.folder):
-            if self._concerns(path):
+        paths = [path for path in self.segments.paths() if self._concerns(path)]
+        self.segments.fetch(path for path in paths if path not in self._read_up_to)
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):  # merged or pruned meanwhile, or read and no longer needed
                 self._read(path)
         return self.spent
 
     def _concerns(self, path: Path) -> bool:
         if self.label is not None and f"-{self.label}-" not in path.name:
             return False
-        return self.since is None or path.stat().st_mtime >= self.since.timestamp()
+        return self.since is None or self.segments.last_written(path) >= self.since.timestamp()
 
     def _read(self, path: Path) -> None:
-        for offset, line in lines_of(path, self._read_up_to.get(path.name, 0)):
+        for offset, line in lines_of(path, self._read_up_to.get(path, 0)):
             if not line.endswith(b"\n"):
                 return
-            self._read_up_to[path.name] = offset + len(line)
+            self._read_up_to[path] = offset + len(line)
             try:
                 line_key(line)
             except CorruptLine:
@@ -180,25 +183,27 @@ class Meter:
 
 
 def ledger_meter(
-    folder: Path, model: str, prices: Mapping[str, Price], budget: Budget, label: str | None = None
+    segments: Segments, model: str, prices: Mapping[str, Price], budget: Budget, label: str | None = None
 ) -> Meter:
     """Return a meter whose ledgers are the journal's: of the segments of one label, and of the day (UTC)."""
-    run = Ledger(folder, prices, label=label) if label else None
-    return Meter(prices.get(model, FREE), budget, run.refresh if run else Spending, _DayLedger(folder, prices).refresh)
+    run = Ledger(segments, prices, label=label) if label else None
+    return Meter(
+        prices.get(model, FREE), budget, run.refresh if run else Spending, _DayLedger(segments, prices).refresh
+    )
 
 
 @dataclass(slots=True)
 class _DayLedger:
     """The ledger of today, whenever that is."""
 
-    folder: Path
+    segments: Segments
     prices: Mapping[str, Price]
     ledger: Ledger | None = None
 
     def refresh(self) -> Spending:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if self.ledger is None or self.ledger.since != midnight:
-            self.ledger = Ledger(self.folder, self.prices, since=midnight)
+            self.ledger = Ledger(self.segments, self.prices, since=midnight)
         return self.ledger.refresh()
 
 

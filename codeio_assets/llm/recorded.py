@@ -61,7 +61,7 @@ class RecordedChatClient:
             else f"nearest recorded: {nearest.key} ({difference(request, nearest)})"
         )
         return (
-            f"{len(missing)} of {total} requests are not recorded in {self._journal.folder}; first missing: "
+            f"{len(missing)} of {total} requests are not recorded in {self._journal.segments.where()}; first missing: "
             f"{request.key} (model {request.model!r}); {near}. Record them with "
             f"`make record BASE_URL=... MODEL=...`, or run live with BASE_URL and MODEL set."
         )

@@ -23,9 +23,12 @@ from codeio_assets.llm import (
     ledger_meter,
 )
 from codeio_assets.llm.counting import CountTokens, by_characters, by_tokenizer
+from codeio_assets.llm.journal.journal import segments_in
+from codeio_assets.llm.journal.segments import Segments
 from codeio_assets.llm.live.wire import formed_client
 from codeio_assets.llm.provider_batches.client import BatchChatClient
 from codeio_assets.llm.vllm.server import VllmConfig, VllmServer, vllm_servers
+from codeio_assets.store.interface import Blobs
 
 RECORDED, VLLM = "recorded", "vllm"
 PATIENCE_S = 900.0
@@ -34,11 +37,24 @@ PATIENCE_S = 900.0
 
 @dataclass(frozen=True)
 class ChatFolders:
-    """Where a session keeps things: the live journal, logs of servers; `base` is what paths in codeio.yaml start at."""
+    """Where a session keeps things: the live journal, logs of servers; `base` is what paths in codeio.yaml start at.
+
+    The live journal is in `objects` if there are any, and what was recorded before in its folder.
+    """
 
     base: Path
     journal: Path
     logs: Path
+    objects: Blobs | None = None
+
+    def open_journal(self, chat: Chat, label: str = "", part: str | None = None) -> Journal:
+        """Open the journal of some settings; as `Journal`."""
+        folder = self.journal_in_use(chat)
+        return Journal(folder, label, part, self.objects if folder == self.journal else None)
+
+    def live_segments(self) -> Segments:
+        """Return where the live journal's segments are."""
+        return segments_in(self.journal, self.objects)
 
     def journal_in_use(self, chat: Chat) -> Path:
         """Return the journal of some settings: the recorded one that is replayed, or the project's own."""
@@ -74,7 +90,7 @@ def open_session(
     Raises:
         ChatServerError: a vLLM server could not be started.
     """
-    journal = Journal(folders.journal_in_use(chat), label, None if chat.requests == "batches" else part)
+    journal = folders.open_journal(chat, label, None if chat.requests == "batches" else part)
     with ExitStack() as stack:
         stack.callback(journal.close)
         if chat.base_url == RECORDED and not chat.endpoints:
@@ -92,7 +108,7 @@ def live_client(
     chat: Chat, journal: Journal, label: str, servers: list[VllmServer], count_tokens: CountTokens = by_characters
 ) -> ChatClient:
     """Return the client of running servers."""
-    meter = meter_of(chat, journal.folder, label)
+    meter = meter_of(chat, journal.segments, label)
     endpoints = endpoints_of(chat, servers)
     if chat.requests == "batches":
         return BatchChatClient(
@@ -155,7 +171,7 @@ def prices_of(chat: Chat) -> dict[str, Price]:
     return {model: Price(price.input, price.output, price.cached_input) for model, price in chat.prices.items()}
 
 
-def meter_of(chat: Chat, journal: Path, label: str) -> Meter:
+def meter_of(chat: Chat, journal: Segments, label: str) -> Meter:
     """Return the meter of the model's price and the budget."""
     budget = Budget(**chat.budget.model_dump())
     return ledger_meter(journal, chat.model, prices_of(chat), budget, label or None)

@@ -14,6 +14,7 @@ from typing import cast
 
 import dagster as dg
 
+from codeio_assets.checks.overlook import Overlook
 from codeio_assets.checks.registry import Standing, rules_of, standing_of
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.core.prompts import PromptError
@@ -307,19 +308,30 @@ def show_status(project: Project, say: Say) -> None:
     with dg.DagsterInstance.get() as instance:
         say(f"{to_markdown(project_status(project, instance, known_checks(project)))}\n")
     warehouse = project.open_warehouse(trust_s=LOOK_S)
-    found: dict[str, dict[str, Standing]] = {step.asset: {} for step in STEPS.values()}
-    kinds: set[Per] = {step.per for step in STEPS.values()}
-    for per in kinds:  # partition by partition: each record is read once
-        for key in partitions_of(per, project):
-            for step in STEPS.values():
-                if step.per == per:
-                    found[step.asset][key] = _standing(step, key, project, warehouse)
+    overlook = Overlook(project, warehouse)
     for step in STEPS.values():
-        others = {key: one for key, one in found[step.asset].items() if one.state not in ("missing", "good")}
+        others = _not_good(step, project, warehouse, overlook)
         if others:
-            key, first = next(iter(others.items()))
-            say(f"{NOT_GOOD[first.state]}: {step.asset}, {len(others)} partition(s): {', '.join(list(others)[:5])}")
-            say(f"    {key}: {first.why}")
+            first = _standing(step, others[0], project, warehouse)
+            if first.state not in NOT_GOOD:  # it was made meanwhile
+                continue
+            say(f"{NOT_GOOD[first.state]}: {step.asset}, {len(others)} partition(s): {', '.join(others[:5])}")
+            say(f"    {others[0]}: {first.why}")
+
+
+def _not_good(step: Step[object], project: Project, warehouse: Warehouse, overlook: Overlook) -> list[str]:
+    """Return the partitions of a step that were made and are not good."""
+
+    def stands(key: str) -> bool:
+        return _standing(step, key, project, warehouse).state in ("missing", "good")
+
+    if step.per != "shard":
+        return [key for key in partitions_of(step.per, project) if not stands(key)]
+    try:
+        states = [*overlook.states(step)]
+    except (SettingsError, RecipeError, PromptError, KeyError):  # of some shard's source: each is asked for itself
+        states = [(key, None) for key in project.shards.keys()]  # noqa: SIM118  (a registry)
+    return [key for key, state in states if (not stands(key) if state is None else state not in ("missing", "good"))]
 
 
 def _standing(step: Step[object], partition: str, project: Project, warehouse: Warehouse) -> Standing:

@@ -194,10 +194,7 @@ def _resolved(per: Per, reads: Sequence[str], partition: str, project: Project, 
 
 
 def _visible(asset: str, per: Per, partition: str, project: Project, warehouse: Warehouse) -> Iterator[Manifest]:
-    for key in _visible_keys(asset, per, partition, project, warehouse):
-        manifest = warehouse.manifest(asset, key)
-        if manifest:
-            yield manifest
+    yield from warehouse.manifests_of(asset, _visible_keys(asset, per, partition, project, warehouse))
 
 
 def _visible_keys(asset: str, per: Per, partition: str, project: Project, warehouse: Warehouse) -> list[str]:

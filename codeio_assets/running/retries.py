@@ -29,7 +29,6 @@ INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 FINAL = (
     BadBenchmarkData,
     ChatServerError,
-    CommitRefusedError,
     HeldOutError,
     NotReadyError,
     PromptError,
@@ -56,6 +55,9 @@ def ending_well(
         yield
     except FINAL as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except CommitRefusedError as error:  # of two runs one is late: it begins again with what is there now
+        context.log.warning(str(error))
+        raise dg.RetryRequested(MAX_RETRIES, DELAY_S * 2**context.retry_number) from error
     except INTERRUPTS:
         end_as_canceled(context)
         raise

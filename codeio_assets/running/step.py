@@ -16,12 +16,13 @@ from typing import Any, Generic
 import dagster as dg
 import polars as pl
 
+from codeio_assets.core.errors import NotReadyError
 from codeio_assets.core.values.canonical import Json, JsonLike
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import partition_of
 from codeio_assets.graph.records import as_json
 from codeio_assets.graph.run_tags import PROCESS_TAG
-from codeio_assets.graph.steps import Step, Used
+from codeio_assets.graph.steps import STEPS, Step, Used
 from codeio_assets.lifecycle.heartbeat import Heartbeat
 from codeio_assets.project import Project
 from codeio_assets.resources.engines import ProjectResource
@@ -142,7 +143,17 @@ class Begun(Inputs, Generic[Used]):
             info={**account, "wall_time_s": wall_s, "cpu_time_s": cpu_s, "made_from": self.made_from},
             awaits_checks=True,
             replaces=self.replaces,
+            read=[manifest for manifest in self.manifests if _is_awaited(manifest, self.step)],
         )
+
+
+def _is_awaited(manifest: Manifest, step: Step[object]) -> bool:
+    """Tell whether a step's result is worth nothing once this input is another: not so of a look at all shards.
+
+    Somebody always works on some shard; who reads all of them is signed with what they were, and out of date.
+    """
+    made_by = STEPS.get(manifest.asset)
+    return made_by is not None and made_by.per in (step.per, "project")
 
 
 @contextmanager
@@ -169,6 +180,12 @@ def begin(
         used = narrowed(step.uses(here, partition))
         refuse_missing(step, partition, here, warehouse)
         given = inputs_of(step, partition, here, warehouse)
+        signature = fingerprint(step, partition, used, given.upstream())
+        last = here.open_warehouse().standing.latest(step.asset, partition)
+        if context.retry_number and last and last.fingerprint == signature and last.run_id != context.run.run_id:
+            raise NotReadyError(
+                f"{given.who} was made of the same by run {last.run_id} meanwhile: nothing is left to do."
+            )
         yield Begun(
             given.who,
             given.reads,
@@ -178,8 +195,8 @@ def begin(
             partition,
             here,
             used,
-            fingerprint(step, partition, used, given.upstream()),
-            here.open_warehouse().standing.latest(step.asset, partition),
+            signature,
+            last,
             context,
             beat,
         )

@@ -7,9 +7,9 @@ What does not live here: what is compared (`core.method.near_duplicates`), what 
 (`steps.eligible_code_files`).
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,6 @@ from rensa import RMinHash
 from codeio_assets.core.method.near_duplicates import code_tokens, shingles, structure_tokens
 from codeio_assets.core.settings.project import NearDuplicates
 from codeio_assets.core.values.canonical import sha256_hex
-from codeio_assets.store.blobs import write_atomically
 
 SEED = 42
 LARGEST_BUCKET = 64
@@ -102,8 +101,8 @@ def _candidates(
     return found
 
 
-def write_signatures(path: Path, signatures: Sequence[Signature | None], settings: NearDuplicates) -> None:
-    """Keep the signatures of a shard, with the parameters that they were made with."""
+def signatures_file(signatures: Sequence[Signature | None], settings: NearDuplicates) -> bytes:
+    """Return the signatures of a shard as a Parquet file, with the parameters that they were made with."""
     columns = {
         "tokens_sha256": [signature and signature.tokens_sha256 for signature in signatures],
         "signature": [signature and signature.values for signature in signatures],
@@ -112,14 +111,14 @@ def write_signatures(path: Path, signatures: Sequence[Signature | None], setting
     table = pa.table(columns, schema.with_metadata({"parameters": _parameters(settings)}))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_atomically(path, sink.getvalue().to_pybytes())
+    return sink.getvalue().to_pybytes()
 
 
-def read_signatures(path: Path, count: int, settings: NearDuplicates) -> list[Signature | None]:
+def read_signatures(file: bytes | None, count: int, settings: NearDuplicates) -> list[Signature | None]:
     """Return the kept signatures of a shard of `count` files: none where they are absent or were made otherwise."""
-    if not path.is_file():
+    if file is None:
         return [None] * count
-    table = pq.read_table(path)
+    table = pq.read_table(io.BytesIO(file))
     if (table.schema.metadata or {}).get(b"parameters") != _parameters(settings).encode() or len(table) != count:
         return [None] * count
     pairs: Iterator[tuple[str | None, bytes | None]] = zip(

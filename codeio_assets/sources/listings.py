@@ -12,7 +12,7 @@ from pathlib import Path
 from codeio_assets.core.settings.project import Reading, Source
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.sources.reading import source_files
-from codeio_assets.store.blobs import write_atomically
+from codeio_assets.store.interface import Blobs
 
 Listing = dict[str, str]
 """File, relative to the source's path -> size and time of change."""
@@ -38,15 +38,16 @@ def listing_of(name: str, source: Source, base: Path) -> dict[Path, tuple[str, s
 
 
 class Listings:
-    """The listings of all sources, in a folder."""
+    """The listings of all sources, as records."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
 
     def load(self, name: str, source: Source, keys: Iterable[str]) -> Listing:
         """Return what was seen of a source when it was read so and had these shards; empty when it was not."""
         try:
-            return json.loads(self._file(name, source, keys).read_text("utf-8"))
+            stored = self._blobs.get(_file(name, source, keys))
+            return json.loads(stored.data or b"") if stored else {}
         except (OSError, ValueError):
             return {}
 
@@ -54,13 +55,14 @@ class Listings:
         """Keep what was seen, in place of earlier listings of the source."""
         newest = time.time_ns() - SETTLED_NS
         listing = {file: signature for file, signature in seen if int(signature.partition(":")[2]) < newest}
-        target = self._file(name, source, keys)
-        write_atomically(target, json.dumps(listing, ensure_ascii=True).encode())
-        for path in self._folder.glob(f"{name}.*.json"):
-            if path != target:
-                path.unlink(missing_ok=True)
+        target = _file(name, source, keys)
+        self._blobs.put(target, json.dumps(listing, ensure_ascii=True).encode())
+        for other in self._blobs.names("", f"{name}."):
+            if other != target:
+                self._blobs.remove(other)
 
-    def _file(self, name: str, source: Source, keys: Iterable[str]) -> Path:
-        reading = {field: getattr(source, field) for field in Reading.model_fields}
-        how = Reading.model_validate(reading).model_dump(mode="json")
-        return self._folder / f"{name}.{content_id(reading=how, shards=sorted(keys))[:16]}.json"
+
+def _file(name: str, source: Source, keys: Iterable[str]) -> str:
+    reading = {field: getattr(source, field) for field in Reading.model_fields}
+    how = Reading.model_validate(reading).model_dump(mode="json")
+    return f"{name}.{content_id(reading=how, shards=sorted(keys))[:16]}.json"

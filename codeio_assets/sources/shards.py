@@ -1,24 +1,25 @@
 """Shards: which items of which source form which partition, decided once and never changed.
 
-What lives here: the registry (one JSON file per shard), registration of new items. What does not: Dagster's dynamic
-partitions (`graph.partitions` copies the keys there).
+What lives here: the registry (one JSON file per shard), registration of new items. What does not: reading a
+shard's items (`shard_reading`), Dagster's dynamic partitions (`graph.partitions` copies the keys there).
 """
 
 import fcntl
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.settings.project import NearDuplicates, Reading, SettingsError, Source, Sources
-from codeio_assets.core.values.canonical import Json, content_id
-from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
+from codeio_assets.core.settings.project import NearDuplicates, Source, Sources
+from codeio_assets.core.values.canonical import Json, content_id, sha256_hex
+from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, signatures_file
 from codeio_assets.sources.listings import Listings, listing_of
-from codeio_assets.sources.reading import RawItem, read_items, read_placed, source_files
-from codeio_assets.store.blobs import write_atomically
+from codeio_assets.sources.reading import RawItem, read_items, source_files
+from codeio_assets.store.blobs import LocalBlobs
+from codeio_assets.store.errors import StoreError
+from codeio_assets.store.interface import Blobs
 
 SHARD_BYTES = 128 << 20
 """A shard's contents are held in memory together; its usual thousand files take a few megabytes."""
@@ -83,18 +84,23 @@ def file_id(source: str, item: ShardItem) -> str:
 
 
 class ShardRegistry:
-    """The shards of a project, in a folder of `<key>.json` files, with what finds kin in `signatures/<key>.parquet`.
+    """The shards of a project: records `<key>.json`, with what finds kin in `signatures/<key>.parquet`.
 
     Shards that were dropped stand in `dropped/`, so that their items are not taken for new ones.
+
+    Args:
+        folder: of the records.
+        objects: where they are in object storage instead; the first registration takes over what is in the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, objects: Blobs | None = None) -> None:
         self.folder = folder
-        self._listings = Listings(folder / "listings")
+        self._blobs: Blobs = LocalBlobs(folder) if objects is None else objects
+        self._listings = Listings(self._blobs.below("listings"))
 
     def keys(self) -> list[str]:
         """Return the keys of all shards, sorted."""
-        return sorted(path.stem for path in self.folder.glob("*.json") if KEY.match(path.stem))
+        return [key for key in _keys_in(self._blobs.names("")) if KEY.match(key)]
 
     def load(self, key: str) -> Shard:
         """Return a shard.
@@ -102,19 +108,22 @@ class ShardRegistry:
         Raises:
             KeyError: no such shard; the message says how to see those that are there.
         """
-        path = self._file(key)
-        if not KEY.match(key) or not path.exists():
+        shard = self._read(f"{key}.json") if KEY.match(key) else None
+        if shard is None:
             raise KeyError(f"there is no shard {key!r}; `codeio shards` lists and registers them")
-        return self._read(path)
+        return shard
 
-    def _read(self, path: Path) -> Shard:
-        data = json.loads(path.read_text(encoding="utf-8"))
+    def _read(self, name: str) -> Shard | None:
+        stored = self._blobs.get(name)
+        if stored is None:
+            return None
+        data = json.loads(stored.data or b"")
         items = [ShardItem(**item) for item in map(_with_tuples, data["items"])]
         return Shard(data["key"], data["source"], tuple(items))
 
     def dropped(self) -> list[str]:
         """Return the keys of the shards that were dropped, sorted."""
-        return sorted(path.stem for path in (self.folder / DROPPED).glob("*.json"))
+        return _keys_in(self._blobs.names(DROPPED))
 
     def drop(self, key: str) -> None:
         """Take a shard out of what follows; its items stay known, so that they form no new shard.
@@ -122,21 +131,23 @@ class ShardRegistry:
         Raises:
             KeyError: no such shard.
         """
-        self.load(key)
-        (self.folder / DROPPED).mkdir(exist_ok=True)
-        self._file(key).rename(self.folder / DROPPED / f"{key}.json")
+        stored = self._blobs.get(f"{key}.json") if KEY.match(key) else None
+        if stored is None:
+            raise KeyError(f"there is no shard {key!r}; `codeio shards` lists and registers them")
+        self._blobs.put(f"{DROPPED}/{key}.json", stored.data or b"")
+        self._blobs.remove(f"{key}.json")
 
     def dropped_sources(self) -> list[str]:
         """Return the names of the sources that were dropped: nothing of them is registered."""
-        path = self.folder / SOURCES_DROPPED
-        return sorted(json.loads(path.read_text("utf-8"))) if path.exists() else []
+        stored = self._blobs.get(SOURCES_DROPPED)
+        return sorted(json.loads(stored.data or b"")) if stored else []
 
     def drop_source(self, name: str) -> None:
         """Register nothing of a source any more, and drop its shards."""
         for key in self.keys_of(name):
             self.drop(key)
         names = sorted({*self.dropped_sources(), name})
-        write_atomically(self.folder / SOURCES_DROPPED, json.dumps(names).encode())
+        self._blobs.put(SOURCES_DROPPED, json.dumps(names).encode())
 
     def keys_of(self, source: str) -> list[str]:
         """Return the keys of a source's shards, sorted."""
@@ -144,14 +155,14 @@ class ShardRegistry:
 
     def takedowns(self) -> list[Takedown]:
         """Return what people took down, in that order."""
-        path = self.folder / TAKEDOWNS
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        stored = self._blobs.get(TAKEDOWNS)
+        lines = (stored.data or b"").decode().splitlines() if stored else []
         return [Takedown(**json.loads(line)) for line in lines]
 
     def take_down(self, takedown: Takedown) -> None:
         """Leave out files from now on, wherever they stand."""
         lines = [json.dumps(asdict(each), ensure_ascii=True) for each in (*self.takedowns(), takedown)]
-        write_atomically(self.folder / TAKEDOWNS, "".join(f"{line}\n" for line in lines).encode())
+        self._blobs.put(TAKEDOWNS, "".join(f"{line}\n" for line in lines).encode())
 
     def taken_down(self, key: str) -> tuple[str, ...]:
         """Return the ids of a shard's files that were taken down, sorted."""
@@ -185,7 +196,9 @@ class ShardRegistry:
         return content_id(files=found) if found else None
 
     def register_new(self, sources: Sources, base: Path, say: Say = lambda _line: None) -> list[Shard]:
-        """Form shards from all items that no shard holds yet, write them, and return them; one caller at a time.
+        """Form shards from all items that no shard holds yet, write them, and return them.
+
+        One caller at a time on one disk; in object storage the later of two is refused.
 
         Existing shards never change: a changed file is a new item. Items keep the order of the source, so that two
         registrations over the same files give the same shards. Files that are as they were at the last registration,
@@ -193,7 +206,11 @@ class ShardRegistry:
 
         Raises:
             SettingsError: a source's folder or file does not exist.
+            StoreError: another registration formed shards at this moment.
         """
+        if not self._blobs.is_local:
+            self._take_over()
+            return self._register(sources, base, say)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -202,8 +219,8 @@ class ShardRegistry:
     def _register(self, sources: Sources, base: Path, say: Say) -> list[Shard]:
         if not self.pending(sources, base) and all(source.path for source in sources.sources.values()):
             return []
-        known = [self.load(key) for key in self.keys()]
-        known += [self._read(self.folder / DROPPED / f"{key}.json") for key in self.dropped()]
+        names = [f"{key}.json" for key in self.keys()] + [f"{DROPPED}/{key}.json" for key in self.dropped()]
+        known = [shard for name in names if (shard := self._read(name))]
         left_out = self.dropped_sources()
         seen = {(shard.source, item.file, item.path, item.item_sha256) for shard in known for item in shard.items}
         new: list[Shard] = []
@@ -246,86 +263,54 @@ class ShardRegistry:
         new = _with_kin(known, new, kin)
         for shard in new:
             own, signatures = signatures[: len(shard.items)], signatures[len(shard.items) :]
-            write_signatures(self._signature_file(shard.key), own, sources.near_duplicates)
-            text = json.dumps(asdict(shard), indent=1, ensure_ascii=True)
-            write_atomically(self._file(shard.key), text.encode())
+            self._blobs.put(self._signature_file(shard), signatures_file(own, sources.near_duplicates))
+            self._create(f"{shard.key}.json", _text(shard))
         return new
+
+    def _create(self, name: str, data: bytes) -> None:
+        if self._blobs.is_local:  # nobody else registers
+            self._blobs.put(name, data)
+        elif self._blobs.put_if(name, data, None) is None:
+            there = self._blobs.get(name)
+            if there is None or there.data != data:
+                raise StoreError(f"{self._blobs.where(name)} was made by another registration just now: run it again.")
+
+    def _take_over(self) -> None:
+        """Copy what a project has registered before it had object storage, once; listings are made again."""
+        local = LocalBlobs(self.folder)
+        shards = [f"{key}.json" for key in _keys_in(local.names("")) if KEY.match(key)]
+        if not shards or self.keys() or self.dropped():
+            return
+        before = ShardRegistry(self.folder)
+        dropped = [f"{DROPPED}/{key}.json" for key in before.dropped()]
+        names = {name: name for name in (SOURCES_DROPPED, TAKEDOWNS)}
+        for name in (*dropped, *shards):
+            if shard := before._read(name):
+                names |= {before._signature_file(shard): self._signature_file(shard), name: name}
+        for name, target in names.items():
+            if stored := local.get(name):
+                self._blobs.put_if(target, stored.data or b"", None)
 
     def _keys_ever(self, source: str) -> list[str]:
         """Return the keys of a source's shards, also of those that were dropped."""
         return [key for key in (*self.keys(), *self.dropped()) if key.rpartition("-")[0] == source]
 
-    def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
-
-    def _signature_file(self, key: str) -> Path:
-        return self.folder / "signatures" / f"{key}.parquet"
-
     def _signatures(self, shard: Shard, settings: NearDuplicates) -> list[Signature | None]:
-        return read_signatures(self._signature_file(shard.key), len(shard.items), settings)
+        stored = self._blobs.get(self._signature_file(shard))
+        return read_signatures(stored.data if stored else None, len(shard.items), settings)
+
+    def _signature_file(self, shard: Shard) -> str:
+        """Return where signatures are; another registration of the same key, which is refused, has its own place."""
+        own = "" if self._blobs.is_local else f".{sha256_hex(_text(shard))[:12]}"
+        return f"signatures/{shard.key}{own}.parquet"
 
 
-def read_shard(shard: Shard, source: Reading, base: Path) -> Iterator[tuple[ShardItem, RawItem | None]]:
-    """Yield each item of a shard with what the source holds now: None when it is gone or has changed.
-
-    Raises:
-        SettingsError: the source cannot be read, holds nothing, or has lost too much of the shard at once.
-    """
-    root = base / source.path if source.path else base
-    _require_source(shard, source, base)
-    if (placed := _read_placed(shard, source, root)) is not None:
-        yield from placed
-        return
-    found: dict[tuple[str, str], RawItem] = {}
-    wanted = {item.item_sha256 for item in shard.items}
-    for file in dict.fromkeys(item.file for item in shard.items):
-        path = root / file if file else root
-        if path.exists():
-            items = read_items(source, base, path)
-            found |= {(file, item.item_sha256): item for item in items if item.item_sha256 in wanted}
-    lost = sum((item.file, item.item_sha256) not in found for item in shard.items)
-    if lost > 1 and lost > source.max_lost_ratio * len(shard.items):
-        raise _absent(shard, root, f"{lost} of the {len(shard.items)} items of {shard.key} are gone or have changed")
-    for item in shard.items:
-        yield item, found.get((item.file, item.item_sha256))
+def _text(shard: Shard) -> bytes:
+    return json.dumps(asdict(shard), indent=1, ensure_ascii=True).encode()
 
 
-def _read_placed(shard: Shard, source: Reading, root: Path) -> list[tuple[ShardItem, RawItem]] | None:
-    """Return the items of a shard from where they stand in their one file; None when they are not all there."""
-    if source.kind not in ("jsonl", "parquet") or not root.exists():
-        return None
-    places = {item.at: item.path for item in shard.items if item.at is not None}
-    if len(places) < len(shard.items):
-        return None
-    found = {item.at: item for item in read_placed(source, root, places)}
-    both = [(item, raw) for item in shard.items if (raw := found.get(item.at)) and raw.item_sha256 == item.item_sha256]
-    return both if len(both) == len(shard.items) else None
-
-
-def _require_source(shard: Shard, source: Reading, base: Path) -> None:
-    """Return when a source can be read and holds something: a mount point that is empty is no empty source."""
-    if source.path is None:  # a repository or a dataset says itself what is wrong with it
-        return
-    root = base / source.path
-    try:
-        if source.kind == "directory":
-            with os.scandir(root) as entries:
-                next(entries, None)
-            is_empty = not source_files(shard.source, source, base)
-        else:
-            with root.open("rb") as file:
-                is_empty = not file.read(1)
-    except OSError as error:
-        raise _absent(shard, root, f"it cannot be read ({error.strerror})") from error
-    if is_empty and shard.items:
-        raise _absent(shard, root, "it holds nothing")
-
-
-def _absent(shard: Shard, root: Path, what: str) -> SettingsError:
-    return SettingsError(
-        f"source {shard.source} ({root}): {what}. The rows of {shard.key} stay as they are. Mount or restore the "
-        "source; if the change is meant, set `max_lost_ratio: 1` for it in sources.yaml and materialise again."
-    )
+def _keys_in(names: list[str]) -> list[str]:
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
 def _with_tuples(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from codeio_assets.core.settings.project import Reading
 from codeio_assets.core.tables.data import Row
 from codeio_assets.sources.reading import RawItem
-from codeio_assets.sources.shards import Shard, ShardItem, file_id, read_shard
+from codeio_assets.sources.shard_reading import read_shard
+from codeio_assets.sources.shards import Shard, ShardItem, file_id
 from codeio_assets.steps.result import StepResult, account, rejection
 
 

@@ -46,6 +46,10 @@ class LocalBlobs:
         """Return a file's path."""
         return str(self._path(name))
 
+    def below(self, folder: str) -> "LocalBlobs":
+        """Return the files in a folder, by their names in it."""
+        return LocalBlobs(self._path(folder))
+
     def fetch(self, names: Iterable[str]) -> None:
         """Do nothing: files are here."""
 
@@ -100,9 +104,18 @@ class LocalBlobs:
 
     def get_all(self, folder: str, known: Callable[[str], str | None]) -> Iterator[tuple[str, Stored]]:
         """Yield each record of a folder; one that cannot be read is read by `get`, which says why."""
-        for name in self.names(folder):
+        try:
+            with os.scandir(self._path(folder)) as entries:
+                found = sorted((entry.name, entry) for entry in entries if not entry.name.startswith(TEMPORARY))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name, entry in found:
+            tag = known(name)
             try:
-                stored = self.get(f"{folder}/{name}", known(name))
+                if tag and tag.startswith(f"{_signature(entry.stat())} "):
+                    yield name, Stored(None, tag)
+                    continue
+                stored = self.get(f"{folder}/{name}")
             except OSError:
                 stored = Stored(b"", "-")
             if stored:

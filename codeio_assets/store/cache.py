@@ -23,6 +23,9 @@ LEFTOVER_S = 86_400.0
 LOOKED_AT_EVERY = 20
 """The cache is looked over whenever a process has added this part of its bound."""
 
+KEPT = (layout.TABLES, "journal", "reports", "checkpoints")
+"""Folders of immutable files; the root may have other things in it."""
+
 
 class FileCache:
     """Files below one folder.
@@ -30,12 +33,18 @@ class FileCache:
     Args:
         folder: of the cache.
         max_bytes: of the files together.
+        root: of the cache that it is a part of, and whose bound is meant.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, root: Path | None = None) -> None:
         self.folder = folder
+        self._root = root or folder
         self._max_bytes = max_bytes
         self._added = max_bytes  # looked over at the first addition
+
+    def below(self, folder: str) -> "FileCache":
+        """Return the part of the cache in a folder, under the same bound."""
+        return FileCache(self.folder / folder, self._max_bytes, self._root)
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there, and keep it for the next hour."""
@@ -85,13 +94,13 @@ class FileCache:
 
     def _look_over(self) -> None:
         """Remove what was not used for longest while the cache is too large; one process at a time."""
-        with (self.folder / ".cache-lock").open("ab") as lock:
+        with (self._root / ".cache-lock").open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
             now = time.time()
-            for path in self.folder.glob(f"{TEMPORARY}*"):
+            for path in (*self._root.glob(f"{TEMPORARY}*"), *self._root.glob(f"*/{TEMPORARY}*")):
                 with contextlib.suppress(FileNotFoundError):
                     if now - path.stat().st_mtime > LEFTOVER_S:
                         path.unlink()
@@ -105,8 +114,9 @@ class FileCache:
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """Yield when each file was last used, its size and its path."""
-        for parent, _, names in os.walk(self.folder / layout.TABLES):
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    status = Path(parent, name).stat()
-                    yield status.st_mtime, status.st_size, Path(parent, name)
+        for folder in KEPT:
+            for parent, _, names in os.walk(self._root / folder):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        status = Path(parent, name).stat()
+                        yield status.st_mtime, status.st_size, Path(parent, name)

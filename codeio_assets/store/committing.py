@@ -3,7 +3,7 @@
 What does not live here: reading (`warehouse`), what makes a candidate live (`standing`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -34,6 +34,7 @@ class Committer:
         *,
         awaits_checks: bool,
         replaces: Manifest | Literal["whatever is there"] | None,
+        read: Sequence[Manifest] = (),
     ) -> Manifest:
         """Write the tables of a manifest that has none yet, and put it in place; as `Warehouse.write`."""
         asset, partition = draft.asset, draft.partition
@@ -46,7 +47,13 @@ class Committer:
         written_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         update = {"version": data_version(versions), "tables": versions, "written_at": written_at}
         manifest = draft.model_copy(update=update)
-        refuse = None if replaces == WHATEVER_IS_THERE else refusal(replaces, asset, partition)
+        refuse_replacing = None if replaces == WHATEVER_IS_THERE else refusal(replaces, asset, partition)
+
+        def refuse(now: Manifest | None) -> None:
+            if refuse_replacing:
+                refuse_replacing(now)
+            self._standing.refuse_changed(read, asset, partition)
+
         self._standing.put(manifest, awaits_checks=awaits_checks, refuse=refuse)
         return manifest
 

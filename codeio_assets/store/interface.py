@@ -68,6 +68,10 @@ class Blobs(Protocol):
         """Return where a file is, for people."""
         ...
 
+    def below(self, folder: str) -> "Blobs":
+        """Return the files in a folder, by their names in it."""
+        ...
+
     # -- immutable files ----------------------------------------------------------------------------------------
 
     def fetch(self, names: Iterable[str]) -> None:

@@ -16,6 +16,8 @@ WRITERS_FILE = "writers.json"
 """Which asset writes which table; can be deleted."""
 TOMBSTONES = "tombstones"
 """Since when files are named by nothing."""
+ROLLUPS = "rollups"
+"""The records of each folder in one file; can be deleted."""
 LOCKS = ".locks"
 SNAPSHOTS = "snapshots"
 PINS = "pins"
@@ -90,6 +92,11 @@ def tombstone_file(file: str) -> str:
 def buried_file(tombstone: str) -> str:
     """Return the file that a tombstone is about."""
     return f"{TABLES}/{tombstone.removeprefix(f'{TOMBSTONES}/').removesuffix('.json')}"
+
+
+def rollup_file(folder: str) -> str:
+    """Return the file with all records of a folder."""
+    return f"{ROLLUPS}/{folder}.parquet"
 
 
 def snapshot_file(snapshot_id: str) -> str:

@@ -5,7 +5,7 @@ What lives here: the records, their JSON form, reading and replacing them. What 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
@@ -17,6 +17,8 @@ from codeio_assets.store.interface import Blobs
 from codeio_assets.store.records import Records
 
 RECORD_VERSION = 1
+FEW = 20
+"""Manifests that are asked for one by one."""
 
 
 class TableVersion(BaseModel):
@@ -86,6 +88,13 @@ class Manifest(BaseModel):
             written_at="",
         )
 
+    @classmethod
+    def trusted(cls, data: bytes) -> Self:
+        """Return a manifest from a text that was checked before."""
+        found = json.loads(data)
+        tables = {name: TableVersion.model_construct(**table) for name, table in found.pop("tables").items()}
+        return cls.model_construct(**found, tables=tables)
+
     @property
     def commit(self) -> str:
         """Identity of the commit: equal tables that were committed twice have two."""
@@ -132,7 +141,7 @@ class Manifests:
 
     def __init__(self, blobs: Blobs, trust_s: float = 0.0) -> None:
         self._blobs = blobs
-        self._records = Records(blobs, self._parse, self._damaged, trust_s)
+        self._records = Records(blobs, self._parse, self._damaged, trust_s, Manifest.trusted)
 
     def assets(self) -> list[str]:
         """Return the assets that have a folder of manifests."""
@@ -182,18 +191,34 @@ class Manifests:
         Raises:
             StoreError: one is damaged.
         """
-        return [_raised(found) for _, found in self._each(asset)]
+        return [_raised(found) for _, found in self.each(asset)]
+
+    def each(self, asset: str) -> Iterator[tuple[str, Manifest | StoreError]]:
+        """Yield each partition of an asset and its manifest, or what is wrong with it."""
+        return self._records.all(_folder(asset))
 
     def whole(self, asset: str) -> Iterator[Manifest]:
         """Yield the manifests of an asset that can be read, sorted by key; the damaged ones are left out."""
-        return (found for _, found in self._each(asset) if isinstance(found, Manifest))
+        return (found for _, found in self.each(asset) if isinstance(found, Manifest))
 
     def damaged(self, asset: str) -> dict[str, StoreError]:
         """Return partition -> error of the manifests of an asset that cannot be read."""
-        return {partition: found for partition, found in self._each(asset) if isinstance(found, StoreError)}
+        return self._records.damaged(_folder(asset))
 
-    def _each(self, asset: str) -> Iterator[tuple[str, Manifest | StoreError]]:
-        return self._records.all(_folder(asset))
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """Return asset -> file -> a hash of each manifest: equal as long as nothing is committed."""
+        return {asset: self._records.hashes(_folder(asset)) for asset in self.assets()}
+
+    def some(self, asset: str, partitions: Collection[str]) -> list[Manifest]:
+        """Return the manifests of some partitions of an asset that are there, sorted by key.
+
+        Raises:
+            StoreError: one of them is damaged.
+        """
+        if len(partitions) < FEW:
+            return [found for key in sorted(partitions) if (found := self.get(asset, key))]
+        wanted = frozenset(partitions)
+        return [_raised(found) for key, found in self.each(asset) if key in wanted]
 
     def _parse(self, name: str, data: bytes) -> Manifest:
         manifest = parsed(Manifest, data, lambda why: self._damaged(name, why))

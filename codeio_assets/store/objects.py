@@ -61,14 +61,23 @@ class ObjectBlobs:
     is_local = False
 
     def __init__(self, url: str, cache: FileCache) -> None:
-        self._url = url.rstrip("/")
+        self._open(url.rstrip("/"), cache)
+        self._probe()
+
+    def _open(self, url: str, cache: FileCache) -> None:
+        self._url = url
         self._cache = cache
         self.folder = cache.folder
         with _told(self._url):
             self._store = from_url(
                 self._url, client_options={"timeout": REQUEST_TIMEOUT, "allow_http": True}, retry_config=RETRIES
             )
-        self._probe()
+
+    def below(self, folder: str) -> "ObjectBlobs":
+        """Return the files in a folder, by their names in it."""
+        made = ObjectBlobs.__new__(ObjectBlobs)  # the place was probed
+        made._open(f"{self._url}/{folder}", self._cache.below(folder))
+        return made
 
     def where(self, name: str) -> str:
         """Return a file's address."""
@@ -174,7 +183,7 @@ class ObjectBlobs:
         if prefix:
             return sorted({name.split("/")[0] for name, _, _ in self._listed(folder, prefix)})
         with _told(self.where(folder)):
-            found = obstore.list_with_delimiter(self._store, folder)  # pyright: ignore[reportUnknownMemberType]
+            found = obstore.list_with_delimiter(self._store, folder or None)  # pyright: ignore[reportUnknownMemberType]
         paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
@@ -193,12 +202,13 @@ class ObjectBlobs:
 
     def _listed(self, folder: str, prefix: str = "") -> Iterator[tuple[str, str, int]]:
         """Yield name in the folder, tag and size of what lies below it and begins so, in the order of names."""
-        offset = f"{folder}/{prefix}" if prefix else None
+        before = f"{folder}/" if folder else ""
+        offset = f"{before}{prefix}" if prefix else None
         with _told(self.where(folder)):
-            chunks = obstore.list(self._store, folder, offset=offset, chunk_size=LIST_CHUNK)  # pyright: ignore[reportUnknownMemberType]
+            chunks = obstore.list(self._store, folder or None, offset=offset, chunk_size=LIST_CHUNK)  # pyright: ignore[reportUnknownMemberType]
             for chunk in chunks:
                 for meta in chunk:
-                    name = meta["path"].removeprefix(f"{folder}/")
+                    name = meta["path"].removeprefix(before)
                     if not name.startswith(prefix):
                         return
                     yield name, str(meta["e_tag"]), meta["size"]

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from codeio_assets.store.errors import StoreError
 from codeio_assets.store.interface import Blobs
+from codeio_assets.store.rollups import Rollups, Text
 
 Record = TypeVar("Record")
 KEPT_BYTES = 128 << 20
@@ -72,6 +73,7 @@ class Records(Generic[Record]):
         parse: makes a record of its name and bytes.
         unreadable: makes the error of a record whose file cannot be read, of its name and why.
         trust_s: seconds for which `get` believes what was seen last without looking again.
+        trusted: makes a record of bytes that were parsed before, without the checks that `parse` makes.
     """
 
     def __init__(
@@ -80,9 +82,12 @@ class Records(Generic[Record]):
         parse: Callable[[str, bytes], Record],
         unreadable: Callable[[str, str], StoreError],
         trust_s: float = 0.0,
+        trusted: Callable[[bytes], Record] | None = None,
     ) -> None:
         self._blobs = blobs
+        self._rollups = Rollups(blobs)
         self._parse = parse
+        self._trusted = trusted
         self._unreadable = unreadable
         self._trust_s = trust_s
 
@@ -113,6 +118,15 @@ class Records(Generic[Record]):
             return None, None
         return self._seen(name, stored.data, stored.tag), stored.tag
 
+    def last_seen(self, name: str) -> tuple[Record | None, str | None]:
+        """Return a record and its tag as this process has seen them last, for who replaces it on condition.
+
+        Raises:
+            StoreError: it was not seen before, and is damaged.
+        """
+        kept = _CACHE.get(self._key(name))
+        return self.tagged(name) if kept is None else (kept.record, kept.tag)  # pyright: ignore[reportReturnType]
+
     def tag(self, name: str) -> str | None:
         """Return the tag of a record, be it damaged; None when there is none."""
         stored = self._blobs.get(name)
@@ -120,18 +134,15 @@ class Records(Generic[Record]):
 
     def all(self, folder: str) -> Iterator[tuple[str, Record | StoreError]]:
         """Yield the name and the record of each in a folder, in the order of names, or what is wrong with it."""
-
-        def known(name: str) -> str | None:
-            kept = _CACHE.get(self._key(f"{folder}/{name}"))
-            return kept.tag if kept else None
-
-        for name, stored in self._blobs.get_all(folder, known):
-            if name.endswith(".json"):
-                try:
-                    record = self._seen(f"{folder}/{name}", stored.data, stored.tag)
-                except StoreError as error:
-                    record = error
-                yield name.removesuffix(".json"), record
+        whole: list[Text] = []
+        for text in self._rollups.texts(folder):
+            try:
+                yield text.name.removesuffix(".json"), self._of(f"{folder}/{text.name}", text)
+            except StoreError as error:
+                yield text.name.removesuffix(".json"), error
+            else:
+                whole.append(text)
+        self._rollups.keep(folder, whole)
 
     def put_if(self, name: str, record: Record, data: bytes, tag: str | None) -> str | None:
         """Replace a record if its tag is still the one given, and return its new tag; None when it was not."""
@@ -144,6 +155,31 @@ class Records(Generic[Record]):
         """Remove a record, if there is one."""
         self._blobs.remove(name)
         _CACHE.put(self._key(name), None)
+
+    def damaged(self, folder: str) -> dict[str, StoreError]:
+        """Return name -> what is wrong of the records of a folder that cannot be read."""
+        found: dict[str, StoreError] = {}
+        for text in self._rollups.texts(folder):
+            try:
+                _ = text.is_known or self._of(f"{folder}/{text.name}", text)
+            except StoreError as error:
+                found[text.name.removesuffix(".json")] = error
+        return found
+
+    def hashes(self, folder: str) -> dict[str, str]:
+        """Return name -> a hash of each record of a folder; none is parsed."""
+        return {text.name: text.tag.rpartition(" ")[2] for text in self._rollups.texts(folder)}
+
+    def _of(self, name: str, text: Text) -> Record:
+        kept = _CACHE.get(self._key(name))
+        if kept is not None and kept.tag == text.tag:
+            kept.seen_at = time.monotonic()
+            return kept.record  # pyright: ignore[reportReturnType]
+        if text.is_known and self._trusted:
+            return self._trusted(text.data)
+        record = self._parse(name, text.data)
+        self._keep(name, text.tag, record, len(text.data))
+        return record
 
     def _seen(self, name: str, data: bytes | None, tag: str) -> Record:
         if data is None:

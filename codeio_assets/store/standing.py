@@ -25,7 +25,7 @@ ATTEMPTS = 100
 
 
 class CommitRefusedError(StoreError):
-    """Another run committed the partition since this one began."""
+    """Another run committed the partition, or made what the writer has read anew, since this one began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Head(BaseModel):
     checked: str = ""
     findings: dict[str, Finding] = {}
 
+    @classmethod
+    def trusted(cls, data: bytes) -> "Head":
+        """Return a head from a text that was checked before."""
+        found = json.loads(data)
+        waiting = Manifest.trusted(json.dumps(found["waiting"]).encode()) if found.get("waiting") else None
+        findings = {name: Finding(**finding) for name, finding in found.get("findings", {}).items()}
+        return cls.model_construct(waiting=waiting, checked=found.get("checked", ""), findings=findings)
+
     def with_finding(self, finding: Finding) -> "Head":
         """Return the head with what a check said; what is said about a commit that was replaced leaves it as it is."""
         if self.waiting is not None and self.waiting.commit != finding.commit:
@@ -75,7 +83,7 @@ class Standing:
         self._blobs = blobs
         self._live = live
         self._tombstones = tombstones
-        self._heads = Records(blobs, self._parse, self._damaged, trust_s)
+        self._heads = Records(blobs, self._parse, self._damaged, trust_s, Head.trusted)
 
     def candidate(self, asset: str, partition: str) -> Manifest | None:
         """Return the commit that waits for its checks; None when the live one is the last.
@@ -92,6 +100,19 @@ class Standing:
     def latest(self, asset: str, partition: str) -> Manifest | None:
         """Return the last commit, good or not."""
         return self.candidate(asset, partition) or self._live.get(asset, partition)
+
+    def each(self, asset: str) -> Iterator[tuple[str, tuple[Manifest, dict[str, Finding]] | StoreError]]:
+        """Yield the last commit of each partition of an asset and what checks said of it, or what is wrong with it."""
+        heads = dict(self._heads.all(f"{layout.HEADS}/{layout.checked_key(asset, 'asset')}"))
+        live = dict(self._live.each(asset))
+        for partition in sorted(heads.keys() | live.keys()):
+            now, head = live.get(partition), heads.get(partition)
+            if isinstance(head, StoreError) or isinstance(now, StoreError):
+                yield partition, head if isinstance(head, StoreError) else StoreError(str(now))
+                continue
+            last = head.waiting if head and head.waiting else now
+            if last is not None:
+                yield partition, (last, head.findings if head and head.checked == last.commit else {})
 
     def files(self) -> set[str]:
         """Return the files that candidates name."""
@@ -132,6 +153,24 @@ class Standing:
                 self._tombstones.bury(_files(replaced) - _files(manifest) - _files(live if awaits_checks else None))
                 return
         raise StoreError(f"{asset}[{partition}] is changed by others all the time: it was not written.")
+
+    def refuse_changed(self, read: Iterable[Manifest], asset: str, partition: str) -> None:
+        """Raise when other rows are live now where a writer of a partition has read.
+
+        A change between this look and the commit is as one that came right after it: the commit names what it was
+        made from, and is out of date.
+
+        Raises:
+            CommitRefusedError: says which partition has changed, and by whom.
+        """
+        for one in read:
+            now, _ = self._live_or_none(one.asset, one.partition)
+            if now is None or now.version != one.version:
+                by = f"made anew by run {now.run_id or 'unknown'} at {now.written_at}" if now else "removed"
+                raise CommitRefusedError(
+                    f"{asset}[{partition}] was not committed: {one.asset}[{one.partition}], which it was made from, "
+                    f"was {by} since this run began. What is there stays; materialise again."
+                )
 
     def record(self, asset: str, partition: str, finding: Finding) -> None:
         """Keep what a check said about the last commit; it replaces what the same check said before."""
@@ -184,10 +223,13 @@ class Standing:
         return there is not None
 
     def _add(self, asset: str, partition: str, finding: Finding) -> tuple[Head | None, str | None]:
-        for _ in range(ATTEMPTS):
-            head, tag = self._head_or_none(asset, partition)
+        for attempt in range(ATTEMPTS):
+            # What was seen last will do for the first try: the condition tells when it is no longer there.
+            head, tag = self._head_or_none(asset, partition, last_seen=attempt == 0)
             added = (head or Head()).with_finding(finding)
             if added == head:
+                if attempt == 0:
+                    continue
                 return head, tag
             written = self._put_head(asset, partition, added, tag)
             if written:
@@ -198,11 +240,11 @@ class Standing:
         text = (json.dumps(head.model_dump(), indent=1) + "\n").encode()
         return self._heads.put_if(layout.head_file(asset, partition), head, text, tag)
 
-    def _head_or_none(self, asset: str, partition: str) -> tuple[Head | None, str | None]:
+    def _head_or_none(self, asset: str, partition: str, *, last_seen: bool = False) -> tuple[Head | None, str | None]:
         """Return a head and its tag; a damaged one is mended by replacing it."""
         name = layout.head_file(asset, partition)
         try:
-            return self._heads.tagged(name)
+            return self._heads.last_seen(name) if last_seen else self._heads.tagged(name)
         except StoreError:
             return None, self._heads.tag(name)
 

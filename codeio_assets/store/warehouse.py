@@ -6,7 +6,7 @@ later is refused. A read looks at the manifests of the tables and partitions tha
 What does not live here: file operations (`blobs`), the schemas (`core.tables.data`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,6 +23,7 @@ from codeio_assets.store.lost import LostPartitions, raise_if_lost
 from codeio_assets.store.manifests import Manifest, Manifests, TableVersion, json_object
 from codeio_assets.store.parquet import Tabular, columns_of
 from codeio_assets.store.places import open_blobs
+from codeio_assets.store.rollups import Rollups
 from codeio_assets.store.snapshots import Files, Snapshot, SnapshotShelf, each_file, snapshot_of
 from codeio_assets.store.standing import Standing
 from codeio_assets.store.tombstones import Tombstones
@@ -85,14 +86,15 @@ class Warehouse:
         info: Mapping[str, JsonLike] | None = None,
         awaits_checks: bool = False,
         replaces: Manifest | Literal["whatever is there"] | None = WHATEVER_IS_THERE,
+        read: Sequence[Manifest] = (),
     ) -> Manifest:
         """Replace an asset's partition, all its tables in one step, and return the new manifest.
 
         With `awaits_checks` the commit is a candidate: it becomes live by `standing.conclude`. `replaces` is the last
-        commit that the writer knows of.
+        commit that the writer knows of, `read` what it was made from.
 
         Raises:
-            CommitRefusedError: the partition was committed by someone else meanwhile; nothing changed.
+            CommitRefusedError: the partition, or what it was made from, was changed by others; nothing was done.
             StoreError: a key, table, column or type is wrong, the disk is full or not writable. What was committed
                 before is then still live and whole.
         """
@@ -108,6 +110,7 @@ class Warehouse:
             tables,
             awaits_checks=awaits_checks,
             replaces=replaces,
+            read=read,
         )
 
     # -- what is committed --------------------------------------------------------------------------------------
@@ -135,6 +138,14 @@ class Warehouse:
             StoreError: a manifest is damaged.
         """
         return self._manifests.all(asset)
+
+    def whole(self, asset: str) -> Iterator[Manifest]:
+        """Yield what is committed for each partition of an asset, sorted by key; damaged manifests are left out."""
+        return self._manifests.whole(asset)
+
+    def manifests_of(self, asset: str, partitions: Collection[str]) -> list[Manifest]:
+        """Return what is committed for some partitions, sorted by key; as `manifests` where one of them is damaged."""
+        return self._manifests.some(asset, partitions)
 
     def writer_of(self, table: str) -> str | None:
         """Return the asset that writes a table; None when nobody has."""
@@ -319,7 +330,8 @@ class Warehouse:
         return [str(problem) for problem in self._verifier.problems(manifest.tables.values() if manifest else ())]
 
     def verify(self) -> VerifyReport:
-        """Read every file that is live or pinned, and tell which are not what was committed."""
+        """Read every record, and every file that is live or pinned; tell which are not what was committed."""
+        Rollups(self._blobs).forget()
         live = {version.file: version for version in each_file(self._live.of_tables())}
         pinned, unreadable = self._shelf.pinned_files()
         files = live | {version.file: version for version in pinned}
@@ -338,24 +350,20 @@ class Warehouse:
             StoreError: a file is gone or damaged, the disk is full or not writable.
         """
         target = self.root / layout.VIEWS_FILE
-        if not self._blobs.is_local:
-            return target
-        for _ in range(READ_ATTEMPTS):
-            written = self._with_files(
-                lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True
-            )
-            if self._live.of_tables() == written:  # else a commit came between, whose own refresh ours may have undone
+        for _ in range(READ_ATTEMPTS if self._blobs.is_local else 0):
+            before = self._manifests.hashes()
+            self._with_files(lambda: self._live.of_tables(), lambda files: self._write_views(target, files), True)
+            if self._manifests.hashes() == before:  # else a commit came between, whose own refresh ours may have undone
                 break
         return target
 
-    def _write_views(self, target: Path, files: Files) -> Files:
+    def _write_views(self, target: Path, files: Files) -> None:
         try:
             write_views(target, files, self._live.lost(), self._settings)
         except duckdb.IOException as error:
             if not any(self._verifier.problems(each_file(files))):
                 raise StoreError(f"Cannot write {target}: {error}. The tables are not affected.") from error
             raise
-        return files
 
     def collect_garbage(self, grace_s: float = 86_400, dry_run: bool = False) -> GarbageReport:
         """Remove files that are neither live nor pinned and older than the grace period in seconds.

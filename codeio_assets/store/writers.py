@@ -16,6 +16,9 @@ from codeio_assets.store.manifests import Manifest, Manifests
 ATTEMPTS = 100
 """Each loses to another writer at most; a table is entered once."""
 
+_SEEN: dict[str, dict[str, str]] = {}
+"""What this process has read, by place: a table's writer stays. Who enters one looks at the record itself."""
+
 
 class Writers:
     """The writers of the tables of one warehouse."""
@@ -27,9 +30,10 @@ class Writers:
 
     def of(self, table: str) -> str | None:
         """Return the asset that writes a table; None when nobody has, as far as manifests can be read."""
-        if table not in self._known:
-            self._known = self._read()[0]
-        return self._known.get(table)
+        seen = _SEEN.setdefault(self._blobs.where(layout.WRITERS_FILE), {})
+        if table not in seen:
+            seen |= self._read()[0]
+        return seen.get(table)
 
     def claim(self, asset: str, partition: str, tables: Iterable[str]) -> None:
         """Enter an asset as the writer of tables.
@@ -37,7 +41,10 @@ class Writers:
         Raises:
             StoreError: another asset writes one of them in this partition, or the place is not writable.
         """
-        wanted = [table for table in tables if self.of(table) != asset]
+        wanted = [table for table in tables if self._known.get(table) != asset]
+        if wanted:
+            self._known = self._read()[0]
+            wanted = [table for table in wanted if self._known.get(table) != asset]
         if not wanted:
             return
         for table in wanted:
@@ -51,6 +58,7 @@ class Writers:
             self._known, tag = self._read()
             self._known |= dict.fromkeys(wanted, asset)
             if self._blobs.put_if(layout.WRITERS_FILE, _text(self._known), tag):
+                _SEEN.setdefault(self._blobs.where(layout.WRITERS_FILE), {}).update(self._known)
                 return
         raise StoreError(f"Cannot write {self._blobs.where(layout.WRITERS_FILE)}: others write it all the time.")
 

@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "lifecycle": set(),
     "sandbox": {"core"},
-    "llm": {"core", "lifecycle"},
+    "llm": {"core", "lifecycle", "store"},
     "store": {"core"},
     "training": {"core"},
     "sources": {"core", "store"},

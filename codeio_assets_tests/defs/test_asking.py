@@ -13,6 +13,7 @@ import pytest
 from codeio_assets.core.errors import MaterialisationFailed
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.partitions import code_shards
+from codeio_assets.graph.steps import STEPS
 from codeio_assets.operating.local import register_shards
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.store import Warehouse
@@ -176,7 +177,7 @@ def alone(world: World, asset: str) -> dg.ExecuteInProcessResult:
     return graph.execute_in_process(
         instance=world.instance,
         partition_key=SHARD,
-        asset_selection=[dg.AssetKey(asset)],
+        asset_selection=[dg.AssetKey(made) for made in STEPS[asset].makes],
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )

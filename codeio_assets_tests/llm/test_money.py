@@ -19,6 +19,7 @@ from codeio_assets.llm import (
     Progress,
     ledger_meter,
 )
+from codeio_assets.llm.journal.segments import FolderSegments
 from codeio_assets_tests.llm.conftest import MODEL, answered, request
 from codeio_assets_tests.llm.stub_server import StubServer
 
@@ -51,11 +52,11 @@ def test_the_ledger_reads_the_journal_by_day_label_and_model(tmp_path: Path) -> 
     record(mine, "today", now)
     record(mine, "yesterday", now - timedelta(days=1))
     record(other, "other run", now, "free-model")
-    ledger = Ledger(tmp_path, {MODEL: PRICE})
+    ledger = Ledger(FolderSegments(tmp_path), {MODEL: PRICE})
     assert (ledger.refresh().tokens, ledger.spent.cost) == (45, pytest.approx(0.04))
-    today = Ledger(tmp_path, {MODEL: PRICE}, since=now - timedelta(hours=1))
+    today = Ledger(FolderSegments(tmp_path), {MODEL: PRICE}, since=now - timedelta(hours=1))
     assert (today.refresh().tokens, today.spent.cost) == (30, pytest.approx(0.02))
-    assert Ledger(tmp_path, {}, label="run1").refresh().tokens == 30
+    assert Ledger(FolderSegments(tmp_path), {}, label="run1").refresh().tokens == 30
     record(other, "more", now)
     assert ledger.refresh().tokens == 60, "only what is new is read"
     assert ledger.refresh().tokens == 60
@@ -77,7 +78,7 @@ def test_a_budget_stops_cleanly_and_keeps_what_came(
     labelled = Journal(journal.folder, label="run1")
 
     def limited(bound: Budget) -> OpenAIChatClient:
-        meter = ledger_meter(journal.folder, MODEL, {MODEL: PRICE}, bound, "run1")
+        meter = ledger_meter(journal.segments, MODEL, {MODEL: PRICE}, bound, "run1")
         return OpenAIChatClient(stub.base_url, MODEL, labelled, concurrency=2, meter=meter)
 
     with pytest.raises(BudgetExhausted, match=said) as caught:
@@ -105,7 +106,7 @@ def test_a_budget_that_suffices_says_nothing(stub: StubServer, client_of: Callab
 
 def test_the_day_of_another_run_counts(stub: StubServer, journal: Journal) -> None:
     record(Journal(journal.folder, label="other"), "spent", datetime.now(UTC))
-    meter = ledger_meter(journal.folder, MODEL, {}, Budget(day_tokens=15), "mine")
+    meter = ledger_meter(journal.segments, MODEL, {}, Budget(day_tokens=15), "mine")
     with pytest.raises(BudgetExhausted, match="of the day"):
         OpenAIChatClient(stub.base_url, MODEL, journal, meter=meter).complete([request("one")])
     assert stub.asked == []

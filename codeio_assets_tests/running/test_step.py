@@ -363,6 +363,59 @@ def test_of_two_runs_of_one_partition_the_later_commit_is_refused(tmp_path: Path
         warehouse.write("raw_code_files", SHARD, rows, run_id="second", awaits_checks=True, replaces=began_with)
 
 
+def test_a_step_whose_input_was_made_anew_meanwhile_begins_again_with_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codeio_assets.defs.s1_raw_code import assets
+
+    for step in ("raw_code_files", "file_labels"):
+        assert execute(step).success
+    warehouse = project.open_warehouse()
+    looked: list[str] = []
+
+    def select_slowly(files: pl.DataFrame, *others: Any) -> Any:
+        live = warehouse.manifest("raw_code_files", SHARD)
+        assert live
+        looked.append(live.version)
+        if len(looked) == 1:
+            warehouse.write(
+                "raw_code_files", SHARD, {t: warehouse.read(t, SHARD).head(1) for t in live.tables}, run_id="b"
+            )
+        return select(files, *others)
+
+    select = assets.select_eligible
+    monkeypatch.setattr(assets, "select_eligible", select_slowly)
+    result = execute("eligible_code_files")
+    assert result.success
+    assert [event.node_name for event in result.all_events if event.is_step_up_for_retry] == ["eligible_code_files"]
+    made = warehouse.manifest("eligible_code_files", SHARD)
+    assert made
+    assert made.upstream[f"raw_code_files/{SHARD}"] == looked[1] != looked[0]
+    assert warehouse.read("eligible_code_files", SHARD).height == 1
+
+
+def test_a_run_that_was_late_ends_when_the_other_has_made_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine of a run is taken for dead, its retry makes the shard, and then it goes on."""
+    from codeio_assets.defs.s1_raw_code import assets
+
+    ingest, inner = assets.ingest_shard, list[bool]()
+
+    def ingest_beside_a_retry(*arguments: Any) -> Any:
+        if not inner:
+            inner.append(True)
+            assert execute("raw_code_files").success
+        return ingest(*arguments)
+
+    monkeypatch.setattr(assets, "ingest_shard", ingest_beside_a_retry)
+    result = execute("raw_code_files")
+    assert not result.success
+    assert "was made of the same by run" in failure_of(result)
+    standing = standing_of(RAW_CODE_FILES, SHARD, project, project.open_warehouse())
+    assert standing.state == "good"
+
+
 def test_a_column_that_may_be_null_and_is_new_is_read_as_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = Warehouse(tmp_path)
     rows = frame("file_labels", [])

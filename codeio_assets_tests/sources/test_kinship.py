@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from codeio_assets.core.settings.project import NearDuplicates
-from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, write_signatures
+from codeio_assets.sources.kinship import Kin, Signature, find_kin, read_signatures, sign, signatures_file
 
 SETTINGS = NearDuplicates.model_validate({})
 NOTHING = Kin(None, None, None, ())
@@ -91,13 +89,11 @@ def test_a_full_bucket_still_finds_its_group() -> None:
         (SETTINGS, 3, False),
     ],
 )
-def test_signatures_are_kept_with_their_parameters(
-    tmp_path: Path, settings: NearDuplicates, count: int, kept: bool
-) -> None:
+def test_signatures_are_kept_with_their_parameters(settings: NearDuplicates, count: int, kept: bool) -> None:
     signatures: list[Signature | None] = [sign("x = 1", SETTINGS), None]
-    write_signatures(tmp_path / "a.parquet", signatures, SETTINGS)
-    assert read_signatures(tmp_path / "a.parquet", count, settings) == (signatures if kept else [None] * count)
-    assert read_signatures(tmp_path / "gone.parquet", 1, SETTINGS) == [None]
+    file = signatures_file(signatures, SETTINGS)
+    assert read_signatures(file, count, settings) == (signatures if kept else [None] * count)
+    assert read_signatures(None, 1, SETTINGS) == [None]
 
 
 def test_signatures_do_not_change_between_versions() -> None:

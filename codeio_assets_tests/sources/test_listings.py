@@ -13,7 +13,7 @@ import pytest
 from codeio_assets.core.settings.project import Sources
 from codeio_assets.sources import ShardRegistry, shards
 from codeio_assets.sources.reading import RawItem, read_items
-from codeio_assets.sources.shards import read_shard
+from codeio_assets.sources.shard_reading import read_shard
 
 LONG_AGO = time.time() - 1_000
 

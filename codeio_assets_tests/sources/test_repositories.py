@@ -11,7 +11,7 @@ from codeio_assets.core.settings.project import SettingsError, Source, Sources
 from codeio_assets.sources import RawItem, ShardRegistry, read_items
 from codeio_assets.sources.reading import source_files
 from codeio_assets.sources.repositories import recognised
-from codeio_assets.sources.shards import read_shard
+from codeio_assets.sources.shard_reading import read_shard
 
 MIT = 'Permission is hereby granted, free of charge, to any person.\nTHE SOFTWARE IS PROVIDED "AS IS"\n'
 

@@ -8,7 +8,8 @@ import pytest
 from codeio_assets.core.settings.project import SettingsError, Sources
 from codeio_assets.core.tables.data import frame
 from codeio_assets.sources import Shard, ShardRegistry
-from codeio_assets.sources.shards import file_id, read_shard
+from codeio_assets.sources.shard_reading import read_shard
+from codeio_assets.sources.shards import file_id
 from codeio_assets.steps.eligible_code_files import select_eligible
 from codeio_assets.steps.raw_code_files import ingest_shard
 from codeio_assets.steps.result import StepResult

@@ -4,6 +4,7 @@ It speaks what the store uses: PUT with If-Match and If-None-Match, GET, HEAD, l
 """
 
 import hashlib
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,16 +46,49 @@ class S3Server(ThreadingHTTPServer):
     @property
     def environment(self) -> dict[str, str]:
         """What a client of it has in its environment."""
-        return {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ENDPOINT": f"http://127.0.0.1:{self.server_port}",
-        }
+        return environment_of(self.server_port)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing about clients that were killed."""
+
+
+def environment_of(port: int) -> dict[str, str]:
+    """Return what a client of a server on a port has in its environment."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+    }
+
+
+MOTO = """
+import threading
+import boto3
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+known = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+boto3.client("s3", endpoint_url=f"http://127.0.0.1:{server.server_port}", **known).create_bucket(Bucket="bucket")
+print(server.server_port, flush=True)
+threading.Event().wait()
+"""
+"""One request at a time: moto looks at a condition and writes in two steps."""
+
+
+@contextmanager
+def serving_moto(python: str) -> Iterator[dict[str, str]]:
+    """Serve S3 by moto in an interpreter that has it; yields what a client has in its environment."""
+    command = [python, "-c", MOTO]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield environment_of(int(process.stdout.readline()))
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What holds wherever the warehouse is: on a disk, and in object storage (an S3 server of ours)."""
 
 import json
+import os
 import random
 import signal
 from collections.abc import Iterator
@@ -9,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from codeio_assets.store import CommitRefusedError, Finding, StoreError, layout
+from codeio_assets.store import CommitRefusedError, Finding, Manifest, StoreError, layout, records
 from codeio_assets.store.cache import FileCache
 from codeio_assets_tests.store import processes
 from codeio_assets_tests.store.processes import SIZES, opened
-from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs
-from codeio_assets_tests.store.s3_server import BUCKET, S3Server, serving
+from codeio_assets_tests.store.rows import ASSET, SIDE_TABLE, commit, pairs, rejections
+from codeio_assets_tests.store.s3_server import BUCKET, S3Server, serving, serving_moto
 
 KEY = "made-0001"
-KILLS = 30
+READ_TABLE = "raw_code_files_rejections"
+KILLS = int(os.environ.get("CODEIO_KILLS", "30"))
+"""`make test-kill` sets 100."""
+MOTO_PYTHON = os.environ.get("CODEIO_MOTO_PYTHON", "")
+"""An interpreter with `moto[server]`; `make test-moto` and `make test-kill` set it."""
 
 
 @pytest.fixture
@@ -26,17 +31,28 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Serve
     with serving() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        place = {"url": f"s3://{BUCKET}/warehouse", "environment": server.environment}
-        (tmp_path / "objects.place.json").write_text(json.dumps(place))
-        (tmp_path / "objects").mkdir()
+        _keep_place(tmp_path / "objects", server.environment)
         yield server
 
 
-@pytest.fixture(params=["disk", "objects"])
+@pytest.fixture
+def moto(tmp_path: Path) -> Iterator[None]:
+    with serving_moto(MOTO_PYTHON) as environment:
+        _keep_place(tmp_path / "moto", environment)
+        yield
+
+
+def _keep_place(root: Path, environment: dict[str, str]) -> None:
+    place = {"url": f"s3://{BUCKET}/warehouse", "environment": environment}
+    root.with_name(f"{root.name}.place.json").write_text(json.dumps(place))
+    root.mkdir()
+
+
+@pytest.fixture(params=["disk", "objects", *(["moto"] if MOTO_PYTHON else [])])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The folder by which `processes.opened` opens the warehouse."""
-    if request.param == "objects":
-        request.getfixturevalue("storage")
+    if request.param != "disk":
+        request.getfixturevalue({"objects": "storage"}.get(request.param, request.param))
     (tmp_path / request.param).mkdir(exist_ok=True)
     return tmp_path / request.param
 
@@ -127,6 +143,25 @@ def test_of_two_writers_of_one_shard_and_of_an_orphan_beside_its_retry_one_is_re
     assert waiting.run_id == "retry"
 
 
+def test_a_commit_is_refused_when_what_it_was_made_from_was_made_anew_or_removed(root: Path) -> None:
+    warehouse, other = opened(root), opened(root)
+    read = warehouse.write("raw_code_files", KEY, {READ_TABLE: rejections(2)}, run_id="first")
+    began_with = warehouse.write(ASSET, KEY, commit(2), read=[read])
+    other.write("raw_code_files", KEY, {READ_TABLE: rejections(2)}, run_id="the same rows")
+    own = warehouse.write(ASSET, KEY, commit(3), awaits_checks=True, replaces=began_with, read=[read])
+    now = other.write("raw_code_files", KEY, {READ_TABLE: rejections(3)}, run_id="second")
+    with pytest.raises(
+        CommitRefusedError, match=r"raw_code_files\[made-0001\], .* was made anew by run second"
+    ) as caught:
+        warehouse.write(ASSET, KEY, commit(4), awaits_checks=True, replaces=own, read=[read])
+    assert "\n" not in str(caught.value)
+    assert other.standing.candidate(ASSET, KEY) == own
+    assert warehouse.write(ASSET, KEY, commit(4), awaits_checks=True, replaces=own, read=[now]).tables[ASSET].rows == 4
+    other.standing.retire("raw_code_files", KEY)
+    with pytest.raises(CommitRefusedError, match="was removed since this run began"):
+        warehouse.write(ASSET, KEY, commit(5), read=[now])
+
+
 @pytest.mark.slow
 def test_killed_at_random_points_the_old_or_the_new_version_is_there(root: Path) -> None:
     warehouse, delays = opened(root), random.Random(20250211)
@@ -148,6 +183,7 @@ def test_killed_at_random_points_the_old_or_the_new_version_is_there(root: Path)
         seen.add(manifest.tables[ASSET].rows)
         warehouse.collect_garbage(grace_s=0)
     assert seen == set(SIZES), "the kills never met the second content"
+    print(f"{root.name}: {KILLS} kills of a writer, each time the old or the new version was there, whole")
 
 
 # -- object storage alone ----------------------------------------------------------------------------------------------
@@ -241,3 +277,43 @@ def test_the_cache_is_bounded_and_keeps_what_was_used_within_the_hour(
     assert left == [names[0], names[4], names[5]]
     assert not cache.has(names[1])
     assert not list(tmp_path.glob(".tmp-*"))
+
+
+# -- all records of a folder in one file -------------------------------------------------------------------------------
+
+
+def test_who_looks_at_all_manifests_opens_one_file_and_sees_every_change(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeio_assets.store.rollups.LEAST", 3)
+    warehouse = opened(root)
+    keys = [f"made-{number:04}" for number in range(6)]
+    for key in keys:
+        warehouse.write(ASSET, key, {ASSET: pairs(1)})
+    warehouse._blobs.put("manifests/io_pairs/made-0005.json", b"{")
+    if warehouse._blobs.is_local:
+        for path in (root / "manifests" / ASSET).iterdir():
+            os.utime(path, (1, 1))  # a file that was changed just now is read anew, since it may change again
+    for _ in range(2):
+        assert [manifest.partition for manifest in looked(root)] == keys[:5]
+    read: list[str] = []
+    place = type(warehouse._blobs)
+    get = place.get
+    monkeypatch.setattr(place, "get", lambda self, name, unless=None: read.append(name) or get(self, name, unless))
+    seen = looked(root)
+    assert read == ["rollups/manifests/io_pairs.parquet", "manifests/io_pairs/made-0005.json"]
+    assert seen == [warehouse.manifest(ASSET, key) for key in keys[:5]]
+    changed = warehouse.write(ASSET, keys[2], {ASSET: pairs(2)})
+    warehouse.standing.retire(ASSET, keys[3])
+    now = looked(root)
+    assert [manifest.partition for manifest in now] == [*keys[:3], keys[4]]
+    assert now[2] == changed
+    warehouse._blobs.put("rollups/manifests/io_pairs.parquet", b"torn")
+    assert looked(root) == now
+    assert "manifests/io_pairs/made-0005.json" in warehouse.verify().problems[0]
+
+
+def looked(root: Path) -> list[Manifest]:
+    """Return the manifests as a new process sees them."""
+    records.forget()
+    return [*opened(root).whole(ASSET)]

@@ -1,26 +1,25 @@
 """The journal: every response of a language model, durable from the moment it arrives.
 
-What lives here: finding, appending, listing, exporting and verifying recorded responses in a folder of
-segments.
-What does not: the form of one line (`lines`), asking servers (`live.client`), replaying (`recorded`).
+What lives here: finding, appending, listing, exporting and verifying recorded responses in segments.
+What does not: where segments are (`segments`, `objects`), the form of one line (`lines`), asking servers
+(`live.client`), replaying (`recorded`).
 Source: design.md, sec. 8.
 """
 
 import contextlib
-import fcntl
 import os
-import secrets
 import threading
-import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from codeio_assets.llm.contract import ChatRequest, ChatResponse
 from codeio_assets.llm.journal.index import Place, PlaceIndex
 from codeio_assets.llm.journal.lines import CorruptLine, Recorded, decode_line, encode_line, line_key
-
-PARTS = "parts"
+from codeio_assets.llm.journal.objects import ObjectSegments
+from codeio_assets.llm.journal.segments import WHOLE, Appender, FolderSegments, Scope, Segments, lines_of
+from codeio_assets.store.interface import Blobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +39,8 @@ class JournalReport:
         return self.corrupt == 0
 
 
-@dataclass(slots=True)
-class _Segment:
-    """The segment that this process appends to; `written` and `synced` are byte offsets."""
-
-    path: Path
-    number: int
-    descriptor: int
-    owner_pid: int
-    written: int = 0
-    synced: int = 0
-    sync_lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Journal:
-    """Responses keyed by their full request, in a folder of append-only `*.jsonl` segments.
+    """Responses keyed by their full request, in append-only `*.jsonl` segments: of a folder, or in object storage.
 
     Each process appends to a segment of its own, which it holds locked, so that runs never wait for each other.
     Segments lie in the folder itself, or by asset and shard in `parts/<asset>/<shard>/`: a journal that is opened for a
@@ -67,24 +53,41 @@ class Journal:
         folder: of the segments; a missing one is an empty journal until the first append.
         label: put into the names of this process's segments, such as the id of the run; letters and digits.
         part: `<asset>/<shard>`, where this process appends; None appends to the folder itself.
+        objects: where they are in object storage; the folder is then read, and not written.
     """
 
-    def __init__(self, folder: Path, label: str = "", part: str | None = None) -> None:
+    def __init__(self, folder: Path, label: str = "", part: str | None = None, objects: Blobs | None = None) -> None:
         """Load the index of a folder, or of one part of it."""
-        self.folder = Path(folder)
+        self._load_of(segments_in(Path(folder), objects), (WHOLE, part) if part else None, label, part)
+
+    @classmethod
+    def of(cls, segments: Segments, scope: Scope = None) -> "Journal":
+        """Return a journal of some parts alone, for who looks at them."""
+        made = cls.__new__(cls)
+        made._load_of(segments, scope, "", None)
+        return made
+
+    def _load_of(self, segments: Segments, scope: Scope, label: str, part: str | None) -> None:
+        self.segments = segments
+        self._scope = scope
         self._part = part
         self._label = label
         self._lock = threading.RLock()
         self._index = PlaceIndex()
-        self._names: list[str] = []
-        self._numbers: dict[str, int] = {}
-        self._read_up_to: dict[str, int] = {}
-        self._segment: _Segment | None = None
+        self._paths: list[Path] = []
+        self._numbers: dict[Path, int] = {}
+        self._read_up_to: dict[Path, int] = {}
+        self._appender: Appender | None = None
         self._corrupt = 0
         self.refresh()
 
+    @property
+    def folder(self) -> Path:
+        """The journal's folder on this machine."""
+        return self.segments.folder
+
     def __repr__(self) -> str:
-        return f"Journal({str(self.folder)!r}, {len(self)} responses)"
+        return f"Journal({self.segments.where()!r}, {len(self)} responses)"
 
     def __len__(self) -> int:
         return len(self._index)
@@ -121,11 +124,11 @@ class Journal:
                 self.refresh()
             return self._read(key) if key in self._index else None
 
-    def segment_of(self, key: str) -> str | None:
-        """Return the name, in the folder, of the segment that holds the record of a key."""
+    def segment_of(self, key: str) -> Path | None:
+        """Return the segment that holds the record of a key."""
         with self._lock:
             place = self._index.get(key)
-            return None if place is None else self._names[place.segment]
+            return None if place is None else self._paths[place.segment]
 
     def records(self) -> Iterator[Recorded]:
         """Yield each recorded request and response once, ordered by key."""
@@ -156,18 +159,23 @@ class Journal:
                     new.append((request.key, lines[number]))
             if not new:
                 return counting
-            segment, offset = self._write(b"".join(line for _, line in new))
+            appender = self._own()
+            path, offset = appender.write(b"".join(line for _, line in new))
+            number = self._number(path)
             for key, line in new:
-                self._index.put(key, Place.of(segment.number, offset))
+                self._index.put(key, Place.of(number, offset))
                 offset += len(line)
-        self._sync(segment, offset)
+            self._read_up_to[path] = offset
+        appender.sync()
         return counting
 
     def refresh(self) -> int:
         """Read what other processes have appended since; return the number of keys that are new."""
         with self._lock:
             before = len(self._index)
-            for path in segments_of(self.folder, self._part):
+            paths = self.segments.paths(self._scope)
+            self.segments.fetch(path for path in paths if path not in self._read_up_to)
+            for path in paths:
                 with contextlib.suppress(FileNotFoundError):  # merged or pruned meanwhile
                     self._load(path)
             return len(self._index) - before
@@ -190,7 +198,7 @@ class Journal:
                 for key in wanted:
                     recorded = self.find(key)
                     if recorded is None:
-                        raise KeyError(f"no response is recorded for {key} in {self.folder}")
+                        raise KeyError(f"no response is recorded for {key} in {self.segments.where()}")
                     file.write(encode_line(recorded.request, recorded.response))
                 file.flush()
                 os.fsync(file.fileno())
@@ -204,7 +212,9 @@ class Journal:
         seen: set[str] = set()
         lines = torn = segments = 0
         problems: list[str] = []
-        for path in segments_of(self.folder):
+        paths = self.segments.paths(self._scope)
+        self.segments.fetch(paths)
+        for path in paths:
             segments += 1
             for offset, line in lines_of(path):
                 if not line.endswith(b"\n"):
@@ -215,7 +225,7 @@ class Journal:
                     if recorded.request.key != recorded.response.key:
                         raise CorruptLine("the key is not the key of the request")
                 except CorruptLine as error:
-                    problems.append(f"{path.relative_to(self.folder)} at byte {offset}: {error}")
+                    problems.append(f"{self.segments.name(path)} at byte {offset}: {error}")
                     continue
                 lines += 1
                 seen.add(recorded.response.key)
@@ -224,37 +234,44 @@ class Journal:
     def close(self) -> None:
         """Close this process's segment; a later append opens another one."""
         with self._lock:
-            if self._segment is not None:
-                os.close(self._segment.descriptor)
-                self._segment = None
+            if self._appender is not None:
+                self._appender.close()
+                self._appender = None
 
     def _read(self, key: str) -> Recorded | None:
         place = self._index.get(key)
         assert place is not None
-        with (self.folder / self._names[place.segment]).open("rb") as file:
-            file.seek(place.offset)
+        with self._opened(place) as file:
             recorded = decode_line(file.readline())
         return recorded if recorded.response.key == key else None
 
     def _key_at(self, place: Place) -> str | None:
         try:
-            with (self.folder / self._names[place.segment]).open("rb") as file:
-                file.seek(place.offset)
+            with self._opened(place) as file:
                 return line_key(file.readline())
         except (FileNotFoundError, CorruptLine):
             return None
 
+    def _opened(self, place: Place) -> BinaryIO:
+        path = self._paths[place.segment]
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # it may have left the cache
+            self.segments.fetch([path])
+            file = path.open("rb")
+        file.seek(place.offset)
+        return file
+
     def _load(self, path: Path) -> None:
         """Index a segment from where it was last read up to its last complete line."""
-        name = path.relative_to(self.folder).as_posix()
-        start, size = self._read_up_to.get(name, 0), path.stat().st_size
+        start, size = self._read_up_to.get(path, 0), path.stat().st_size
         if start == size:
             return
-        number = self._number(name)
+        number = self._number(path)
         for offset, line in lines_of(path, start):
             if not line.endswith(b"\n"):
                 return  # torn by a kill, or still being written: looked at again by the next refresh
-            self._read_up_to[name] = offset + len(line)
+            self._read_up_to[path] = offset + len(line)
             try:
                 key = line_key(line)
             except CorruptLine:
@@ -264,100 +281,34 @@ class Journal:
             if known is None or self._order(place) < self._order(known):
                 self._index.put(key, place)
 
-    def _number(self, name: str) -> int:
+    def _number(self, path: Path) -> int:
         """Return the number of a segment in the index."""
-        if name not in self._numbers:
-            self._numbers[name] = len(self._names)
-            self._names.append(name)
-        return self._numbers[name]
+        if path not in self._numbers:
+            self._numbers[path] = len(self._paths)
+            self._paths.append(path)
+        return self._numbers[path]
 
     def _order(self, place: Place) -> tuple[str, int]:
-        return self._names[place.segment].rpartition("/")[2], place.offset
+        return self._paths[place.segment].name, place.offset
 
     def _forget_all(self) -> None:
         self._index = PlaceIndex()
         self._read_up_to.clear()
         self._corrupt = 0
 
-    def _write(self, line: bytes) -> tuple[_Segment, int]:
-        """Append a line to this process's segment; a line that could not be written whole is taken back."""
-        segment = self._own_segment()
-        offset = segment.written
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(segment.descriptor, rest) :]
-        except OSError:
-            os.ftruncate(segment.descriptor, offset)
-            raise
-        segment.written = self._read_up_to[self._names[segment.number]] = offset + len(line)
-        return segment, offset
-
-    def _own_segment(self) -> _Segment:
-        segment = self._segment
-        if segment is None or segment.owner_pid != os.getpid() or not segment.path.exists():
+    def _own(self) -> Appender:
+        if self._appender is None or not self._appender.is_usable:
             self.close()
-            folder = self.folder / PARTS / self._part if self._part else self.folder
-            path, descriptor = _create_segment(folder, self._label or str(os.getpid()))
-            number = self._number(path.relative_to(self.folder).as_posix())
-            self._segment = segment = _Segment(path, number, descriptor, os.getpid())
-        return segment
+            self._appender = self.segments.appender(self._label or str(os.getpid()), self._part or WHOLE)
+        return self._appender
 
-    @staticmethod
-    def _sync(segment: _Segment, up_to: int) -> None:
-        """Wait until the segment is on disk up to an offset; one fsync serves all waiting threads."""
-        with segment.sync_lock:
-            if segment.synced < up_to:
-                reached = segment.written
-                os.fsync(segment.descriptor)
-                segment.synced = reached
+
+def segments_in(folder: Path, objects: Blobs | None) -> Segments:
+    """Return the segments of a folder, or of object storage."""
+    return ObjectSegments(objects, folder) if objects is not None else FolderSegments(folder)
 
 
 def _checked_line(request: ChatRequest, response: ChatResponse) -> bytes:
     if response.status == "failed" or response.key != request.key:
         raise ValueError(f"not recordable: a response with status {response.status} for request {request.key[:12]}")
     return encode_line(request, response)
-
-
-def _create_segment(folder: Path, label: str) -> tuple[Path, int]:
-    """Create a segment file that no other process has, lock it, and make its name durable."""
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        sync_folder(made.parent)
-    created = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    path = folder / f"{created}-{label}-{secrets.token_hex(4)}.jsonl"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells upkeep that the segment is being written
-    sync_folder(folder)
-    return path, descriptor
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def segments_of(folder: Path, part: str | None = None) -> list[Path]:
-    """Return the segment files of a folder and of one part or all of them, in the order in which they count."""
-    within = f"{PARTS}/{part}/*.jsonl" if part else f"{PARTS}/*/*/*.jsonl"
-    found = [*folder.glob("*.jsonl"), *folder.glob(within)]
-    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.name)
-
-
-def parts_of(folder: Path) -> list[Path]:
-    """Return the folders that hold segments: the journal's own, and that of each part."""
-    return [folder, *sorted(path for path in folder.glob(f"{PARTS}/*/*") if path.is_dir())]
-
-
-def lines_of(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, line) from a byte offset on; only the last line may lack its newline."""
-    with path.open("rb") as file:
-        offset = file.seek(start)
-        for line in file:
-            yield offset, line
-            offset += len(line)

@@ -1,25 +1,20 @@
 """Upkeep of a journal: what its segments hold, merging them, taking over other journals, removing what nobody needs.
 
 What lives here: operations on whole segments. Those that a running process writes to are locked by it and left alone;
-a reader that has a removed segment in its index reads the folder anew.
+a reader that has a removed segment in its index reads them anew.
 What does not: finding and appending (`journal`).
 """
 
 import contextlib
-import fcntl
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from codeio_assets.llm.journal.journal import Journal, lines_of, parts_of, segments_of, sync_folder
+from codeio_assets.llm.journal.journal import Journal
 from codeio_assets.llm.journal.lines import CorruptLine, Recorded, decode_line, encode_line
-
-NO_PART = "-"
-"""Names no part, so that a journal is that of its folder alone."""
+from codeio_assets.llm.journal.segments import WHOLE, Scope, Segments, lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +42,37 @@ class UpkeepReport:
     in_use: int
 
 
-def segment_summaries(folder: Path) -> list[SegmentSummary]:
+def segment_summaries(segments: Segments) -> list[SegmentSummary]:
     """Return a summary of each segment of a journal, in the order in which they count."""
-    return [_summary(folder, path) for path in segments_of(folder)]
+    paths = segments.paths()
+    segments.fetch(paths)
+    return [_summary(segments, path) for path in paths]
 
 
-def merge(folder: Path, others: Iterable[Path] = ()) -> UpkeepReport:
+def merge(segments: Segments, others: Iterable[Path] = ()) -> UpkeepReport:
     """Put all segments that nobody writes to into one, and take over the records of other journals.
 
-    Of several records of a key the one that counts stays, so no answer changes. The one segment lies in the folder
-    itself, where every part finds it: so answers go along when shards get other names.
+    Of several records of a key the one that counts stays, so no answer changes. The one segment lies where every part
+    finds it: so answers go along when shards get other names.
     """
-    return _rewrite(folder, lambda _recorded: True, others)
+    return _rewrite(segments, None, lambda _recorded: True, others)
 
 
-def prune(folder: Path, keep: Callable[[Recorded], bool], *, dry_run: bool = False) -> UpkeepReport:
+def prune(segments: Segments, keep: Callable[[Recorded], bool], *, dry_run: bool = False) -> UpkeepReport:
     """Remove the records that `keep` refuses, of the segments that nobody writes to.
 
     What is removed must be paid for again when it is asked for again.
     """
+    before = len(segments.paths())
     if dry_run:
-        verdicts = Counter(keep(recorded) for recorded in Journal(folder).records())
-        count = len(segments_of(folder))
-        return UpkeepReport(count, count, verdicts[True], verdicts[False], 0)
-    before = len(segments_of(folder))
-    done = [_rewrite(part, keep, (), own=True) for part in parts_of(folder)]
+        verdicts = Counter(keep(recorded) for recorded in Journal.of(segments).records())
+        return UpkeepReport(before, before, verdicts[True], verdicts[False], 0)
+    done = [_rewrite(segments, (part,), keep, ()) for part in segments.parts()]
     kept, removed, busy = (sum(getattr(each, name) for each in done) for name in ("kept", "removed", "in_use"))
-    return UpkeepReport(before, len(segments_of(folder)), kept, removed, busy)
+    return UpkeepReport(before, len(segments.paths()), kept, removed, busy)
 
 
-def _summary(folder: Path, path: Path) -> SegmentSummary:
+def _summary(segments: Segments, path: Path) -> SegmentSummary:
     models: Counter[str] = Counter()
     times: list[str] = []
     corrupt = 0
@@ -88,9 +84,9 @@ def _summary(folder: Path, path: Path) -> SegmentSummary:
             continue
         models[recorded.request.model] += 1
         times += [recorded.response.created_at] if recorded.response.created_at else []
-    with _locked(path) as is_free:
+    with segments.locked(path) as is_free:
         return SegmentSummary(
-            name=path.relative_to(folder).as_posix(),
+            name=segments.name(path),
             size_bytes=path.stat().st_size,
             records=sum(models.values()),
             corrupt=corrupt,
@@ -102,28 +98,27 @@ def _summary(folder: Path, path: Path) -> SegmentSummary:
 
 
 def _rewrite(
-    folder: Path, keep: Callable[[Recorded], bool], others: Iterable[Path], *, own: bool = False
+    segments: Segments, scope: Scope, keep: Callable[[Recorded], bool], others: Iterable[Path]
 ) -> UpkeepReport:
     """Write what stays into one new segment, make it durable, and remove the segments that it replaces.
 
-    With `own` those are the segments of the folder itself, else those of its parts as well.
+    It lies in the one part of the scope, or where every part finds it.
     """
-    segments = partial(segments_of, folder, NO_PART if own else None)
-    before = segments()
+    before = segments.paths(scope)
     with contextlib.ExitStack() as stack:
-        free = [path for path in before if stack.enter_context(_locked(path))]
-        journal = Journal(folder, part=NO_PART if own else None)
+        free = [path for path in before if stack.enter_context(segments.locked(path))]
+        journal = Journal.of(segments, scope)
         taken = [journal, *(Journal(other) for other in others)]
-        busy = {path.relative_to(folder).as_posix() for path in {*before} - {*free}}
+        busy = {*before} - {*free}
         name = f"{free[0].name.split('-')[0] if free else '0'}-merged-{secrets.token_hex(4)}.jsonl"
-        kept, removed = _write_segment(folder, name, _wanted(taken, busy), keep)
+        counts: Counter[bool] = Counter()
+        segments.add(scope[0] if scope else WHOLE, name, _lines(_wanted(taken, busy), keep, counts))
         for path in free:
-            path.unlink()
-    after = segments()
-    return UpkeepReport(len(before), len(after), kept, removed, len(busy))
+            segments.remove(path)
+    return UpkeepReport(len(before), len(segments.paths(scope)), counts[True], counts[False], len(busy))
 
 
-def _wanted(journals: list[Journal], busy: set[str]) -> Generator[Recorded]:
+def _wanted(journals: list[Journal], busy: set[Path]) -> Generator[Recorded]:
     """Yield the record that counts of each key, the first journal first; not those of segments in use."""
     seen: set[str] = set()
     for journal in journals:
@@ -136,36 +131,10 @@ def _wanted(journals: list[Journal], busy: set[str]) -> Generator[Recorded]:
                 yield recorded
 
 
-def _write_segment(
-    folder: Path, name: str, records: Iterable[Recorded], keep: Callable[[Recorded], bool]
-) -> tuple[int, int]:
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.tmp"
-    counts: Counter[bool] = Counter()
-    try:
-        with temporary.open("wb") as file:
-            for recorded in records:
-                stays = keep(recorded)
-                counts[stays] += 1
-                if stays:
-                    file.write(encode_line(recorded.request, recorded.response))
-            file.flush()
-            os.fsync(file.fileno())
-        if counts[True]:
-            temporary.replace(folder / name)
-            sync_folder(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return counts[True], counts[False]
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Generator[bool]:
-    """Hold a segment for the time of a block, if nobody writes to it; tell whether that is so."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+def _lines(records: Iterable[Recorded], keep: Callable[[Recorded], bool], counts: Counter[bool]) -> Generator[bytes]:
+    """Yield the lines of what stays, and count both."""
+    for recorded in records:
+        stays = keep(recorded)
+        counts[stays] += 1
+        if stays:
+            yield encode_line(recorded.request, recorded.response)

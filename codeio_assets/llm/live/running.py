@@ -224,6 +224,8 @@ class _Writer:
             while self._queue:
                 some, self._queue = self._queue, []
                 await self._write(some)
+                if pause_s := self._journal.segments.pause_s:
+                    await asyncio.sleep(pause_s)
         finally:
             self._flushing = None
 

@@ -8,23 +8,23 @@ run that is killed in between finds it, and the batch by the submission's id in 
 """
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from codeio_assets.core.settings.models import RequestForm
 from codeio_assets.core.values.canonical import JsonLike
 from codeio_assets.llm.contract import BudgetExhausted, ChatRequest, ChatResponse, ChatServerError, Progress
 from codeio_assets.llm.counting import CountTokens, by_characters, with_tokens
-from codeio_assets.llm.journal.journal import Journal, sync_folder
+from codeio_assets.llm.journal.journal import Journal
 from codeio_assets.llm.live.client import api_key_from_environment
 from codeio_assets.llm.live.wire import PLAIN
 from codeio_assets.llm.money import Meter
 from codeio_assets.llm.provider_batches.api import BatchApi, LineOutcome
+
+NOTES = "batches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class BatchChatClient:
         self._meter = meter or Meter()
         self._form = form
         self._count_tokens = count_tokens
-        self._folder = journal.folder / "batches"
+        self._notes = journal.segments.notes
 
     def __repr__(self) -> str:
         return f"BatchChatClient({self._base_url!r}, model={self._model!r}, {self._journal!r})"
@@ -197,13 +197,16 @@ class BatchChatClient:
     def _left_behind(self, api: BatchApi, wanted: set[str]) -> list[Submission]:
         """Return the submissions of earlier runs that hold wanted requests, with their batches."""
         found: list[Submission] = []
-        for path in sorted(self._folder.glob("*.json")):
-            submission = Submission.from_json(json.loads(path.read_text()))
+        for name in self._notes.names(NOTES):
+            stored = self._notes.get(f"{NOTES}/{name}") if name.endswith(".json") else None
+            if stored is None:
+                continue
+            submission = Submission.from_json(json.loads(stored.data or b""))
             if not submission.keys & wanted:
                 continue
             batch_id = submission.batch_id or api.find(submission.submission_id)
             if batch_id is None:  # killed before it was sent
-                path.unlink()
+                self._notes.remove(f"{NOTES}/{name}")
                 continue
             found.append(replace(submission, batch_id=batch_id))
         return found
@@ -231,19 +234,12 @@ class BatchChatClient:
                 account.answers[request.key] = response
         if exchanges:
             self._journal.append_all(exchanges)
-        self._file(submission).unlink(missing_ok=True)
+        self._notes.remove(_note(submission))
         return True
 
-    def _file(self, submission: Submission) -> Path:
-        return self._folder / f"{submission.submission_id}.json"
-
     def _save(self, submission: Submission) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._file(submission)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w") as file:
-            json.dump(submission.as_json(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(self._folder)
+        self._notes.put(_note(submission), json.dumps(submission.as_json()).encode())
+
+
+def _note(submission: Submission) -> str:
+    return f"{NOTES}/{submission.submission_id}.json"

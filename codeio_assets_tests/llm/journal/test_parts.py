@@ -6,7 +6,7 @@ import pytest
 
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.llm import ChatResponse, Journal
-from codeio_assets.llm.journal.journal import lines_of
+from codeio_assets.llm.journal.segments import FolderSegments, lines_of
 from codeio_assets.llm.journal.upkeep import merge, prune, segment_summaries
 from codeio_assets.llm.session import ChatFolders, open_session
 from codeio_assets_tests.llm.conftest import answered, request
@@ -60,7 +60,7 @@ def test_who_names_no_part_sees_one_journal(folder: Path) -> None:
         *("yes old", "yes a", "yes b", "yes c")
     }
     assert whole.verify().records == 4
-    assert [one.records for one in segment_summaries(folder)] == [1, 2, 1]
+    assert [one.records for one in segment_summaries(FolderSegments(folder))] == [1, 2, 1]
     assert whole.export(folder / "export" / "all.jsonl") == 4
 
 
@@ -72,14 +72,14 @@ def test_the_first_record_of_a_key_counts_whatever_part_it_is_in(folder: Path) -
 
 def test_a_merge_brings_all_answers_to_all_parts(folder: Path) -> None:
     reader = Journal(folder, part=ONE)
-    assert merge(folder).segments_after == 1
+    assert merge(FolderSegments(folder)).segments_after == 1
     other = Journal(folder, part="predictions/renamed-0001")
     assert {content(other.get(request(text).key)) for text in ("a", "c", "old")} == {"yes a", "yes c", "yes old"}
     assert content(reader.get(request("b").key)) == "yes b", "who has it open reads it anew"
 
 
 def test_a_prune_leaves_the_parts_apart(folder: Path) -> None:
-    report = prune(folder, lambda recorded: recorded.request.messages[0].content != "b")
+    report = prune(FolderSegments(folder), lambda recorded: recorded.request.messages[0].content != "b")
     assert (report.segments_before, report.segments_after, report.kept, report.removed) == (3, 3, 3, 1)
     assert len(Journal(folder, part=ONE)) == 2
     assert len(Journal(folder, part=TWO)) == 2

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from codeio_assets.cli import llm as cli_llm
 from codeio_assets.llm import ChatResponse, Journal
+from codeio_assets.llm.journal.segments import FolderSegments
 from codeio_assets.llm.journal.upkeep import merge, prune, segment_summaries
 from codeio_assets_tests.llm.conftest import MODEL, answered, request
 
@@ -30,11 +31,11 @@ def test_a_list_tells_what_each_segment_holds(tmp_path: Path) -> None:
     segment(tmp_path, "a", "b")
     open_journal = Journal(tmp_path)
     open_journal.append(request("c"), answered(request("c")))
-    free, busy = sorted(segment_summaries(tmp_path), key=lambda one: one.is_in_use)
+    free, busy = sorted(segment_summaries(FolderSegments(tmp_path)), key=lambda one: one.is_in_use)
     assert (free.records, free.corrupt, free.models, free.first_at) == (2, 0, {MODEL: 2}, "2026-01-02T00:00:00+00:00")
     assert (busy.records, busy.is_in_use, busy.first_at) == (1, True, "")
     open_journal.close()
-    assert not any(one.is_in_use for one in segment_summaries(tmp_path))
+    assert not any(one.is_in_use for one in segment_summaries(FolderSegments(tmp_path)))
 
 
 def test_a_merge_changes_no_answer(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_merge_changes_no_answer(tmp_path: Path) -> None:
     (tmp_path / "29990101T000000-9-late.jsonl").write_bytes(twice.read_bytes())
     before = answers(tmp_path)
     reader = Journal(tmp_path)
-    report = merge(tmp_path)
+    report = merge(FolderSegments(tmp_path))
     assert (report.segments_before, report.segments_after, report.kept, report.removed) == (6, 1, 20, 0)
     assert answers(tmp_path) == before
     assert Journal(tmp_path).verify().duplicates == 0
@@ -55,7 +56,7 @@ def test_a_segment_in_use_is_left_alone(tmp_path: Path) -> None:
     segment(tmp_path, "a")
     writer = Journal(tmp_path)
     writer.append(request("b"), answered(request("b")))
-    report = merge(tmp_path)
+    report = merge(FolderSegments(tmp_path))
     assert (report.in_use, report.kept) == (1, 1)
     writer.append(request("c"), answered(request("c")))
     assert set(answers(tmp_path)) == {"a", "b", "c"}
@@ -66,16 +67,18 @@ def test_journals_of_other_machines_are_taken_over_and_ours_count(tmp_path: Path
     ours, other = tmp_path / "ours", tmp_path / "other"
     segment(ours, "a", word="ours")
     segment(other, "a", "b", word="theirs")
-    assert merge(ours, [other]).kept == 2
+    assert merge(FolderSegments(ours), [other]).kept == 2
     assert {text: response.text for text, response in answers(ours).items()} == {"a": "ours a", "b": "theirs b"}
     assert len(answers(other)) == 2
 
 
 def test_a_prune_removes_what_is_refused_and_a_writer_goes_on(tmp_path: Path) -> None:
     journal = segment(tmp_path, "a", "b", "c")
-    assert prune(tmp_path, lambda recorded: "b" not in recorded.response.text, dry_run=True).removed == 1
+    assert (
+        prune(FolderSegments(tmp_path), lambda recorded: "b" not in recorded.response.text, dry_run=True).removed == 1
+    )
     assert len(answers(tmp_path)) == 3
-    report = prune(tmp_path, lambda recorded: "b" not in recorded.response.text)
+    report = prune(FolderSegments(tmp_path), lambda recorded: "b" not in recorded.response.text)
     assert (report.kept, report.removed) == (2, 1)
     assert set(answers(tmp_path)) == {"a", "c"}
     assert journal.get(request("b").key) is None
@@ -86,8 +89,8 @@ def test_a_prune_removes_what_is_refused_and_a_writer_goes_on(tmp_path: Path) ->
 
 def test_nothing_left_leaves_no_segment(tmp_path: Path) -> None:
     segment(tmp_path, "a")
-    assert prune(tmp_path, lambda _recorded: False).segments_after == 0
-    assert merge(tmp_path).kept == 0
+    assert prune(FolderSegments(tmp_path), lambda _recorded: False).segments_after == 0
+    assert merge(FolderSegments(tmp_path)).kept == 0
 
 
 @pytest.mark.parametrize(
