@@ -25,11 +25,13 @@ from codeio_assets.core.values.notations import (
     MAX_DEPTH,
     PLAIN,
     STRING,
+    WRAPPED,
     Unreadable,
     read_json,
     read_notation,
     scan_json,
     unescape,
+    unwrap,
 )
 from codeio_assets.core.values.reasoning import split_reasoning
 from codeio_assets.core.values.repair import read_repaired
@@ -70,7 +72,7 @@ _NOTHING: Final = Answer(found=False, value=None, how="none")
 # A string counts as one only right after punctuation, where a value or key can begin: an apostrophe in prose,
 # or a quotation mark that a model forgot to escape, must not hide the braces after it.
 _MARK: Final = re.compile(
-    rf"([{{\[(,:｛［（，：])\s*+({STRING}|{BARE_WORD}(?=\s*+[:：]))?+|([}}\])｝］）])", re.DOTALL | re.VERBOSE
+    rf"([{{\[(,:｛［（，：])\s*+({STRING}|{WRAPPED}|{BARE_WORD}(?=\s*+[:：]))?+|([}}\])｝］）])", re.DOTALL | re.VERBOSE
 )
 _COLON: Final = re.compile(r"\s*+[:：]\s*+")
 _NEXT_MEMBER: Final = re.compile(
@@ -143,7 +145,7 @@ def _search(response: str, key: str) -> Answer | None:
 @lru_cache(maxsize=64)
 def _name_pattern(key: str) -> re.Pattern[str]:
     written = re.escape(key).replace("_", r"(?:\\?_)")
-    return re.compile(rf"""{written}["'“”„‟‘’‚‛«»＂]?\s*+[:：]""")
+    return re.compile(rf"""{written}(?:''|["'“”„‟‘’‚‛«»＂])?+\s*+(?:\}}\s*+)?+[:：]""")
 
 
 def _from_spans(response: str, key: str) -> Answer | None:
@@ -187,7 +189,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
 
 
 _NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
-_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
+_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+(?:\\(?:left\s*+\\?+)?+)?+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
 
 
 def _closes_in_a_string(response: str, start: int, end: int) -> bool:
@@ -253,10 +255,10 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
         if n_braces == 0:
             position = match.end(1)  # no strings in prose
         elif mark in "{," and match[2] and _names(match[2], key):
-            colon = _COLON.match(response, position)
-            if colon is not None and stack[-1].bracket == "{":
-                stack[-1].value_starts.append(colon.end())
-            elif colon is not None:
+            start = _value_start(response, match)
+            if start is not None and stack[-1].bracket == "{":
+                stack[-1].value_starts.append(start)
+            elif start is not None:
                 is_damaged = True
     outside = list(accumulate(stack, lambda known, span: known or bool(span.value_starts), initial=is_damaged))
     candidates = [(inner, is_open) for span, is_open in zip(stack, outside[1:], strict=True) for inner in span.inner]
@@ -304,8 +306,18 @@ def _is_named_once(response: str, key: str) -> bool:
     return len(list(islice(_member_pattern(key).finditer(response), 2))) == 1
 
 
+def _value_start(response: str, name: re.Match[str]) -> int | None:
+    """Return where the value begins whose name a mark is followed by, or None if no colon follows."""
+    if name[2][0] == "\\" and unwrap(name[2])[1]:
+        return name.end()
+    colon = _COLON.match(response, name.end())
+    return None if colon is None else colon.end()
+
+
 def _names(lexeme: str, key: str) -> bool:
-    """Return whether a string or word is the key."""
+    """Return whether a string or word, or what a text command of LaTeX holds, is the key."""
+    if lexeme[0] == "\\":
+        lexeme = unwrap(lexeme)[0]
     if "\\" in lexeme:
         lexeme = lexeme.replace("\\_", "_")
     return lexeme == key or (len(lexeme) == len(key) + 2 and lexeme[1:-1] == key)
