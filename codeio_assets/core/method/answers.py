@@ -16,10 +16,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Final, Literal, cast
 
-from codeio_assets.core.values.canonical import Json
+from codeio_assets.core.values.canonical import Json, canonical_json
 from codeio_assets.core.values.notations import (
     BARE_WORD,
     MAX_DEPTH,
@@ -78,7 +78,7 @@ _COLON: Final = re.compile(r"\s*+[:：]\s*+")
 _NEXT_MEMBER: Final = re.compile(
     r"""\s*+,\s*+(?:"\w[^"\\:,{}\[\]]*+"|'\w[^'\\:,{}\[\]]*+'|“\w[^“”:,{}\[\]]*+”|\w++)\s*+:"""
 )
-_STRAY_CLOSE: Final = re.compile(r"\s*+[}\]]")
+_STRAY_CLOSE: Final = re.compile(r'\s*+(?:[}\]]|,\s*+["{\[\d])')
 _STRAY_QUOTE: Final = re.compile(r'"\s*+[}\]]')
 _END: Final = re.compile(r"\s*+,?\s*+\\?\}")
 
@@ -158,9 +158,12 @@ def _from_spans(response: str, key: str) -> Answer | None:
         if span.height <= MAX_DEPTH:
             tries -= 1
             answer = _read_object(response, span, key, is_sound=is_sound)
-            if answer is not None:
+            if answer is not None and (
+                (answer.how == "notation" and _is_last_text(response, span))
+                or not _may_be_part(response, span.start, span.end, key, answer.value)
+            ):
                 return answer
-        waiting.extend(inner for inner in span.inner if not _is_nested(response, inner.start))
+        waiting.extend(span.inner)
     return None
 
 
@@ -174,12 +177,13 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     for match in reversed(anchors[-MAX_ANCHORS:]):
         try:
             if match[0][0] == "{":
-                if _is_nested(response, match.start()):
-                    continue
                 value, end = scan_json(response, match.start())
+                found = cast("dict[str, Json]", value)[key]
                 if _closes_in_a_string(response, match.start(), end):
                     continue
-                return Answer(found=True, value=cast("dict[str, Json]", value)[key], how="json")
+                if _may_be_part(response, match.start(), end, key, found):
+                    continue
+                return Answer(found=True, value=found, how="json")
             value, end = scan_json(response, match.end())
         except Unreadable:
             continue
@@ -188,18 +192,94 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     return None
 
 
-_NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
-_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+(?:\\(?:left\s*+\\?+)?+)?+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
+_LAST_TEXT: Final = re.compile(r'"\s*+\}\s*+(?:```\s*+)?\Z')
+_TEXT: Final = r'"(?:[^"\\\n]|\\.)*+"'
+_BEGINS: Final = re.compile(
+    rf"""
+      \{{\s*+(?: (?!{_TEXT}(?:\s*+,\s*+{_TEXT})*+\s*+\}}) {_TEXT} | "[^":\n]*+:
+             | '[^'\n]*+'\s*+: | “[^”\n]*+”\s*+: | {WRAPPED} )
+    | "\s*+:
+    """,
+    re.VERBOSE,
+)
+"""What an object that has a member begins with, though a mark may be lost; or a member's name outside of any object."""
+_APART: Final = re.compile(
+    r"""
+      ^\s*+``` [^\n"]*+ $
+    | ^(?=[^\n]{0,60}?[^\W\d_]{2}[^\n]{0,60}?(?:[:.]|\b[^\S\n]++[^\W\d_])) [^"{}\[\]\n]++(?:(?<!,)$|(?=\{))
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""A fence, or a line of words without quotation marks and brackets: no JSON goes on across these."""
+_FREE: Final = re.compile(r"(?:[^\W\d_]{2}\s++|[`*$]\s*+|(?:[=-]>|=)\s++)(?:\\(?:left\s*+\\?+)?+)?+\Z")
+"""Prose right before an object: a word, a mark of emphasis or code, an arrow."""
+_GOES_ON: Final = re.compile(
+    r"""
+      \s*+(?: [,}\]]\s*+(?:[^\n{]|\{(?!\s*+["']))*?"\s*+: | \}\s*+[:"] )
+    | [^\s"]{0,8}"\s*+: | [^\s"]{1,8}"\s*+[}\]]
+    """,
+    re.VERBOSE,
+)
+"""After an object: more members, or the rest of a string."""
+_NAMED: Final = re.compile(r'"\s*+:\s*+\Z')
+
+
+def _may_be_part(response: str, start: int, end: int, key: str, found: Json) -> bool:
+    """Tell whether the object that begins here, with what was found in it, may be a part of something else.
+
+    It may if it stands after the beginning of something that cannot be read, without anything between the two that only
+    prose has, or in something that can, but has the key with another value, or if members go on after it.
+    """
+    place = max((match.end() for match in _APART.finditer(response, 0, start)), default=0)
+    while (match := _BEGINS.search(response, place)) is not None and match.start() < start:
+        whole = _readable(response, match.start())
+        if whole is None:
+            return not _follows(_FREE, response, start)
+        value, place = whole
+        if place > start:
+            inner = _last_member(value, key)
+            end = place
+            if inner is None or canonical_json(inner.value) != canonical_json(found):
+                return True
+    return _GOES_ON.match(response, end) is not None
+
+
+def _is_last_text(response: str, span: _Span) -> bool:
+    """Tell whether an object in Python's notation is the text that ends the response's last object."""
+    return response[span.start - 1 : span.start] == '"' and _LAST_TEXT.match(response, span.end) is not None
+
+
+def _last_member(value: Json, key: str) -> Answer | None:
+    """Return the value of the key in the last object that has it, outer before inner."""
+    if isinstance(value, dict) and key in value:
+        return Answer(found=True, value=value[key], how="json")
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return next((found for part in reversed(parts) if (found := _last_member(part, key)) is not None), None)
+
+
+def _readable(response: str, start: int) -> tuple[Json, int] | None:
+    """Return the object that begins here and where it ends, or None if it cannot be read."""
+    if response[start] != "{":
+        return None
+    try:
+        return scan_json(response, start)
+    except Unreadable:
+        pass
+    depth = 0
+    for match in _MARK.finditer(response, start):
+        mark = (match[1] or match[3]).translate(PLAIN)
+        depth += 1 if mark in "{[(" else -1 if mark in "}])" else 0
+        if depth == 0:
+            try:
+                return read_notation(response[start : match.end()]), match.end()
+            except Unreadable:
+                return None
+    return None
 
 
 def _closes_in_a_string(response: str, start: int, end: int) -> bool:
     """Tell whether what seems to end here ends in a string that lost its beginning: a quotation mark comes too many."""
     return _STRAY_QUOTE.match(response, end) is not None and response[start - 1 : start] != '"'
-
-
-def _is_nested(response: str, start: int) -> bool:
-    """Tell whether what begins here follows what makes it a part of something: punctuation, or a member's name."""
-    return _follows(_AROUND, response, start)
 
 
 def _follows(pattern: re.Pattern[str], response: str, start: int) -> bool:
@@ -212,6 +292,7 @@ def _anchor_pattern(key: str) -> re.Pattern[str]:
 
 
 _ESCAPED: Final = re.compile(r'"?\\?\{\s*+\\"(?:[^"\\]|\\.)*+', re.DOTALL)
+_AFTER_MARK: Final = re.compile(r"[:,\[]\s*+\Z")
 _LEVEL: Final = re.compile(r'\\(["\\])')
 
 
@@ -221,7 +302,7 @@ def _from_escaped(response: str, key: str) -> Answer | None:
         quoted = match[0][0] == '"'
         before = response[: match.start()]
         in_string = (before.count('"') - before.count('\\"')) % 2
-        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and _is_nested(response, match.start())):
+        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and _follows(_AFTER_MARK, response, match.start())):
             continue
         text = match[0][quoted:]
         try:
@@ -260,29 +341,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
                 stack[-1].value_starts.append(start)
             elif start is not None:
                 is_damaged = True
-    outside = list(accumulate(stack, lambda known, span: known or bool(span.value_starts), initial=is_damaged))
-    candidates = [(inner, is_open) for span, is_open in zip(stack, outside[1:], strict=True) for inner in span.inner]
-    nested = [inner for inner, _ in candidates if _is_nested(response, inner.start)]
-    doubtful = _damaged_name(key).search(response) is not None if nested else False
-    values = _values_of(response, key) if nested else []
-    found = [
-        inner
-        for inner, is_open in candidates
-        if not _is_nested(response, inner.start)
-        or not (is_open or doubtful or any(start < inner.start < end for start, end in values))
-    ]
-    return found, is_damaged
-
-
-def _values_of(response: str, key: str) -> list[tuple[int, int]]:
-    """Return where the first members of this name have values, whether an object around them was seen or not."""
-    found: list[tuple[int, int]] = []
-    for match in islice(_member_pattern(key).finditer(response), MAX_ANCHORS):
-        try:
-            found.append((match.start(), scan_json(response, match.end())[1]))
-        except Unreadable:
-            continue
-    return found
+    return [inner for span in stack for inner in span.inner], is_damaged
 
 
 @lru_cache(maxsize=64)
@@ -299,7 +358,7 @@ def _damaged_name(key: str) -> re.Pattern[str]:
 def _member_pattern(key: str) -> re.Pattern[str]:
     """A member's name before its value; it may have lost a quotation mark, or the colon before a bracket."""
     name = re.escape(key)
-    return re.compile(rf'(?:"{name}"?|{name}")\s*+(?::\s*+|(?=[{{\[]))')
+    return re.compile(rf'(?:"{name}"?|{name}")\s*+(?::\s*+|(?=[{{\["\d-]|true|false|null))')
 
 
 def _is_named_once(response: str, key: str) -> bool:
@@ -359,7 +418,7 @@ def _read_object(response: str, span: _Span, key: str, *, is_sound: bool) -> Ans
             continue
         if isinstance(value, dict) and key in value:
             return Answer(found=True, value=value[key], how=how)
-    if not is_sound:
+    if not is_sound or len(span.value_starts) > 1:
         return None
     for start in reversed(span.value_starts[-4:]):
         for value in _member_values(response, start, span.end):
