@@ -4,9 +4,9 @@ What lives here: where in a response the answer object is. Reasoning is set apar
 member of that name, is read at once when no brace follows it; otherwise one pass over the response matches braces,
 outside strings, and the objects that have the key as a member of their own are read from the last to the first, outer
 before inner.
-What does not: what is reasoning (`core.values.reasoning`); the notations in which such an object may be written
-(`core.values.notations`) and mended (`core.values.repair`); whether the answer is right (`core.values.comparison`,
-`verdicts`).
+What does not: what is reasoning (`core.values.reasoning`); what stands around an object (`answer_surroundings`); the
+notations of an object (`core.values.notations`), and mending it (`core.values.repair`); whether the answer is right
+(`core.values.comparison`, `verdicts`).
 
 Source: answer format of CodeI/O, sec. 2.3.
 """
@@ -19,13 +19,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final, Literal, cast
 
-from codeio_assets.core.values.canonical import Json, canonical_json
+from codeio_assets.core.method.answer_surroundings import MARK, follows, may_be_part
+from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.notations import (
-    BARE_WORD,
     MAX_DEPTH,
     PLAIN,
-    STRING,
-    WRAPPED,
     Unreadable,
     read_json,
     read_notation,
@@ -69,11 +67,6 @@ class _Span:
 
 
 _NOTHING: Final = Answer(found=False, value=None, how="none")
-# A string counts as one only right after punctuation, where a value or key can begin: an apostrophe in prose,
-# or a quotation mark that a model forgot to escape, must not hide the braces after it.
-_MARK: Final = re.compile(
-    rf"([{{\[(,:｛［（，：])\s*+({STRING}|{WRAPPED}|{BARE_WORD}(?=\s*+[:：]))?+|([}}\])｝］）])", re.DOTALL | re.VERBOSE
-)
 _COLON: Final = re.compile(r"\s*+[:：]\s*+")
 _NEXT_MEMBER: Final = re.compile(
     r"""\s*+,\s*+(?:"\w[^"\\:,{}\[\]]*+"|'\w[^'\\:,{}\[\]]*+'|“\w[^“”:,{}\[\]]*+”|\w++)\s*+:"""
@@ -160,7 +153,7 @@ def _from_spans(response: str, key: str) -> Answer | None:
             answer = _read_object(response, span, key, is_sound=is_sound)
             if answer is not None and (
                 (answer.how == "notation" and _is_last_text(response, span))
-                or not _may_be_part(response, span.start, span.end, key, answer.value)
+                or not may_be_part(response, span.start, span.end, key, answer.value)
             ):
                 return answer
         waiting.extend(span.inner)
@@ -181,7 +174,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
                 found = cast("dict[str, Json]", value)[key]
                 if _closes_in_a_string(response, match.start(), end):
                     continue
-                if _may_be_part(response, match.start(), end, key, found):
+                if may_be_part(response, match.start(), end, key, found):
                     continue
                 return Answer(found=True, value=found, how="json")
             value, end = scan_json(response, match.end())
@@ -193,55 +186,7 @@ def _from_anchor(response: str, key: str) -> Answer | None:
 
 
 _LAST_TEXT: Final = re.compile(r'"\s*+\}\s*+(?:```\s*+)?\Z')
-_TEXT: Final = r'"(?:[^"\\\n]|\\.)*+"'
-_BEGINS: Final = re.compile(
-    rf"""
-      \{{\s*+(?: (?!{_TEXT}(?:\s*+,\s*+{_TEXT})*+\s*+\}}) {_TEXT} | "[^":\n]*+:
-             | '[^'\n]*+'\s*+: | “[^”\n]*+”\s*+: | {WRAPPED} )
-    | "\s*+:
-    """,
-    re.VERBOSE,
-)
-"""What an object that has a member begins with, though a mark may be lost; or a member's name outside of any object."""
-_APART: Final = re.compile(
-    r"""
-      ^\s*+``` [^\n"]*+ $
-    | ^(?=[^\n]{0,60}?[^\W\d_]{2}[^\n]{0,60}?(?:[:.]|\b[^\S\n]++[^\W\d_])) [^"{}\[\]\n]++(?:(?<!,)$|(?=\{))
-    """,
-    re.VERBOSE | re.MULTILINE,
-)
-"""A fence, or a line of words without quotation marks and brackets: no JSON goes on across these."""
-_FREE: Final = re.compile(r"(?:[^\W\d_]{2}\s++|[`*$]\s*+|(?:[=-]>|=)\s++)(?:\\(?:left\s*+\\?+)?+)?+\Z")
-"""Prose right before an object: a word, a mark of emphasis or code, an arrow."""
-_GOES_ON: Final = re.compile(
-    r"""
-      \s*+(?: [,}\]]\s*+(?:[^\n{]|\{(?!\s*+["']))*?"\s*+: | \}\s*+[:"] )
-    | [^\s"]{0,8}"\s*+: | [^\s"]{1,8}"\s*+[}\]]
-    """,
-    re.VERBOSE,
-)
-"""After an object: more members, or the rest of a string."""
 _NAMED: Final = re.compile(r'"\s*+:\s*+\Z')
-
-
-def _may_be_part(response: str, start: int, end: int, key: str, found: Json) -> bool:
-    """Tell whether the object that begins here, with what was found in it, may be a part of something else.
-
-    It may if it stands after the beginning of something that cannot be read, without anything between the two that only
-    prose has, or in something that can, but has the key with another value, or if members go on after it.
-    """
-    place = max((match.end() for match in _APART.finditer(response, 0, start)), default=0)
-    while (match := _BEGINS.search(response, place)) is not None and match.start() < start:
-        whole = _readable(response, match.start())
-        if whole is None:
-            return not _follows(_FREE, response, start)
-        value, place = whole
-        if place > start:
-            inner = _last_member(value, key)
-            end = place
-            if inner is None or canonical_json(inner.value) != canonical_json(found):
-                return True
-    return _GOES_ON.match(response, end) is not None
 
 
 def _is_last_text(response: str, span: _Span) -> bool:
@@ -249,41 +194,9 @@ def _is_last_text(response: str, span: _Span) -> bool:
     return response[span.start - 1 : span.start] == '"' and _LAST_TEXT.match(response, span.end) is not None
 
 
-def _last_member(value: Json, key: str) -> Answer | None:
-    """Return the value of the key in the last object that has it, outer before inner."""
-    if isinstance(value, dict) and key in value:
-        return Answer(found=True, value=value[key], how="json")
-    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-    return next((found for part in reversed(parts) if (found := _last_member(part, key)) is not None), None)
-
-
-def _readable(response: str, start: int) -> tuple[Json, int] | None:
-    """Return the object that begins here and where it ends, or None if it cannot be read."""
-    if response[start] != "{":
-        return None
-    try:
-        return scan_json(response, start)
-    except Unreadable:
-        pass
-    depth = 0
-    for match in _MARK.finditer(response, start):
-        mark = (match[1] or match[3]).translate(PLAIN)
-        depth += 1 if mark in "{[(" else -1 if mark in "}])" else 0
-        if depth == 0:
-            try:
-                return read_notation(response[start : match.end()]), match.end()
-            except Unreadable:
-                return None
-    return None
-
-
 def _closes_in_a_string(response: str, start: int, end: int) -> bool:
     """Tell whether what seems to end here ends in a string that lost its beginning: a quotation mark comes too many."""
     return _STRAY_QUOTE.match(response, end) is not None and response[start - 1 : start] != '"'
-
-
-def _follows(pattern: re.Pattern[str], response: str, start: int) -> bool:
-    return pattern.search(response[max(0, start - 60) : start]) is not None
 
 
 @lru_cache(maxsize=64)
@@ -302,7 +215,7 @@ def _from_escaped(response: str, key: str) -> Answer | None:
         quoted = match[0][0] == '"'
         before = response[: match.start()]
         in_string = (before.count('"') - before.count('\\"')) % 2
-        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and _follows(_AFTER_MARK, response, match.start())):
+        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and follows(_AFTER_MARK, response, match.start())):
             continue
         text = match[0][quoted:]
         try:
@@ -321,7 +234,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
     root = _Span("", 0)
     stack = [root]
     position, n_braces, is_damaged = 0, 0, False
-    while (match := _MARK.search(response, position)) is not None:
+    while (match := MARK.search(response, position)) is not None:
         position = match.end()
         if match[1] is None:
             bracket = match[3].translate(PLAIN)
@@ -330,7 +243,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
             continue
         mark = match[1].translate(PLAIN)
         if mark in "{[(":
-            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and _follows(_NAMED, response, match.start()))
+            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and follows(_NAMED, response, match.start()))
             stack.append(_Span(mark, match.start()))
             n_braces += mark == "{"
         if n_braces == 0:
