@@ -250,7 +250,7 @@ def says_something_itself(text: str) -> bool:
         pass
     else:
         return True
-    words = {"true": "True", "false": "False", "null": "None", "NaN": "None", "Infinity": "None"}
+    words = {"true": "True", "false": "False", "null": "None", "NaN": "None", "Infinity": "1e999"}
     python = re.sub(
         r'"(?:[^"\\]|\\.)*"|\b(?:true|false|null|NaN|Infinity)\b', lambda match: words.get(match[0], match[0]), text
     )
