@@ -96,6 +96,9 @@ def _evaluate_server(url: str, name: str, data: Path, out_dir: Path, asked: _Ask
         outcomes = running.evaluate(client, questions, scorer, sampling, _tell)
     except BadBenchmarkData as error:
         raise BadInput(str(error)) from None
+    except KeyboardInterrupt as stopped:
+        stopped.add_note("what was answered stays, and the same command goes on from there")
+        raise
     finally:
         scorer.close()
         journal.close()

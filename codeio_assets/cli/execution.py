@@ -55,6 +55,7 @@ def run(
 
 @app.command()
 def sample(
+    *,
     responses: Annotated[Path, typer.Argument(help='JSONL: {"id", "response"}, four-section responses')],
     out_dir: Annotated[Path, typer.Option(help="folder for functions, pairs and rejections")],
     pairs: Annotated[int, typer.Option(min=1, max=10, help="pairs per function at most")] = 10,
@@ -81,6 +82,7 @@ def sample(
 
 @app.command()
 def judge(
+    *,
     predictions: Annotated[Path, typer.Argument(help='JSONL: {"id", "function_id", "direction", ...}')],
     functions: Annotated[Path, typer.Option(help='JSONL: {"id", "code", "entry"}')],
     out: Out = STANDARD,
@@ -103,6 +105,7 @@ def judge(
 
 @app.command()
 def extract(
+    *,
     responses: Annotated[Path, typer.Argument(help='JSONL: {"id", "response"}')],
     out: Out = STANDARD,
     key: Annotated[str, typer.Option(help="the answer object is the last one that has this key")] = "output",
@@ -115,6 +118,7 @@ def extract(
 
 @app.command()
 def audit(
+    *,
     functions: Annotated[Path, typer.Argument(help='JSONL: {"refcode", "funcname", "ios"}, the published format')],
     out: Out = STANDARD,
     workers: Workers = None,
@@ -134,6 +138,7 @@ def audit(
 
 @app.command()
 def score(
+    *,
     benchmark: Annotated[str, typer.Argument(help="gsm8k, math, bbh_en, ...; a wrong name lists all")],
     responses: Annotated[Path, typer.Argument(help='JSONL: the id fields of the benchmark, and "response"')],
     out: Out = STANDARD,

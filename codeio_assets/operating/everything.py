@@ -8,7 +8,6 @@ from pydantic import Field
 
 from codeio_assets.operating.local import materialise_everything
 from codeio_assets.project import Project
-from codeio_assets.running.retries import INTERRUPTS, end_as_canceled
 
 
 class EverythingConfig(dg.Config):
@@ -20,8 +19,4 @@ class EverythingConfig(dg.Config):
 @dg.op(tags={"dagster/compute_kind": "dagster"})
 def bring_up_to_date(context: dg.OpExecutionContext, config: EverythingConfig) -> None:
     """Register new files as shards and materialise what is out of date, each partition in a run of its own."""
-    try:
-        materialise_everything(Project.find(), context.log.info, config.recipes)
-    except INTERRUPTS:
-        end_as_canceled(context)
-        raise
+    materialise_everything(Project.find(), context.log.info, config.recipes)

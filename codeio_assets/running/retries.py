@@ -5,8 +5,9 @@ as canceled and is never tried again; faults of data never raise. Steps have no 
 interrupt (cancel in the UI, Ctrl-C, SIGTERM) for a fault.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import dagster as dg
 
@@ -59,7 +60,7 @@ def ending_well(
         context.log.warning(str(error))
         raise dg.RetryRequested(MAX_RETRIES, DELAY_S * 2**context.retry_number) from error
     except INTERRUPTS:
-        end_as_canceled(context)
+        _end_as_canceled(context.instance, context.run.run_id)
         raise
     except (dg.RetryRequested, dg.DagsterError):
         raise
@@ -69,11 +70,41 @@ def ending_well(
         raise dg.RetryRequested(MAX_RETRIES, DELAY_S * 2**context.retry_number) from error
 
 
-def end_as_canceled(context: dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> None:
+def _end_as_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
     """Have a run that is interrupted end as canceled, also where a signal came and nobody asked dagster.
 
     Else dagster takes it for a worker that died, and its daemon starts it again.
     """
-    run = context.instance.get_run_by_id(context.run.run_id)
+    run = instance.get_run_by_id(run_id)
     if run is not None and run.status != dg.DagsterRunStatus.CANCELING:
-        context.instance.report_run_canceling(run, "The process was told to stop.")
+        instance.report_run_canceling(run, "The process was told to stop.")
+
+
+class _Stopping(dg.Executor):
+    """Executes a run as dagster's own executor, and ends it as canceled when it is told to stop, also between steps."""
+
+    def __init__(self, inner: dg.Executor) -> None:
+        self._inner = inner
+
+    @property
+    def retries(self) -> Any:
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> Any:
+        return self._inner.step_dependency_config
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
+        try:
+            yield from self._inner.execute(plan_context, execution_plan)
+        except INTERRUPTS:
+            _end_as_canceled(plan_context.instance, plan_context.run_id)
+            raise
+
+
+@dg.executor(name="in_process", config_schema=cast("Any", dg.in_process_executor.config_schema))
+def stopping_executor(context: dg.InitExecutorContext) -> dg.Executor:
+    """Execute all steps in the run's own process."""
+    create = dg.in_process_executor.executor_creation_fn
+    assert create is not None
+    return _Stopping(create(context))

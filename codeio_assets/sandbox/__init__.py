@@ -1,5 +1,8 @@
 """Runs programs that nobody trusts, and says what came of each call.
 
+More modules than a room usually has: one per wall (namespaces, system calls, groups, users), so that each can be
+checked alone; `open_sandbox` is the way in.
+
     with open_sandbox(Limits(cpu_s=2)) as sandbox:
         [outcome] = sandbox.run(Job("f", "def main_solution(a): return a + 1", calls=['{"a": 1}']))
 

@@ -1,6 +1,7 @@
 """Which Python runs the programs: ours, or another one that a setting names.
 
-What lives here: finding an interpreter, and whether the sandbox can work with it. What does not: what of it a worker
+What lives here: finding an interpreter, whether the sandbox can work with it, and whether it reads a text that ours
+does not. What does not: what of it a worker
 sees (`bubblewrap`), starting one (`workers`).
 """
 
@@ -11,10 +12,11 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from codeio_assets.core.method.raw_code import COMPUTATION, Elsewhere
 from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.sandbox.contract import SandboxUnavailable
 from codeio_assets.sandbox.packages import Package, find_packages
@@ -29,6 +31,15 @@ missing = [name for name in sys.argv[1:] if importlib.util.find_spec(name) is No
 print(json.dumps({"implementation": sys.implementation.name, "version": list(sys.version_info[:3]), "missing": missing,
     "executable": os.path.realpath(sys.executable), "prefix": sys.base_prefix,
     "library": sysconfig.get_path("stdlib"), "packages": sysconfig.get_path("purelib")}))
+"""
+_READ = """
+import ast, resource, symtable, sys, warnings
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+warnings.simplefilter("ignore")
+text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
+tree = ast.parse(text)
+symtable.symtable(text, "<code>", "exec")
+print(any(type(node).__name__ in sys.argv[1:] for node in ast.walk(tree)))
 """
 
 
@@ -50,6 +61,20 @@ class Interpreter:
     def minor(self) -> str:
         """Its version as far as the results of programs are held to depend on it, such as 3.11."""
         return f"{self.version[0]}.{self.version[1]}"
+
+    @property
+    def computes(self) -> Elsewhere:
+        """What tells whether it finds a computation in a text: a process of its own for each, which nothing runs in."""
+        return partial(_computes, self.executable)
+
+
+def _computes(executable: Path, text: str) -> bool | None:
+    command, data = [executable, "-I", "-c", _READ, *COMPUTATION], text.encode("utf-8", "surrogatepass")
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=PROBE_S, env={}, cwd="/", check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() == b"True" if done.returncode == 0 else None
 
 
 def own_interpreter() -> Interpreter:

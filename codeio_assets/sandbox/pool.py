@@ -227,7 +227,9 @@ class WorkerPool:
                 worker = self._idle.pop(places[-1])[1]
                 self._busy.add(worker)
                 return worker
-        worker = start_worker(self._isolation, key, self._limits, self._python, self._launch, self._groups)
+        worker = start_worker(
+            self._isolation, key, self._limits, self._python, launch=self._launch, groups=self._groups
+        )
         with self._lock:
             if not self._closed:
                 self._busy.add(worker)

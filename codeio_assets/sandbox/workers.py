@@ -176,6 +176,7 @@ def start_worker(
     key: WorkerKey,
     limits: Limits,
     python: Interpreter,
+    *,
     launch: Launch,
     groups: Path | None = None,
 ) -> Worker:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from codeio_assets.core.method.raw_code import OWN_VERSION, reject_file
+from codeio_assets.core.method.raw_code import reject_file
 from codeio_assets.core.settings.project import Filters
 from codeio_assets.core.tables.data import Row, frame
 from codeio_assets.core.values.canonical import canonical_json
+from codeio_assets.sandbox.interpreters import Interpreter, own_interpreter
 from codeio_assets.sources.shards import Shard, ShardItem, file_id
 from codeio_assets.steps.result import StepResult, account, rejection
 
@@ -19,7 +20,7 @@ Problem = tuple[str, str] | None
 
 
 def select_eligible(
-    raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, filters: Filters, python: str = OWN_VERSION
+    raw_files: pl.DataFrame, labels: pl.DataFrame, shard: Shard, filters: Filters, python: Interpreter | None = None
 ) -> StepResult:
     """Keep the files that can become functions, as the source's filters say, with the Python that runs programs.
 
@@ -42,7 +43,9 @@ def select_eligible(
     return account("eligible_code_files", rows, rejections, items_in=len(raw_files), side_tables=side)
 
 
-def passing_files(raw_files: pl.DataFrame, shard: Shard, filters: Filters, python: str = OWN_VERSION) -> Iterator[Row]:
+def passing_files(
+    raw_files: pl.DataFrame, shard: Shard, filters: Filters, python: Interpreter | None = None
+) -> Iterator[Row]:
     """Yield the files that pass all rules that need no model."""
     items = _items_by_id(shard)
     for row in raw_files.to_dicts():
@@ -54,8 +57,11 @@ def _items_by_id(shard: Shard) -> dict[str, ShardItem]:
     return {file_id(shard.source, item): item for item in reversed(shard.items)}  # the first decides
 
 
-def _own_problem(row: Row, item: ShardItem | None, filters: Filters, python: str) -> Problem:
-    problem = reject_file(row["content"], filters, python) or _license_problem(row["license"], filters)
+def _own_problem(row: Row, item: ShardItem | None, filters: Filters, python: Interpreter | None) -> Problem:
+    python = python or own_interpreter()
+    problem = reject_file(row["content"], filters, python.minor, python.computes) or _license_problem(
+        row["license"], filters
+    )
     if problem or item is None:
         return problem
     if filters.exact_duplicates and item.duplicate_of:

@@ -18,6 +18,7 @@ def trace_pairs(
     functions: pl.DataFrame,
     pairs: pl.DataFrame,
     sandbox: Sandbox,
+    *,
     python: str,
     bounds: TraceBounds | None = None,
     tally: Tally | None = None,

@@ -13,13 +13,13 @@ import polars as pl
 from codeio_assets.core.method.completion import complete_code
 from codeio_assets.core.method.io_pairs import Draws
 from codeio_assets.core.method.labels import OpenFunction, open_function, program_of, read_category, read_function
-from codeio_assets.core.method.raw_code import OWN_VERSION
 from codeio_assets.core.prompts import Prompt
 from codeio_assets.core.settings.project import CategoryFilter, DifficultyFilter, Filters, ModelCall, Sampling
 from codeio_assets.core.tables.data import Row
 from codeio_assets.core.values.comparison import equal_values
 from codeio_assets.llm.contract import ChatClient, ChatResponse
 from codeio_assets.sandbox.contract import Job, Sandbox
+from codeio_assets.sandbox.interpreters import Interpreter
 from codeio_assets.sources.shards import Shard
 from codeio_assets.steps.eligible_code_files import passing_files
 from codeio_assets.steps.executing import REFERENCE, Tally, execute
@@ -52,7 +52,7 @@ def label_files(
     sandbox: Sandbox,
     *,
     prompts: Mapping[str, Prompt],
-    python: str = OWN_VERSION,
+    python: Interpreter | None = None,
 ) -> StepResult:
     """Label the files of a shard: one row per file that was asked about.
 
@@ -138,7 +138,11 @@ def _draw_inputs(
 ) -> None:
     """Choose the function of each file, and execute the original on inputs that the model's generator draws."""
     for file in files:
-        file.opened = open_function(file.row["content"])
+        try:
+            file.opened = open_function(file.row["content"])
+        except SyntaxError:  # only the Python that runs programs reads it
+            file.detail = "its syntax is newer than the Python of the pipeline: no function of it was tried"
+            continue
         if file.opened is None:
             file.detail = "no top-level function with arguments that returns a value"
     asked = [(file, file.opened) for file in files if file.opened]

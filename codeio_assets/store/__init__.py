@@ -1,5 +1,6 @@
 """The store: DuckDB over immutable Parquet versions, with one manifest per partition as the commit.
 
+More modules than a room usually has: one per kind of file or promise, behind `Warehouse`, the door to most.
 Source: design.md section 4. What does not live here: Dagster (`resources`), the tables' schemas (`core.tables.data`).
 """
 

@@ -29,6 +29,7 @@ def collect(
     tombstones: Tombstones,
     live: Callable[[], set[str]],
     pinned: Callable[[], set[str]],
+    *,
     grace_s: float,
     dry_run: bool,
 ) -> GarbageReport:

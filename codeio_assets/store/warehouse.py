@@ -383,7 +383,9 @@ class Warehouse:
             is_fresh = bool(has_views and self.refresh_views())
         except StoreError:
             is_fresh = False
-        report = collect(self._blobs, self._tombstones, self._live_files, self._pinned_files, grace_s, dry_run)
+        report = collect(
+            self._blobs, self._tombstones, self._live_files, self._pinned_files, grace_s=grace_s, dry_run=dry_run
+        )
         if has_views and not is_fresh and report.removed:
             self.refresh_views()
         return report

@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "codeio_assets"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
+MAX_MODULES = 14
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools", "lib"}
 
 
@@ -25,6 +26,15 @@ def test_every_module_can_be_read_at_once() -> None:
         name_of(path): lines for path in MODULES if (lines := len(path.read_text("utf-8").splitlines())) > MAX_LINES
     }
     assert long == {}
+
+
+def test_a_folder_of_many_modules_says_why() -> None:
+    silent: list[str] = []
+    for room in sorted(PACKAGE.rglob("__init__.py")):
+        words = " ".join((ast.get_docstring(ast.parse(room.read_text("utf-8"))) or "").lower().split())
+        if len(list(room.parent.glob("*.py"))) - 1 > MAX_MODULES and "more modules" not in words:
+            silent.append(name_of(room.parent))
+    assert silent == []
 
 
 def test_no_name_is_vague() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from codeio_assets.project import INSTALLED_ROOT
 from codeio_assets_tests.lifecycle.projects import (
     SlowProject,
     all_gone,
@@ -18,6 +19,7 @@ from codeio_assets_tests.lifecycle.projects import (
     slow_project,
     wait_until,
 )
+from codeio_assets_tests.llm.stub_server import answer
 
 pytestmark = pytest.mark.timeout(900)
 FILES = 16
@@ -52,6 +54,26 @@ def test_make_is_stopped_and_goes_on(how: signal.Signals, code: int, tmp_path: P
         # one that was answered while the line was written is not asked again either
         assert asked + left - 2 <= len(project.server.asked) <= asked + left, "only what was not answered is asked"
         assert f"{FILES} in, {FILES} out" in said
+
+
+def test_evaluating_a_model_behind_a_server_is_stopped_and_goes_on(tmp_path: Path) -> None:
+    samples = INSTALLED_ROOT / "samples" / "benchmarks"
+    with slow_project(tmp_path, 0, delay_s=1.0) as project:
+        project.server.script = lambda *_: answer("the answer is 3.", delay_s=1.0)
+        command = ("evaluate", "--model", project.server.base_url, "--name", "stub-model", "--data", str(samples))
+        command += ("--out-dir", str(tmp_path / "out"), "--benchmark", "gsm8k", "--concurrency", "1")
+        running = project.start(*command)
+        wait_until(lambda: len(project.server.sent) >= 2)
+        ended, said, told = end(running, signal.SIGINT)
+        assert (ended, said) == (130, "")
+        kept = numbers(told, r"codeio: stopped; (\d+) answers kept, \d+ to ask; what was answered stays, and the same")
+        assert told.count("\n") == 1, told
+        assert kept[0] >= 1
+
+        asked = len(project.server.sent)
+        again = project.start(*command)
+        assert "GSM8K: " in again.communicate(timeout=400)[0]
+        assert len(project.server.asked) - asked <= 3 - kept[0]
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from codeio_assets.core.method.raw_code import reject_file
+from codeio_assets.core.settings.project import Filters
 from codeio_assets.sandbox import Job, SandboxUnavailable, Variant, find_interpreter, open_sandbox
 from codeio_assets.sandbox.interpreters import Interpreter, own_interpreter
 
@@ -67,6 +69,28 @@ def test_programs_run_with_it_as_with_ours(name: str) -> None:
         [name, "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True
     )
     assert real.stdout.strip() == ".".join(map(str, found.version))
+
+
+@pytest.mark.parametrize("name", [sys.executable, *others()])
+def test_files_are_read_by_it(name: str) -> None:
+    python = find_interpreter(name)
+    texts = {"def f[T](x: T) -> T:\n    return x\n": True, "type A = int\n": False, 'x = f"{d["a"]}"\n': False}
+    for text, computes in texts.items():
+        assert python.computes(text) is (computes if python.version >= (3, 12, 0) else None)
+    assert python.computes("def f(a, a):\n    return a\n") is None
+    assert python.computes("(" * 10_000) is None
+    assert python.computes("lambda: '\u00e4'") is True
+
+
+def test_a_file_that_only_the_newer_python_reads_is_eligible() -> None:
+    newer = [found for name in others() if (found := find_interpreter(name)).version[:2] > sys.version_info[:2]]
+    if not newer:
+        pytest.skip("no Python on this machine is newer than the one that runs the tests")
+    code = "def f[T](x: T) -> T:\n    return x\n"
+    filters = Filters.model_validate({"min_chars": 0})
+    assert (reject_file(code, filters) or ("",))[0] == "newer_syntax"
+    assert reject_file(code, filters, newer[0].minor, newer[0].computes) is None
+    assert (reject_file("def f(:", filters, newer[0].minor, newer[0].computes) or ("",))[0] == "syntax_error"
 
 
 def test_a_virtual_environment_brings_its_own_packages(tmp_path: Path) -> None:

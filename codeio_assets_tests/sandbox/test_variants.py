@@ -64,6 +64,36 @@ def test_the_hash_seed_reaches_the_program(roomy_sandbox: WorkerPool) -> None:
     assert orders[0] != orders[1] == orders[2]
 
 
+MEMORY = """
+import tracemalloc
+def main_solution():
+    tracemalloc.start()
+    kept = [list(range(9)) for _ in range(9)]
+    sizes = [statistic.size for statistic in tracemalloc.take_snapshot().statistics("lineno")[:1]]
+    return [tracemalloc.get_traced_memory()[0], tracemalloc.get_tracemalloc_memory(), sizes]
+"""
+DISK = """
+import os, shutil
+def main_solution():
+    return [list(shutil.disk_usage("/"))[:2], os.statvfs("/").f_blocks, os.fstatvfs(0).f_files]
+"""
+UNTRACED = "import tracemalloc\ndef main_solution(): return [tracemalloc.is_tracing(), tracemalloc.get_traced_memory()]"
+
+
+@pytest.mark.parametrize("code", [MEMORY, DISK], ids=["tracemalloc", "disk"])
+def test_sizes_of_memory_and_disk_are_other_ones_elsewhere(roomy_sandbox: WorkerPool, code: str) -> None:
+    [here] = values(roomy_sandbox, code, calls=["{}"])
+    [elsewhere] = values(roomy_sandbox, code, Variant(elsewhere=True), calls=["{}"])
+    assert isinstance(here, list)
+    assert isinstance(elsewhere, list)
+    assert all(one != other for one, other in zip(here, elsewhere, strict=True)), (here, elsewhere)
+
+
+def test_what_is_not_traced_takes_no_memory_anywhere(roomy_sandbox: WorkerPool) -> None:
+    for variant in (Variant(), Variant(elsewhere=True)):
+        assert values(roomy_sandbox, UNTRACED, variant, calls=["{}"]) == [[False, [0, 0]]]
+
+
 CLOCK = """
 import datetime, time
 from datetime import date, datetime as moment

@@ -72,7 +72,7 @@ def check(result: StepResult) -> StepResult:
 
 @pytest.fixture(scope="module")
 def traced(sandbox: Sandbox) -> StepResult:
-    return check(trace_pairs(FUNCTIONS, PAIRS, sandbox, "3.11"))
+    return check(trace_pairs(FUNCTIONS, PAIRS, sandbox, python="3.11"))
 
 
 def test_a_pair_ends_as_a_trace_or_with_the_reason(traced: StepResult, sandbox: Sandbox) -> None:
@@ -81,7 +81,7 @@ def test_a_pair_ends_as_a_trace_or_with_the_reason(traced: StepResult, sandbox: 
     assert traced.dropped_by_reason == {"trace_differs": 1, "trace_timeout": 1}
     assert traced.info["events"] == rows["events"].sum()
     assert rows["is_complete"].all()
-    again = trace_pairs(FUNCTIONS, PAIRS, sandbox, "3.11")
+    again = trace_pairs(FUNCTIONS, PAIRS, sandbox, python="3.11")
     assert {name: table.equals(again.tables[name]) for name, table in traced.tables.items()} == {
         "execution_traces": True,
         "execution_traces_rejections": True,
@@ -90,7 +90,9 @@ def test_a_pair_ends_as_a_trace_or_with_the_reason(traced: StepResult, sandbox: 
 
 def test_a_bound_leaves_a_trace_that_says_so(sandbox: Sandbox) -> None:
     result = check(
-        trace_pairs(FUNCTIONS, PAIRS.filter(pl.col("output_json") == "8"), sandbox, "3.11", TraceBounds(events=4))
+        trace_pairs(
+            FUNCTIONS, PAIRS.filter(pl.col("output_json") == "8"), sandbox, python="3.11", bounds=TraceBounds(events=4)
+        )
     )
     [made] = result.tables["execution_traces"].to_dicts()
     assert (made["events"], made["is_complete"], json.loads(made["trace_json"])["result"]) == (4, False, 8)
@@ -107,7 +109,7 @@ class Broken:
 
 def test_a_fault_of_the_machine_is_no_rejection() -> None:
     with pytest.raises(InfrastructureError, match="gone"):
-        trace_pairs(FUNCTIONS, PAIRS, Broken(), "3.11")  # type: ignore[arg-type]
+        trace_pairs(FUNCTIONS, PAIRS, Broken(), python="3.11")  # type: ignore[arg-type]
 
 
 def test_the_teacher_answers_every_traced_task_rightly(traced: StepResult, sandbox: Sandbox) -> None:
@@ -241,5 +243,5 @@ def test_the_jobs_of_a_trace_hold_no_expected_value(traced: StepResult) -> None:
             return iter(())
 
     with pytest.raises(Exception, match="items in"):
-        trace_pairs(FUNCTIONS, PAIRS.with_columns(output_json=pl.lit('"secret"')), Watching(), "3.11")  # type: ignore[arg-type]
+        trace_pairs(FUNCTIONS, PAIRS.with_columns(output_json=pl.lit('"secret"')), Watching(), python="3.11")  # type: ignore[arg-type]
     assert not any("secret" in job.code or "secret" in text for job in seen for text in job.calls)

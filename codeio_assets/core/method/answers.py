@@ -4,9 +4,9 @@ What lives here: where in a response the answer object is. Reasoning is set apar
 member of that name, is read at once when no brace follows it; otherwise one pass over the response matches braces,
 outside strings, and the objects that have the key as a member of their own are read from the last to the first, outer
 before inner.
-What does not: what is reasoning (`core.values.reasoning`); the notations in which such an object may be written
-(`core.values.notations`) and mended (`core.values.repair`); whether the answer is right (`core.values.comparison`,
-`verdicts`).
+What does not: what is reasoning (`core.values.reasoning`); what stands around an object (`answer_surroundings`); the
+notations of an object (`core.values.notations`), and mending it (`core.values.repair`); whether the answer is right
+(`core.values.comparison`, `verdicts`).
 
 Source: answer format of CodeI/O, sec. 2.3.
 """
@@ -16,20 +16,20 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Final, Literal, cast
 
+from codeio_assets.core.method.answer_surroundings import MARK, follows, may_be_part
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.core.values.notations import (
-    BARE_WORD,
     MAX_DEPTH,
     PLAIN,
-    STRING,
     Unreadable,
     read_json,
     read_notation,
     scan_json,
     unescape,
+    unwrap,
 )
 from codeio_assets.core.values.reasoning import split_reasoning
 from codeio_assets.core.values.repair import read_repaired
@@ -67,16 +67,11 @@ class _Span:
 
 
 _NOTHING: Final = Answer(found=False, value=None, how="none")
-# A string counts as one only right after punctuation, where a value or key can begin: an apostrophe in prose,
-# or a quotation mark that a model forgot to escape, must not hide the braces after it.
-_MARK: Final = re.compile(
-    rf"([{{\[(,:｛［（，：])\s*+({STRING}|{BARE_WORD}(?=\s*+[:：]))?+|([}}\])｝］）])", re.DOTALL | re.VERBOSE
-)
 _COLON: Final = re.compile(r"\s*+[:：]\s*+")
 _NEXT_MEMBER: Final = re.compile(
     r"""\s*+,\s*+(?:"\w[^"\\:,{}\[\]]*+"|'\w[^'\\:,{}\[\]]*+'|“\w[^“”:,{}\[\]]*+”|\w++)\s*+:"""
 )
-_STRAY_CLOSE: Final = re.compile(r"\s*+[}\]]")
+_STRAY_CLOSE: Final = re.compile(r'\s*+(?:[}\]]|,\s*+["{\[\d])')
 _STRAY_QUOTE: Final = re.compile(r'"\s*+[}\]]')
 _END: Final = re.compile(r"\s*+,?\s*+\\?\}")
 
@@ -143,7 +138,7 @@ def _search(response: str, key: str) -> Answer | None:
 @lru_cache(maxsize=64)
 def _name_pattern(key: str) -> re.Pattern[str]:
     written = re.escape(key).replace("_", r"(?:\\?_)")
-    return re.compile(rf"""{written}["'“”„‟‘’‚‛«»＂]?\s*+[:：]""")
+    return re.compile(rf"""{written}(?:''|["'“”„‟‘’‚‛«»＂])?+\s*+(?:\}}\s*+)?+[:：]""")
 
 
 def _from_spans(response: str, key: str) -> Answer | None:
@@ -156,9 +151,12 @@ def _from_spans(response: str, key: str) -> Answer | None:
         if span.height <= MAX_DEPTH:
             tries -= 1
             answer = _read_object(response, span, key, is_sound=is_sound)
-            if answer is not None:
+            if answer is not None and (
+                (answer.how == "notation" and _is_last_text(response, span))
+                or not may_be_part(response, span.start, span.end, key, answer.value)
+            ):
                 return answer
-        waiting.extend(inner for inner in span.inner if not _is_nested(response, inner.start))
+        waiting.extend(span.inner)
     return None
 
 
@@ -172,12 +170,13 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     for match in reversed(anchors[-MAX_ANCHORS:]):
         try:
             if match[0][0] == "{":
-                if _is_nested(response, match.start()):
-                    continue
                 value, end = scan_json(response, match.start())
+                found = cast("dict[str, Json]", value)[key]
                 if _closes_in_a_string(response, match.start(), end):
                     continue
-                return Answer(found=True, value=cast("dict[str, Json]", value)[key], how="json")
+                if may_be_part(response, match.start(), end, key, found):
+                    continue
+                return Answer(found=True, value=found, how="json")
             value, end = scan_json(response, match.end())
         except Unreadable:
             continue
@@ -186,22 +185,18 @@ def _from_anchor(response: str, key: str) -> Answer | None:
     return None
 
 
-_NAMED: Final = re.compile(r'"[^"\n]*+"\s*+:\s*+\Z')
-_AROUND: Final = re.compile(r"""[:,\[：，［]\s*+\Z|"\w++"\s*+\Z|[,{\n]\s*+"[^"\n]*+"\s*+\Z""")
+_LAST_TEXT: Final = re.compile(r'"\s*+\}\s*+(?:```\s*+)?\Z')
+_NAMED: Final = re.compile(r'"\s*+:\s*+\Z')
+
+
+def _is_last_text(response: str, span: _Span) -> bool:
+    """Tell whether an object in Python's notation is the text that ends the response's last object."""
+    return response[span.start - 1 : span.start] == '"' and _LAST_TEXT.match(response, span.end) is not None
 
 
 def _closes_in_a_string(response: str, start: int, end: int) -> bool:
     """Tell whether what seems to end here ends in a string that lost its beginning: a quotation mark comes too many."""
     return _STRAY_QUOTE.match(response, end) is not None and response[start - 1 : start] != '"'
-
-
-def _is_nested(response: str, start: int) -> bool:
-    """Tell whether what begins here follows what makes it a part of something: punctuation, or a member's name."""
-    return _follows(_AROUND, response, start)
-
-
-def _follows(pattern: re.Pattern[str], response: str, start: int) -> bool:
-    return pattern.search(response[max(0, start - 60) : start]) is not None
 
 
 @lru_cache(maxsize=64)
@@ -210,6 +205,7 @@ def _anchor_pattern(key: str) -> re.Pattern[str]:
 
 
 _ESCAPED: Final = re.compile(r'"?\\?\{\s*+\\"(?:[^"\\]|\\.)*+', re.DOTALL)
+_AFTER_MARK: Final = re.compile(r"[:,\[]\s*+\Z")
 _LEVEL: Final = re.compile(r'\\(["\\])')
 
 
@@ -219,7 +215,7 @@ def _from_escaped(response: str, key: str) -> Answer | None:
         quoted = match[0][0] == '"'
         before = response[: match.start()]
         in_string = (before.count('"') - before.count('\\"')) % 2
-        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and _is_nested(response, match.start())):
+        if f'\\"{key}\\"' not in match[0] or in_string or (quoted and follows(_AFTER_MARK, response, match.start())):
             continue
         text = match[0][quoted:]
         try:
@@ -238,7 +234,7 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
     root = _Span("", 0)
     stack = [root]
     position, n_braces, is_damaged = 0, 0, False
-    while (match := _MARK.search(response, position)) is not None:
+    while (match := MARK.search(response, position)) is not None:
         position = match.end()
         if match[1] is None:
             bracket = match[3].translate(PLAIN)
@@ -247,40 +243,18 @@ def _complete_objects(response: str, key: str) -> tuple[list[_Span], bool]:
             continue
         mark = match[1].translate(PLAIN)
         if mark in "{[(":
-            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and _follows(_NAMED, response, match.start()))
+            is_damaged = is_damaged or (n_braces == 0 and mark == "{" and follows(_NAMED, response, match.start()))
             stack.append(_Span(mark, match.start()))
             n_braces += mark == "{"
         if n_braces == 0:
             position = match.end(1)  # no strings in prose
         elif mark in "{," and match[2] and _names(match[2], key):
-            colon = _COLON.match(response, position)
-            if colon is not None and stack[-1].bracket == "{":
-                stack[-1].value_starts.append(colon.end())
-            elif colon is not None:
+            start = _value_start(response, match)
+            if start is not None and stack[-1].bracket == "{":
+                stack[-1].value_starts.append(start)
+            elif start is not None:
                 is_damaged = True
-    outside = list(accumulate(stack, lambda known, span: known or bool(span.value_starts), initial=is_damaged))
-    candidates = [(inner, is_open) for span, is_open in zip(stack, outside[1:], strict=True) for inner in span.inner]
-    nested = [inner for inner, _ in candidates if _is_nested(response, inner.start)]
-    doubtful = _damaged_name(key).search(response) is not None if nested else False
-    values = _values_of(response, key) if nested else []
-    found = [
-        inner
-        for inner, is_open in candidates
-        if not _is_nested(response, inner.start)
-        or not (is_open or doubtful or any(start < inner.start < end for start, end in values))
-    ]
-    return found, is_damaged
-
-
-def _values_of(response: str, key: str) -> list[tuple[int, int]]:
-    """Return where the first members of this name have values, whether an object around them was seen or not."""
-    found: list[tuple[int, int]] = []
-    for match in islice(_member_pattern(key).finditer(response), MAX_ANCHORS):
-        try:
-            found.append((match.start(), scan_json(response, match.end())[1]))
-        except Unreadable:
-            continue
-    return found
+    return [inner for span in stack for inner in span.inner], is_damaged
 
 
 @lru_cache(maxsize=64)
@@ -297,15 +271,25 @@ def _damaged_name(key: str) -> re.Pattern[str]:
 def _member_pattern(key: str) -> re.Pattern[str]:
     """A member's name before its value; it may have lost a quotation mark, or the colon before a bracket."""
     name = re.escape(key)
-    return re.compile(rf'(?:"{name}"?|{name}")\s*+(?::\s*+|(?=[{{\[]))')
+    return re.compile(rf'(?:"{name}"?|{name}")\s*+(?::\s*+|(?=[{{\["\d-]|true|false|null))')
 
 
 def _is_named_once(response: str, key: str) -> bool:
     return len(list(islice(_member_pattern(key).finditer(response), 2))) == 1
 
 
+def _value_start(response: str, name: re.Match[str]) -> int | None:
+    """Return where the value begins whose name a mark is followed by, or None if no colon follows."""
+    if name[2][0] == "\\" and unwrap(name[2])[1]:
+        return name.end()
+    colon = _COLON.match(response, name.end())
+    return None if colon is None else colon.end()
+
+
 def _names(lexeme: str, key: str) -> bool:
-    """Return whether a string or word is the key."""
+    """Return whether a string or word, or what a text command of LaTeX holds, is the key."""
+    if lexeme[0] == "\\":
+        lexeme = unwrap(lexeme)[0]
     if "\\" in lexeme:
         lexeme = lexeme.replace("\\_", "_")
     return lexeme == key or (len(lexeme) == len(key) + 2 and lexeme[1:-1] == key)
@@ -347,7 +331,7 @@ def _read_object(response: str, span: _Span, key: str, *, is_sound: bool) -> Ans
             continue
         if isinstance(value, dict) and key in value:
             return Answer(found=True, value=value[key], how=how)
-    if not is_sound:
+    if not is_sound or len(span.value_starts) > 1:
         return None
     for start in reversed(span.value_starts[-4:]):
         for value in _member_values(response, start, span.end):

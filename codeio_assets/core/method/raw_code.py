@@ -8,6 +8,7 @@ import ast
 import symtable
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 from codeio_assets.core.method.newer_syntax import newer_part
@@ -16,10 +17,13 @@ from codeio_assets.core.settings.project import Filters
 OWN_VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAX_CODE_CHARS: Final = 1_000_000
 """A tree takes a hundred times the memory of its text."""
-_COMPUTATION: Final = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While,
-    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+COMPUTATION: Final = (
+    "FunctionDef", "AsyncFunctionDef", "ClassDef", "For", "AsyncFor", "While",
+    "Lambda", "ListComp", "SetComp", "DictComp", "GeneratorExp",
 )  # fmt: skip
+"""The kinds of nodes, by name, that compute something."""
+Elsewhere = Callable[[str], bool | None]
+"""Whether another Python finds a computation in a text; None where it cannot read it."""
 
 
 def parse_quietly(code: str) -> ast.Module:
@@ -47,10 +51,13 @@ def parse_with_symbols(code: str) -> tuple[ast.Module, symtable.SymbolTable]:
             raise SyntaxError(str(error) or type(error).__name__) from None
 
 
-def reject_file(content: str, filters: Filters, python: str = OWN_VERSION) -> tuple[str, str] | None:
+def reject_file(
+    content: str, filters: Filters, python: str = OWN_VERSION, elsewhere: Elsewhere | None = None
+) -> tuple[str, str] | None:
     """Return (reason, detail) when a file cannot become a function, else None.
 
-    A file must be read here and by the Python that runs programs, whose version `python` is, such as 3.11.
+    A file must be read by the Python that runs programs, whose version `python` is, such as 3.11. Where that is newer
+    than this one, `elsewhere` asks it about what this one cannot read; without it, a file must be read here too.
 
     Reasons: `empty_file`, `too_short`, `too_long`, `newer_syntax`, `syntax_error`, and `no_computation` where there is
     no function, class, loop or comprehension.
@@ -66,15 +73,21 @@ def reject_file(content: str, filters: Filters, python: str = OWN_VERSION) -> tu
         tree = parse_quietly(text)
         _require_syntax_of(python, text)
     except SyntaxError as error:
-        newer = newer_part(text, _is_python)
-        if newer is not None:
-            runs = _number(newer[1]) <= _number(python)
-            who = f"the pipeline itself runs with {OWN_VERSION}" if runs else f"programs run with {python}"
-            return "newer_syntax", f"{newer[0]} need Python {newer[1]}; {who}"
-        return "syntax_error", f"line {error.lineno}: {error.msg}" if error.lineno else str(error)
-    if not any(isinstance(node, _COMPUTATION) for node in ast.walk(tree)):
-        return "no_computation", "no function, class, loop or comprehension"
-    return None
+        computes = elsewhere(text) if elsewhere and _number(python) > _number(OWN_VERSION) else None
+        if computes is None:
+            return _syntax_problem(text, error, python)
+    else:
+        computes = any(type(node).__name__ in COMPUTATION for node in ast.walk(tree))
+    return None if computes else ("no_computation", "no function, class, loop or comprehension")
+
+
+def _syntax_problem(text: str, error: SyntaxError, python: str) -> tuple[str, str]:
+    newer = newer_part(text, _is_python)
+    if newer is not None:
+        runs = _number(newer[1]) <= _number(python)
+        who = f"the pipeline itself runs with {OWN_VERSION}" if runs else f"programs run with {python}"
+        return "newer_syntax", f"{newer[0]} need Python {newer[1]}; {who}"
+    return "syntax_error", f"line {error.lineno}: {error.msg}" if error.lineno else str(error)
 
 
 def _require_syntax_of(python: str, text: str) -> None:

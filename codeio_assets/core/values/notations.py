@@ -30,6 +30,10 @@ STRING: Final = r"""
 """
 """A string in any pair of quotation marks; a curly one may be closed by the mark that opened it."""
 BARE_WORD: Final = r"[^\W\d](?:\w|\\_)*+"
+WRAPPED: Final = rf"""
+    \\(?:text|math|mbox|operatorname)[a-z]*+\{{\s*+ (?:{STRING} | ``[^`'\\]*+'' | {BARE_WORD}) \s*+[:：]?+\s*+ \}}
+"""
+"""A string or a key in a text command of LaTeX, as in `\\text{"output"}: 5`; the colon after a key may be inside."""
 OPENING, CLOSING, COLONS = "{[(｛［（", "}])｝］）", ":："
 PLAIN: Final = str.maketrans("｛［（｝］），：−", "{[(}]),:-")
 """Full-width punctuation, and the minus sign of mathematics, to their plain forms."""
@@ -41,6 +45,7 @@ _LEXEME: Final = re.compile(
         | \\(?:left|right|[bB]igg?[lr]?)(?=\s*+\\?[\[\]{{}}()]) | \\q?quad\b | \\[,;!\s] | \\\\
       )
     | (?P<string>{STRING})
+    | (?P<wrapped>{WRAPPED})
     | (?P<punctuation>\\?[\[\]{{}}] | [(),:｛［（｝］），：])
     | (?P<number>[+−-]?(?:
           0[xX][0-9a-fA-F]++
@@ -151,6 +156,10 @@ def _lexemes(text: str) -> Iterator[Token]:
             if match[0][0] in "#/" and match[0].count('"') % 2:
                 raise Unreadable  # no comment, but a string that lost its first quotation mark
             continue
+        if match.lastgroup == "wrapped":
+            yield from _unwrapped(match, text)
+            previous = "string"
+            continue
         token = _token(match, text)
         if match[0][0] in "+−-" and previous not in ("[", "(", "{", ",", ":"):
             raise Unreadable  # an operator, not a sign
@@ -177,6 +186,25 @@ def _token(match: re.Match[str], text: str) -> Token:
     if not is_key or bare != plain:
         raise Unreadable
     return Token("word", bare.replace("\\_", "_"))
+
+
+def unwrap(lexeme: str) -> tuple[str, bool]:
+    """Return what a text command of LaTeX holds, without a colon at its end, and whether there was one."""
+    inner = lexeme[lexeme.index("{") + 1 : -1].strip()
+    bare = inner.rstrip(COLONS).rstrip()
+    return (f'"{bare[2:-2]}"' if bare.startswith("``") else bare), bare != inner
+
+
+def _unwrapped(match: re.Match[str], text: str) -> Iterator[Token]:
+    """Yield the lexemes in a text command of LaTeX; outside of keys, words and escapes could mean several things."""
+    inner, has_colon = unwrap(match[0])
+    is_key = has_colon or _AFTER_KEY.match(text, match.end()) is not None
+    is_word = inner[0].isalpha() or inner[0] == "_"
+    if not is_key and (is_word or "\\" in inner):
+        raise Unreadable
+    yield Token("word", inner.replace("\\_", "_")) if is_word else Token("string", unescape(inner[1:-1], is_key=is_key))
+    if has_colon:
+        yield Token(":")
 
 
 def _number(bare: str, sign: int) -> int | float:

@@ -41,8 +41,9 @@ def file_labels(
             return step.publish(no_labels())
         shard, raw_files = step.project.shards.load(step.partition), step.read("raw_code_files")
         with sandbox.open(uses.executed, step.workers) as box, asking(step, chat_server) as asked:
-            python = uses.executed.python.minor
-            result = label_files(raw_files, shard, uses.filters, asked.client, box, prompts=uses.prompts, python=python)
+            result = label_files(
+                raw_files, shard, uses.filters, asked.client, box, prompts=uses.prompts, python=uses.executed.python
+            )
         return step.publish(result, asked.metadata)
 
 
@@ -56,4 +57,4 @@ def eligible_code_files(context: dg.AssetExecutionContext, project: ProjectResou
     with begin(context, ELIGIBLE_CODE_FILES, project) as step:
         shard = step.project.shards.load(step.partition)
         files, labels, uses = step.read("raw_code_files"), step.read("file_labels"), step.uses
-        return step.publish(select_eligible(files, labels, shard, uses.filters, uses.python.minor))
+        return step.publish(select_eligible(files, labels, shard, uses.filters, uses.python))

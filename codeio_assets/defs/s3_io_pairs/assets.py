@@ -47,5 +47,6 @@ def execution_traces(
         if uses is None:
             return step.publish(with_questions(no_traces(), functions, pairs, None, 0))
         with sandbox.open(uses.executed, step.workers) as box:
-            result = trace_pairs(functions, pairs, box, uses.executed.python.minor, uses.bounds, Tally(step.tell))
+            version, tally = uses.executed.python.minor, Tally(step.tell)
+            result = trace_pairs(functions, pairs, box, python=version, bounds=uses.bounds, tally=tally)
         return step.publish(with_questions(result, functions, pairs, uses.prompt, uses.questions_per_kind))

@@ -7,6 +7,7 @@ A program that asks the kernel past Python's own functions (posix, ctypes) sees 
 """
 
 import _thread
+import _tracemalloc
 import builtins
 import gc
 import mmap
@@ -40,6 +41,7 @@ def move(number: int, clock: MovedClock | None) -> None:
     _describe_machine()
     _describe_process()
     _describe_interpreter()
+    _describe_memory()
     _describe_files(clock)
 
 
@@ -125,6 +127,18 @@ def _describe_interpreter() -> None:
     _replace(builtins, id=_of_one(lambda thing: real_id(thing) + ADDRESSES))
     _replace(sys, getsizeof=lambda *arguments: size(*arguments) + 8)
     _replace(gc, get_count=lambda: tuple(each + 3 for each in counts()))
+
+
+def _describe_memory() -> None:
+    real: Any = _tracemalloc
+    traced, own, traces = real.get_traced_memory, real.get_tracemalloc_memory, real._get_traces
+    for module in (real, sys.modules.get("tracemalloc")):
+        _replace(
+            module,
+            get_traced_memory=lambda: tuple(size and size + 888 for size in traced()),
+            get_tracemalloc_memory=lambda: own() + 888,
+            _get_traces=lambda: [(domain, size + 8, *rest) for domain, size, *rest in traces()],
+        )
 
 
 def _describe_files(clock: MovedClock | None) -> None:

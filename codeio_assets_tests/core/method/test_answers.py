@@ -114,6 +114,10 @@ def test_no_text_breaks_the_search(text: str) -> None:
         ("", ',"output": ', "}"),
         ('{"output": 1', "/*", "}"),
         ("", ",“", '{"output": x}'),
+        ("ab" * 200, "ab" * 50 + "\n", '{"output": 1} {"output": x}'),
+        ("", "ab", '{"output": 1} {"output": x}'),
+        ("", '{"a": 1}', '{"output": 1} {"output": x}'),
+        ('{"output": 1}, ', "[1, ", '{"output": x}'),
     ],
 )
 @pytest.mark.timeout(120)
@@ -206,10 +210,37 @@ LAYOUTS = st.sampled_from([{}, {"separators": (",", ":")}, {"indent": 1}, {"ensu
         '{"output": 0}"}',  # the string "0}" without its beginning
         '"": {"output": null}, "output": [["{"]]}',  # the first brace is gone, and a later string holds one
         '{"output": {"output": [], "0000:" {"output": null}}}',  # the colon is gone
+        r'{"output": {"\"" {"]": 15, "output": -1}}}',  # so it is, behind an escaped quotation mark
+        '{"}bb": {"output": [1.5, ["}/"], {}]} "[ ": [], "output": []}',  # the comma between two members
+        '{"output: {\n  "output": [1]\n }\n}',  # a quotation mark, and no other on its line
+        '"output": [15, {"": {"output": true}}, [-1, 1.5]], "": -1}',  # the first brace, before a list
+        '{\n "output": 0,\n "-": [\n  nll,\n  {\n   "output": [\n    1\n   ]\n  }\n ]\n}',  # a letter
+        '{"": {"output": {"x": 1}, "}": 0} "output": {"output": []}}',  # a comma that need not be there
+        '{"0:]a": [{"output": 1}], }": -1, "output": {}}',  # what is left of a name closes the object
+        '{"output": ["01": {"}": "{1a 1"}, "": [null, 1]}, 15], "{{/": [[["0"], {}]]}',  # a brace
+        '{"output": "x, "}": [false]}',  # the end of a string
+        '{"output": 1,}a"\n}',  # its beginning
+        '{"a": {"output": 5}, x}',
+        r'\{\text{"a"}: \{\text{"output"}: 5\}, x\}',
     ],
 )
 def test_what_stands_inside_of_something_damaged_is_no_answer(damaged: str) -> None:
     assert read(damaged, "output") is NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        'I start with {"a": f(x)} and get {"output": 5}',
+        '```python\nx = {"a": f(x)}\n```\nAnswer: {"output": 5}',
+        'Not {"a": f(x)}, but\nthe answer is: {"output": 5}',
+        'The set {"a", "b"} has two: {"output": 5}',
+        '{"steps": [{"output": 1}, {"output": 5}]}',
+        '{"a": 1} and {"output": 5}',
+    ],
+)
+def test_an_answer_after_something_that_cannot_be_read_is_read(response: str) -> None:
+    assert read(response, "output") == 5
 
 
 def says_something_itself(text: str) -> bool:
@@ -219,7 +250,7 @@ def says_something_itself(text: str) -> bool:
         pass
     else:
         return True
-    words = {"true": "True", "false": "False", "null": "None", "NaN": "None", "Infinity": "None"}
+    words = {"true": "True", "false": "False", "null": "None", "NaN": "None", "Infinity": "1e999"}
     python = re.sub(
         r'"(?:[^"\\]|\\.)*"|\b(?:true|false|null|NaN|Infinity)\b', lambda match: words.get(match[0], match[0]), text
     )
@@ -240,7 +271,7 @@ def says_something_itself(text: str) -> bool:
     st.sampled_from([("", ""), ("So: ", "."), ("```json\n", "\n```"), ("It's {a} and ", " so.")]),
     st.data(),
 )
-@settings(deadline=None, max_examples=300, derandomize=True)  # others find a misreading in some thousands of texts
+@settings(deadline=None, max_examples=300)
 def test_one_lost_character_never_changes_what_is_read(
     value: Any,
     others: dict[str, Any],

@@ -95,6 +95,29 @@ def test_syntax_that_only_the_pipeline_cannot_read_says_so() -> None:
     assert found == ("newer_syntax", f"type parameters need Python 3.12; the pipeline itself runs with {OWN_VERSION}")
 
 
+@pytest.mark.parametrize(
+    ("python", "computes", "reason"),
+    [
+        ("99.0", True, None),
+        ("99.0", False, "no_computation"),
+        ("99.0", None, "syntax_error"),
+        ("3.9", True, "syntax_error"),
+    ],
+)
+def test_what_only_a_newer_python_reads_is_told_by_that_one(
+    python: str, computes: bool | None, reason: str | None
+) -> None:
+    found = reject_file("a syntax of the future", ANY_LENGTH, python, lambda text: computes)
+    assert (found and found[0]) == reason
+
+
+def test_a_newer_python_is_asked_only_about_what_this_one_cannot_read() -> None:
+    def nobody(text: str) -> bool:
+        raise AssertionError(text)
+
+    assert reject_file("def f(x):\n    return x\n", ANY_LENGTH, "99.0", nobody) is None
+
+
 def test_syntax_newer_than_an_older_python_for_programs_is_refused() -> None:
     code = "def f(x):\n    match x:\n        case 1:\n            return x\n"
     assert reject_file(code, ANY_LENGTH) is None
