@@ -369,11 +369,9 @@ class Warehouse:
         """Remove files that are neither live nor pinned and older than the grace period in seconds.
 
         Age counts from a version's replacement, or from the first collection that finds it named by nothing.
-        The views are refreshed first, so that they name no removed file.
         A grace below the duration of the longest running step may take the files of running writers and readers.
-
-        On a full disk the views are refreshed when there is room again. Of a partition whose manifest is damaged
-        nothing is removed.
+        The views are refreshed first, so that they name no removed file; on a full disk when there is room again.
+        Of a partition whose manifest is damaged nothing is removed.
 
         Raises:
             StoreError: a pin or pinned snapshot cannot be read; nothing was removed.
@@ -383,9 +381,8 @@ class Warehouse:
             is_fresh = bool(has_views and self.refresh_views())
         except StoreError:
             is_fresh = False
-        report = collect(
-            self._blobs, self._tombstones, self._live_files, self._pinned_files, grace_s=grace_s, dry_run=dry_run
-        )
+        kept = self._live_files, self._pinned_files
+        report = collect(self._blobs, self._tombstones, *kept, grace_s=grace_s, dry_run=dry_run)
         if has_views and not is_fresh and report.removed:
             self.refresh_views()
         return report
