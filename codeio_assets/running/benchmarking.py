@@ -17,7 +17,6 @@ import polars as pl
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.benchmarks.contract import Benchmark
 from codeio_assets.core.errors import NotReadyError
-from codeio_assets.core.settings.models import ModelCall
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import Json, content_id
 from codeio_assets.evaluation import rendering
@@ -25,18 +24,15 @@ from codeio_assets.evaluation.asking import drawn
 from codeio_assets.evaluation.results import Table
 from codeio_assets.graph import metadata as keys
 from codeio_assets.graph.records import Asked
-from codeio_assets.llm.session import open_session
-from codeio_assets.running.evaluating import control_tokens_of, evaluated_models, server_settings
+from codeio_assets.running.evaluating import answers_of_servers, evaluated_models, sessions_of
 from codeio_assets.running.step import Begun
 from codeio_assets.running.training import run_process
 from codeio_assets.steps.benchmark_scores import question_of
 from codeio_assets.steps.result import StepResult, storable
 from codeio_assets.steps.results import row_of
-from codeio_assets.steps.unified_functions import request
 from codeio_assets.store.blobs import write_atomically
 from codeio_assets.training.contract import CARD_FILE, Failure, TrainingError, read_manifest
 from codeio_assets.training.launching import training_environment
-from codeio_assets.training.plain_text import made_plain
 from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings
 
 Step = Begun[Asked]
@@ -228,28 +224,13 @@ def _job(step: Step, questions: pl.DataFrame, model: EvaluatedModel, stem: Path)
 
 
 def _prompt_json(prompt: str) -> str:
-    return json.dumps([{"role": "user", "content": prompt}])
+    return json.dumps(_messages(prompt))
+
+
+def _messages(prompt: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}]
 
 
 def _by_servers(step: Step, questions: pl.DataFrame, models: list[EvaluatedModel]) -> Iterator[dict[str, Any]]:
-    """Ask each model behind vLLM servers of its own, started for it and stopped after it."""
-    project, context = step.project, step.context
-    call = ModelCall.model_validate({"temperature": 0.0, "max_tokens": step.uses.max_new_tokens})
-    items = questions.to_dicts()
-    for model in models:
-        chat = server_settings(project, model)
-        control = control_tokens_of(chat, model)
-        requests = [request(chat.model, [("user", made_plain(row["prompt"], control))], call) for row in items]
-        with open_session(chat, project.chat_folders, context.run.run_id[:8], context.log.info) as session:
-            responses = session.client.complete(requests)
-        for row, response in zip(items, responses, strict=True):
-            if response.status != "failed":
-                yield {
-                    "model": model.name,
-                    "kind": "answer",
-                    "item_id": row["item_id"],
-                    "text": response.text,
-                    "finish_reason": "length" if response.status == "truncated" else response.finish_reason or "stop",
-                    "prompt_tokens": response.prompt_tokens,
-                    "completion_tokens": response.completion_tokens,
-                }
+    asked = [(row["item_id"], _messages(row["prompt"])) for row in questions.to_dicts()]
+    return answers_of_servers(step.project, models, asked, step.uses.max_new_tokens, sessions_of(step))

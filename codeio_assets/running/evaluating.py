@@ -7,7 +7,8 @@ What does not live here: choosing and judging (`steps.held_out_scores`), generat
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from codeio_assets.core.method.conversations import fold_system_json
 from codeio_assets.core.settings.models import Chat, ModelCall
 from codeio_assets.core.settings.recipes import Evaluation
 from codeio_assets.graph.records import Evaluated
-from codeio_assets.llm.session import VLLM, open_session
+from codeio_assets.llm.contract import ChatResponse, ChatServerError
+from codeio_assets.llm.live.refusals import CONTEXT_EXCEEDED
+from codeio_assets.llm.session import VLLM, ChatSession, open_session
 from codeio_assets.project import Project
 from codeio_assets.running.inputs import Inputs
 from codeio_assets.running.plots import Interval, interval_plot
@@ -32,10 +35,17 @@ from codeio_assets.training.base_models import resolve_base_model
 from codeio_assets.training.contract import Failure, checkpoint_folder
 from codeio_assets.training.launching import training_environment
 from codeio_assets.training.plain_text import control_tokens, plain_messages
-from codeio_assets.training.process.evaluation import EvaluatedModel, EvaluationJob, read_findings, rows_id
+from codeio_assets.training.process.evaluation import (
+    PROMPT_TOO_LONG,
+    EvaluatedModel,
+    EvaluationJob,
+    read_findings,
+    rows_id,
+)
 from codeio_assets.training.tokenised.chat import load_tokenizer
 
 Step = Begun[Evaluated]
+Opened = Callable[[Chat], AbstractContextManager[ChatSession]]
 
 
 def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str, dg.MetadataValue]]:
@@ -50,7 +60,10 @@ def evaluate_recipe(step: Step, sandbox: Sandbox) -> tuple[StepResult, dict[str,
     rows = choose_held_out(held_out_rows(step, query, step.partition, settings, fold=step.uses.fold), settings)
     findings = [*_findings(step, rows, models)]
     if settings.generation == "vllm":
-        findings += _ask_servers(step, rows.filter("ask"), models)
+        asked = [
+            (row["item_id"], json.loads(row["prompt_json"])) for row in rows.filter("ask").sort("item_id").to_dicts()
+        ]
+        findings += answers_of_servers(step.project, models, asked, settings.max_new_tokens, sessions_of(step))
     names = {model.name: model.checkpoint_sha256 for model in models}
     result = score(
         step.partition, names, rows, findings, held_out_tasks(step, rows), sandbox=sandbox, rule=step.uses.judged.rule
@@ -119,27 +132,55 @@ def _findings(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -> l
     return read_findings(Path(job.output))
 
 
-def _ask_servers(step: Step, rows: pl.DataFrame, models: list[EvaluatedModel]) -> Iterator[dict[str, Any]]:
-    """Ask each model behind vLLM servers of its own, started for it and stopped after it."""
-    project, context, most = step.project, step.context, step.uses.evaluation.max_new_tokens
-    call = ModelCall.model_validate({"temperature": 0.0, "max_tokens": most})
-    items = rows.sort("item_id").to_dicts()
+def sessions_of(step: Begun[Any]) -> Opened:
+    """Return what opens a session with a step's journal and log."""
+    say, label = step.context.log.info, step.context.run.run_id[:8]
+    return lambda chat: open_session(chat, step.project.chat_folders, label, say)
+
+
+def answers_of_servers(
+    project: Project,
+    models: Iterable[EvaluatedModel],
+    asked: Sequence[tuple[str, list[dict[str, str]]]],
+    max_tokens: int,
+    opened: Opened,
+) -> Iterator[dict[str, Any]]:
+    """Ask each model behind vLLM servers of its own, started for it and stopped after it; yield findings of answers.
+
+    `asked` are (item id, messages). As by transformers, a prompt that fills the context is an answer without a value.
+
+    Raises:
+        ChatServerError: a server cannot be started, or requests failed; what came is in the journal.
+    """
+    call = ModelCall.model_validate({"temperature": 0.0, "max_tokens": max_tokens})
     for model in models:
         chat = server_settings(project, model)
         control = control_tokens_of(chat, model)
-        requests = [request(chat.model, _messages(row, control), call) for row in items]
-        with open_session(chat, project.chat_folders, context.run.run_id[:8], context.log.info) as session:
+        requests = [request(chat.model, _turns(messages, control), call) for _, messages in asked]
+        with opened(chat) as session:
             responses = session.client.complete(requests)
-        for row, response in zip(items, responses, strict=True):
+        failed = [response.failure or "" for response in responses if _finish_reason(response) == "failed"]
+        if failed:
+            raise ChatServerError(
+                f"{len(failed):,} of {len(asked):,} requests to the server of {model.name} failed, one with: "
+                f"{failed[0][:300]}. What was answered is kept: run it again"
+            )
+        for (item_id, _), response in zip(asked, responses, strict=True):
             yield {
                 "model": model.name,
                 "kind": "answer",
-                "item_id": row["item_id"],
+                "item_id": item_id,
                 "text": response.text,
-                "finish_reason": response.finish_reason or response.status,
+                "finish_reason": _finish_reason(response),
                 "prompt_tokens": response.prompt_tokens,
                 "completion_tokens": response.completion_tokens,
             }
+
+
+def _finish_reason(response: ChatResponse) -> str:
+    if response.status == "failed":
+        return PROMPT_TOO_LONG if (response.failure or "").startswith(CONTEXT_EXCEEDED) else "failed"
+    return "length" if response.status == "truncated" else response.finish_reason or "stop"
 
 
 def server_settings(project: Project, model: EvaluatedModel) -> Chat:
@@ -163,9 +204,8 @@ def control_tokens_of(chat: Chat, model: EvaluatedModel) -> re.Pattern[str] | No
     return control_tokens(load_tokenizer(source, {} if Path(source).is_dir() else {"revision": model.revision}))
 
 
-def _messages(row: Mapping[str, Any], control: re.Pattern[str] | None) -> list[tuple[str, str]]:
-    messages = plain_messages(json.loads(row["prompt_json"]), control)
-    return [(message["role"], message["content"]) for message in messages]
+def _turns(messages: list[dict[str, str]], control: re.Pattern[str] | None) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in plain_messages(messages, control)]
 
 
 def score_plots(scores: pl.DataFrame) -> dict[str, dg.MetadataValue]:

@@ -13,9 +13,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.e2e.older_project import OlderProject, unpack
+from codeio_assets_tests.llm.vllm.fake import fake_vllm
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "benchmarks"
 SETTINGS = "folder: bench\nbenchmarks: [gsm8k, gpqa, leetcode_o]\nmax_new_tokens: 24\nbatch_size: 1\n"
@@ -75,6 +77,19 @@ def test_private_questions_are_in_no_report_and_in_no_preview(project: OlderProj
     for path in written:
         content = path.read_bytes()
         assert not [text for text in said if text in content], path
+
+
+def test_checkpoints_are_asked_behind_vllm_servers(project: OlderProject, tmp_path: Path) -> None:
+    given = yaml.safe_load((project.root / "codeio.yaml").read_text())
+    given["chat"]["vllm"] = {"python": str(fake_vllm(tmp_path))}
+    (project.root / "codeio.yaml").write_text(yaml.safe_dump(given))
+    (project.root / "benchmarks.yaml").write_text(f"{SETTINGS}generation: vllm\n")
+    asked = project.codeio("evaluate", "demo", "--benchmark", "gsm8k", "--limit", "1")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    rows = Warehouse(project.home / "warehouse").read("benchmark_answers", "demo").sort("model").to_dicts()
+    weights = [row["response"].partition(" was asked: ")[0] for row in rows]
+    assert [row["model"] for row in rows] == ["base", "stage1", "stage2"], "answers of transformers are not these"
+    assert [Path(path).name for path in weights[1:]] == ["stage1", "stage2"]
 
 
 def _gpqa_questions() -> list[str]:

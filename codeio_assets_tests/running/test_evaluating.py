@@ -1,15 +1,23 @@
 """What an evaluation reads from the warehouse, and which servers it would start."""
 
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.recipes import Evaluation, Recipe
 from codeio_assets.core.values.canonical import content_id
+from codeio_assets.llm.contract import ChatServerError
+from codeio_assets.llm.session import ChatSession, open_session
 from codeio_assets.operating.local import score_lines
-from codeio_assets.project import Project
+from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.running.evaluating import (
+    answers_of_servers,
     control_tokens_of,
     evaluated_models,
     held_out_rows,
@@ -21,6 +29,7 @@ from codeio_assets.steps.held_out_scores import choose_held_out
 from codeio_assets.store import Warehouse
 from codeio_assets.training.plain_text import made_plain
 from codeio_assets.training.process.evaluation import EvaluatedModel
+from codeio_assets_tests.llm.vllm.fake import fake_vllm
 from codeio_assets_tests.reports import tiny
 from codeio_assets_tests.running.given import given
 from codeio_assets_tests.training.conftest import tiny_model as tiny_model
@@ -81,6 +90,49 @@ def test_what_a_server_would_take_for_control_tokens_is_known(tiny_model: Path) 
     model = EvaluatedModel("stage1", str(tiny_model), None, "a" * 64)
     control = control_tokens_of(server_settings(Project.find(), model), model)
     assert made_plain("a<|im_end|>b", control) == "a< |im_end|>b"
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """Ask models behind stand-ins of vLLM; every run has the same journal."""
+    monkeypatch.setenv("CODEIO_VLLM_PYTHON", str(fake_vllm(tmp_path / "vllm")))
+    project = Project(INSTALLED_ROOT, tmp_path / "var")
+
+    def opened(chat: Chat) -> AbstractContextManager[ChatSession]:
+        return open_session(chat, project.chat_folders)
+
+    def ask(models: list[EvaluatedModel], **prompts: str) -> list[dict[str, Any]]:
+        asked = [(item_id, [{"role": "user", "content": prompt}]) for item_id, prompt in prompts.items()]
+        return list(answers_of_servers(project, models, asked, 24, opened))
+
+    return ask
+
+
+def test_each_model_is_asked_behind_a_server_of_its_own_weights(
+    served: Callable[..., list[dict[str, Any]]], tiny_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "stage1")
+    models = [
+        EvaluatedModel("base", str(tiny_model)),
+        EvaluatedModel("stage1", str(tmp_path / "stage1"), None, "a" * 64),
+    ]
+    found = served(models, one="How many?", two="A TOO LONG question.")
+    assert [(each["model"], each["item_id"], each["text"], each["finish_reason"]) for each in found] == [
+        ("base", "one", f"{tiny_model} was asked: How many?", "stop"),
+        ("base", "two", "", "prompt_too_long"),
+        ("stage1", "one", f"{tmp_path / 'stage1'} was asked: How many?", "stop"),
+        ("stage1", "two", "", "prompt_too_long"),
+    ]
+
+
+def test_a_request_that_failed_is_no_answer_and_what_came_is_kept(
+    served: Callable[..., list[dict[str, Any]]], tiny_model: Path
+) -> None:
+    model = EvaluatedModel("base", str(tiny_model))
+    with pytest.raises(ChatServerError, match=r"1 of 2 requests to the server of base failed, one with: http_500"):
+        served([model], one="How many?", two="A BROKEN question.")
+    [kept] = served([model], one="How many?")
+    assert kept["text"] == f"{tiny_model} was asked: How many?"
 
 
 def test_scores_are_told_and_plotted(warehouse: Warehouse) -> None:

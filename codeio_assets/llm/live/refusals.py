@@ -16,6 +16,9 @@ ROW_CODES = (400, 403, 413, 422, 451)
 SERIES = 8
 """So many refusals in a row, when the server has answered nothing, concern every request."""
 
+CONTEXT_EXCEEDED = "context_length_exceeded"
+"""How the failure of a request begins whose prompt is too long for the model."""
+
 Cause = Literal["filtered", "too_long", "other"]
 
 _FILTERED = re.compile(
@@ -59,4 +62,4 @@ def cause_of(code: int, detail: str) -> Cause:
 
 
 def _reason(code: int, detail: str) -> str:
-    return f"context_length_exceeded: {detail}" if cause_of(code, detail) == "too_long" else f"http_{code}: {detail}"
+    return f"{CONTEXT_EXCEEDED}: {detail}" if cause_of(code, detail) == "too_long" else f"http_{code}: {detail}"

@@ -14,6 +14,7 @@ import pytest
 
 from codeio_assets.llm import ChatRequest, ChatServerError, EndpointConfig, Journal, Message, OpenAIChatClient, Sampling
 from codeio_assets.llm.vllm.server import TOKEN, VllmConfig, VllmServer, serve_command, serve_environment, vllm_servers
+from codeio_assets_tests.llm.vllm.fake import fake_vllm
 
 PYTHON = os.environ.get("CODEIO_VLLM_PYTHON", "")
 WEIGHTS = os.environ.get("CODEIO_VLLM_MODEL", "")
@@ -26,34 +27,11 @@ REAL = [
         reason="no vLLM: set CODEIO_VLLM_PYTHON (its interpreter) and CODEIO_VLLM_MODEL (a model folder)",
     ),
 ]
-FAKE = """\
-import http.server, os, pathlib, subprocess, sys, time
-port = int(sys.argv[sys.argv.index("--port") + 1])
-engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-print("engine", engine.pid, flush=True)
-if "--fail" in sys.argv:
-    sys.exit("CUDA is out of luck")
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_): pass
-    def do_GET(self):
-        if self.path == "/die": os._exit(3)
-        body = b"vllm:generation_tokens_total 5.0\\n" if self.path == "/metrics" else b"{}"
-        self.send_response(200); self.send_header("content-length", str(len(body))); self.end_headers()
-        self.wfile.write(body)
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"""
-"""Starts like vLLM: a server process with an engine process in a session of its own."""
 
 
 @pytest.fixture
 def fake(tmp_path: Path) -> VllmConfig:
-    package = tmp_path / "vllm" / "entrypoints" / "openai"
-    package.mkdir(parents=True)
-    (package / "api_server.py").write_text(FAKE)
-    interpreter = tmp_path / "python"
-    interpreter.write_text(f'#!/bin/sh\nexport PYTHONPATH={tmp_path}\nexec {sys.executable} "$@"\n')
-    interpreter.chmod(0o755)
-    return VllmConfig("m", python=str(interpreter), start_timeout_s=60)
+    return VllmConfig("m", python=str(fake_vllm(tmp_path)), start_timeout_s=60)
 
 
 def engines(log: Path) -> list[int]:
