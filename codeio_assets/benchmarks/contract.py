@@ -166,3 +166,9 @@ def numbered_id(row: Row) -> str:
     """Return the number at the end of ids such as `gsm8k-main-test-#12`; other ids are their own."""
     text = str(row.get("id", ""))
     return text.rpartition("#")[2] if "#" in text else text
+
+
+def own_answer(row: Row, known: Question | None) -> Question | None:
+    """Return the question of a line that holds its own answer; the known one where it holds none."""
+    gold = row.get("answer")
+    return Question(numbered_id(row), "", "", str(gold)) if isinstance(gold, str | int | float) else known

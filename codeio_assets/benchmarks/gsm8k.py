@@ -18,10 +18,10 @@ from codeio_assets.benchmarks.contract import (
     NO_GOLD,
     Benchmark,
     Question,
-    Row,
     Verdict,
     judged,
     numbered_id,
+    own_answer,
 )
 from codeio_assets.benchmarks.files import find, json_lines, text_of
 
@@ -40,14 +40,6 @@ def load(folder: Path) -> Iterator[Question]:
         yield Question(str(number), text, PROMPT.format(question=text), answer.rpartition("####")[2].strip())
 
 
-def own_question(row: Row, known: Question | None) -> Question | None:
-    """Return a question of a line that holds its own answer, as in `# 18`."""
-    gold = row.get("answer")
-    if not isinstance(gold, str | int | float):
-        return known
-    return Question(numbered_id(row), "", "", str(gold).replace("#", "").strip())
-
-
 def score(response: str, question: Question) -> Verdict:
     """Judge by the first number of the answer."""
     if question.gold is None:
@@ -55,7 +47,7 @@ def score(response: str, question: Question) -> Verdict:
     answer = answer_text(response)
     if answer is None:
         return NO_ANSWER
-    return judged(same_number(answer, str(question.gold)), answer)
+    return judged(same_number(answer, str(question.gold).lstrip("# ")), answer)
 
 
 def answer_text(response: str) -> str | None:
@@ -93,6 +85,6 @@ BENCHMARK: Final = Benchmark(
     load=load,
     score=score,
     files=FILES,
-    own_question=own_question,
+    own_question=own_answer,
     needs_data=False,
 )

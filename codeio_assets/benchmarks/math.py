@@ -17,10 +17,10 @@ from codeio_assets.benchmarks.contract import (
     NO_GOLD,
     Benchmark,
     Question,
-    Row,
     Verdict,
     judged,
     numbered_id,
+    own_answer,
 )
 from codeio_assets.benchmarks.files import find, json_lines, text_of
 
@@ -46,14 +46,6 @@ def load(folder: Path) -> Iterator[Question]:
             group=str(record.get("level", "")),
             facts=facts,
         )
-
-
-def own_question(row: Row, known: Question | None) -> Question | None:
-    """Return a question of a line that holds its own answer."""
-    gold = row.get("answer")
-    if not isinstance(gold, str | int | float):
-        return known
-    return Question(numbered_id(row), "", "", str(gold))
 
 
 def score(response: str, question: Question) -> Verdict:
@@ -114,6 +106,6 @@ BENCHMARK: Final = Benchmark(
     load=load,
     score=score,
     files=FILES,
-    own_question=own_question,
+    own_question=own_answer,
     needs_data=False,
 )
