@@ -12,7 +12,7 @@ Source: the form is that of CodeI/O, sec. 3.1 and table 6; problems from deepsee
 import ast
 import json
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -156,11 +156,9 @@ def _literal(text: str) -> Json:
         return ast.literal_eval(re.sub(r"\b(?:true|false|null)\b", lambda word: _WORDS[word[0]], stripped))
 
 
-def questions(problems: Iterable[Problem], excluded: Container[str] = frozenset()) -> Iterator[Question]:
-    """Yield the questions of problems that are not excluded (as those that a training set holds)."""
+def questions(problems: Iterable[Problem]) -> Iterator[Question]:
+    """Yield every pair of the problems in both languages."""
     for problem in problems:
-        if problem.slug in excluded:
-            continue
         for language, statement in problem.statements.items():
             for number, (given, output) in enumerate(problem.pairs):
                 shown = json.dumps(given, ensure_ascii=False)

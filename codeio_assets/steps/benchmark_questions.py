@@ -11,7 +11,7 @@ from codeio_assets.benchmarks.contract import BadBenchmarkData, Question
 from codeio_assets.core.settings.benchmarks import BenchmarkSettings, BenchmarkSource
 from codeio_assets.core.settings.project import SettingsError
 from codeio_assets.core.tables.data import Row, frame
-from codeio_assets.core.values.canonical import canonical_json, content_id, sha256_hex
+from codeio_assets.core.values.canonical import Json, canonical_json, content_id, sha256_hex
 from codeio_assets.evaluation.asking import asked_questions
 from codeio_assets.evaluation.running import present
 from codeio_assets.sources.datasets import Rows, save_rows
@@ -89,16 +89,25 @@ def load_questions(name: str, place: Path, source: BenchmarkSource | None = None
     """Read the questions of a benchmark whose answers are known.
 
     Raises:
-        BadBenchmarkData: the data is missing or damaged, or there are not as many questions as the source says.
+        BadBenchmarkData: the data is missing or damaged, there are not as many questions as the source says, or not
+            those that it leaves out.
     """
-    loaded = list(BENCHMARKS[name].load(place))
-    rows = [_row(name, question) for question in asked_questions(BENCHMARKS[name], loaded)]
+    benchmark = BENCHMARKS[name]
+    loaded = list(benchmark.load(place))
+    known = asked_questions(benchmark, loaded)
     wanted = source.questions if source is not None else None
-    if not rows or wanted not in (None, len(rows)):
-        raise BadBenchmarkData(f"{place}: has {len(rows):,} questions of {name}, not {wanted or 'one'}")
-    info = {"license": source.license} if source is not None and source.license else {}
+    if not known or wanted not in (None, len(known)):
+        raise BadBenchmarkData(f"{place}: has {len(known):,} questions of {name}, not {wanted or 'one'}")
+    left_out = source.leave_out if source is not None else ()
+    unknown = sorted(set(left_out) - {benchmark.unit(question) for question in known})
+    if unknown:
+        raise BadBenchmarkData(f"{place}: has no {unknown[0]!r} of {name}, which benchmarks.yaml leaves out")
+    rows = [_row(name, question) for question in known if benchmark.unit(question) not in left_out]
+    info: dict[str, Json] = {"source": str(place), "left_out": len(known) - len(rows)}
+    if source is not None and source.license:
+        info["license"] = source.license
     table = frame("benchmark_questions", rows)
-    return StepResult({"benchmark_questions": table}, len(loaded), len(rows), info={**info, "source": str(place)})
+    return StepResult({"benchmark_questions": table}, len(loaded), len(rows), info=info)
 
 
 def _row(benchmark: str, question: Question) -> Row:

@@ -89,6 +89,17 @@ def test_data_that_is_not_there_or_not_whole_is_one_line(tmp_path: Path) -> None
     assert load_questions("gsm8k", SAMPLES, whole).info["license"] == "MIT"
 
 
+def test_problems_that_the_training_sources_hold_are_left_out_whole() -> None:
+    every = load_questions("leetcode_o", SAMPLES).tables["benchmark_questions"]
+    [first, second] = every["question_group"].unique().sort()
+    source = BenchmarkSource.model_validate({"path": ".", "leave_out": [first], "questions": len(every)})
+    kept = load_questions("leetcode_o", SAMPLES, source)
+    assert kept.tables["benchmark_questions"]["question_group"].unique().to_list() == [second]
+    assert kept.info["left_out"] == len(every) - kept.items_out
+    with pytest.raises(BadBenchmarkData, match=r"has no 'no-such' of leetcode_o, which benchmarks\.yaml leaves out"):
+        load_questions("leetcode_o", SAMPLES, source.model_copy(update={"leave_out": ("no-such",)}))
+
+
 def test_the_hash_is_of_what_a_benchmark_reads(tmp_path: Path) -> None:
     def content() -> str:
         return content_of(tmp_path, BENCHMARKS["gsm8k"].files)

@@ -30,7 +30,8 @@ class BenchmarkSource(Part):
     subsets: Texts = Field((), description="configurations of the dataset, one after the other; none = its only one")
     split: str = "test"
     license: str | None = Field(None, description="as its authors state it; shown beside the questions")
-    questions: int | None = Field(None, ge=1, description="how many there must be")
+    questions: int | None = Field(None, ge=1, description="how many there must be, those left out among them")
+    leave_out: Texts = Field((), description="ids of questions, or of LeetCode-O's problems, that are in the sources")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
