@@ -158,7 +158,15 @@ def build(root: Path) -> dict[str, float]:
     recipe = load_recipes(project.root / "recipes")[RECIPE]
     snapshot = warehouse.snapshot(set(warehouse.assets()) - {"training_sets"})
     result = assemble(
-        Assembly.of(recipe, warehouse, snapshot, project.sql, phrases=Phrases.model_validate({}), split=Split())
+        Assembly.of(
+            recipe,
+            warehouse,
+            snapshot,
+            project.sql,
+            phrases=Phrases.model_validate({}),
+            split=Split(),
+            leakage=project.benchmarks.leakage,
+        )
     )
     manifest = warehouse.write("training_sets", RECIPE, result.streams)
     table = manifest.tables["training_sets"]

@@ -104,7 +104,8 @@ def _choice(splits: list[str] | None, difficulty: tuple[float, float] | None, mo
 def _rl_export(project: Project, recipe: str | None, audited: int, choice: RlChoice) -> RlExport:
     settings = project.settings
     taking = project.recipe(recipe) if recipe else None
-    return RlExport(taking, settings.phrases, settings.split, project.prompt, choice, audited)
+    leakage = project.benchmarks.leakage
+    return RlExport(taking, settings.phrases, settings.split, project.prompt, leakage, choice, audited)
 
 
 def _reward_judge(project: Project, workers: int | None) -> RewardJudge:
@@ -169,7 +170,14 @@ def diff(
     def assembly_of(read: Snapshot) -> Assembly:
         settings = project.settings
         return Assembly.of(
-            of, warehouse, read, project.sql, phrases=settings.phrases, split=settings.split, prompt=project.prompt
+            of,
+            warehouse,
+            read,
+            project.sql,
+            phrases=settings.phrases,
+            split=settings.split,
+            prompt=project.prompt,
+            leakage=project.benchmarks.leakage,
         )
 
     typer.echo("Inputs")

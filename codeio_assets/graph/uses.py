@@ -8,7 +8,7 @@ that name the functions (`graph.steps`).
 from collections.abc import Iterable, Mapping
 
 from codeio_assets.benchmarks.catalogue import BENCHMARKS
-from codeio_assets.core.method.assembly import Withheld, recipe_parameters
+from codeio_assets.core.method.assembly import recipe_parameters
 from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.models import Chat
 from codeio_assets.core.settings.project import (
@@ -52,7 +52,7 @@ from codeio_assets.sandbox.interpreters import Interpreter, find_interpreter
 from codeio_assets.sandbox.tracing import TraceBounds
 from codeio_assets.steps.benchmark_questions import content_of, local_place
 from codeio_assets.steps.file_labels import PROMPTS as LABEL_PROMPTS
-from codeio_assets.steps.training_sets import marked_out, mixes_of
+from codeio_assets.steps.training_sets import marked_out, mixes_of, withheld_by
 
 
 def without_comments(sql: str) -> str:
@@ -151,7 +151,7 @@ def assembled(project: Project, name: str) -> Assembled:
     """Return what decides the rows of a training set.
 
     Raises:
-        RecipeError: it takes what comes from traces, and there are none.
+        RecipeError: it takes what comes from traces, and there are none; a benchmark that it names is not there.
     """
     recipe, settings = project.recipe(name), project.settings
     needs = "data.state_lines" if recipe.data.state_lines else "the kind `steps` of a mix"
@@ -161,12 +161,13 @@ def assembled(project: Project, name: str) -> Assembled:
             f"recipe {name!r}: {needs} needs traces: set `traces: {{enabled: true}}` in codeio.yaml, or remove it"
         )
     paths = sorted((project.sql_folder / "transforms").glob("*.sql"))
-    marked = marked_out(recipe, project.open_warehouse(), project.sql)
+    warehouse = project.open_warehouse()
+    marked = marked_out(recipe, warehouse, project.sql)
     return Assembled(
         recipe_parameters(recipe, settings.phrases, settings.split, project.prompt, marked),
         mixes_of(recipe),
         {f"transforms/{path.name}": without_comments(path.read_text("utf-8")) for path in paths},
-        withheld(project, recipe),
+        withheld_by(recipe, warehouse, project.benchmarks.leakage),
     )
 
 
@@ -175,26 +176,6 @@ def tokenised(project: Project, name: str) -> Tokenised:
     recipe = project.recipe(name)
     stages = {str(number): stage for number, stage in recipe.stages.items()}
     return Tokenised(recipe.base_model, recipe.revision, stages, recipe.system_messages == "fold", recipe.launch)
-
-
-def withheld(project: Project, recipe: Recipe) -> Withheld | None:
-    """Return the questions that may not stand in a recipe's samples, None where it names no benchmark.
-
-    Raises:
-        RecipeError: a benchmark that it names is not there.
-    """
-    names, warehouse = recipe.data.without_leaks_of, project.open_warehouse()
-    missing = [name for name in names if warehouse.manifest("benchmark_questions", name) is None]
-    if missing:
-        raise RecipeError(
-            f"recipe {recipe.name!r}: data.without_leaks_of names {missing[0]!r}, of which there are no questions: "
-            f"materialise benchmark_questions[{missing[0]}] first, one of {', '.join(BENCHMARKS)}"
-        )
-    if not names:
-        return None
-    questions = warehouse.read("benchmark_questions", columns=["benchmark", "question"])
-    texts = questions.filter(questions["benchmark"].is_in(names))["question"].unique().sort().to_list()
-    return Withheld(tuple(texts), project.benchmarks.leakage)
 
 
 def trained_in_stage1(project: Project, name: str) -> Trained:

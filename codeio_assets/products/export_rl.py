@@ -4,15 +4,16 @@ What does not live here: which tasks take part (`sql/exports`), the text of the 
 (`rewards`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
-from codeio_assets.core.method.assembly import EVERYTHING, Parameters, recipe_parameters
+from codeio_assets.core.method.assembly import EVERYTHING, Parameters, Withheld, recipe_parameters
 from codeio_assets.core.prompts import Prompt
+from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import DataRecipe, Recipe
 from codeio_assets.core.tables.data import SPLITS
@@ -20,6 +21,7 @@ from codeio_assets.products.new_folder import new_folder
 from codeio_assets.products.rl_card import RlFacts, rl_card
 from codeio_assets.products.rl_rows import RlChoice, RlRows, choosing
 from codeio_assets.rewards import Question, Reward
+from codeio_assets.steps.training_sets import TASKS_PER_GROUP, leaked_functions, marked_out, withheld_by
 from codeio_assets.store import Snapshot, StoreError, Warehouse
 
 ASSETS = (
@@ -56,13 +58,21 @@ class RlExport:
     phrases: Phrases
     split: Split
     prompt: Callable[[str], Prompt]
+    leakage: Leakage
     choice: RlChoice = field(default_factory=RlChoice)
     audited: int = AUDITED
 
-    def parameters(self) -> Parameters:
-        """Return what the queries need to know."""
+    def parameters(self, warehouse: Warehouse, snapshot: Snapshot, query: Callable[[str], str]) -> Parameters:
+        """Return what the queries need to know.
+
+        Raises:
+            RecipeError: a benchmark that the recipe names is not there.
+        """
         recipe = self.recipe or _everything()
-        return {**recipe_parameters(recipe, self.phrases, self.split, self.prompt), **self.choice.parameters()}
+        marked, withheld = marked_out(recipe, warehouse, query), withheld_by(recipe, warehouse, self.leakage)
+        named = recipe_parameters(recipe, self.phrases, self.split, self.prompt, marked)
+        leaked = [] if withheld is None else list(_leaked(warehouse, snapshot, withheld))
+        return {**named, "leaked": leaked, **self.choice.parameters()}
 
 
 def export_rl(
@@ -94,7 +104,7 @@ def write_tasks(
     if not snapshot.by_table().get("prediction_tasks"):
         raise StoreError("prediction_tasks is missing: materialise it first.")
     warehouse.require_whole(snapshot)
-    with choosing(warehouse, snapshot, query, export.parameters()) as rows:
+    with choosing(warehouse, snapshot, query, export.parameters(warehouse, snapshot, query)) as rows:
         if not rows.counts():
             raise StoreError(f"no task is left: {_reasons(rows)}. Take a wider recipe, side or range of pass rates.")
         audited = write_sides(rows, folder, export.audited, judge)
@@ -134,6 +144,12 @@ def audit(paths: Sequence[Path], wanted: int, judge: Judge) -> int:
                     "`codeio trace` tells where it comes from; materialise its shard again."
                 )
     return len(drawn)
+
+
+def _leaked(warehouse: Warehouse, snapshot: Snapshot, withheld: Withheld) -> Iterator[str]:
+    for group in snapshot.in_groups("prediction_tasks", TASKS_PER_GROUP):
+        with warehouse.connect(group, ["unified_functions"]) as connection:
+            yield from leaked_functions(connection, withheld)
 
 
 def _everything() -> Recipe:

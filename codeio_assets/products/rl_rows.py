@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from codeio_assets.core.method.assembly import Parameters, parameters_of
 from codeio_assets.core.tables.data import SPLITS, Row
 from codeio_assets.core.values.comparison import rule_version
+from codeio_assets.steps.training_sets import place_functions
 from codeio_assets.store import Snapshot, Warehouse
 
 ROWS_PER_BATCH = 4_096
@@ -99,6 +100,7 @@ def choosing(
     """Decide on all tasks of a snapshot. `query` returns the text of a file under sql/."""
     with warehouse.connect(snapshot) as connection:
         connection.execute(query("transforms/_hashing.sql"))
+        place_functions(connection, query, values)
         connection.execute(query("exports/_prompt.sql"))
         outcomes = query("exports/rl_outcomes.sql")
         connection.execute(f"create temp table rl_outcomes as {outcomes}", parameters_of(outcomes, values))

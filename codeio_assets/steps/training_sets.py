@@ -14,10 +14,12 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
+from codeio_assets.benchmarks.catalogue import BENCHMARKS
 from codeio_assets.core.method.assembly import Parameters, Withheld, parameters_of, recipe_parameters
 from codeio_assets.core.prompts import Prompt, load_prompt
+from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Phrases, Split
-from codeio_assets.core.settings.recipes import Recipe
+from codeio_assets.core.settings.recipes import Recipe, RecipeError
 from codeio_assets.core.values.canonical import Json
 from codeio_assets.evaluation.leakage import LeakageIndex, WordRule
 from codeio_assets.steps.result import StepResult
@@ -77,10 +79,14 @@ class Assembly:
         split: Split,
         prompt: Callable[[str], Prompt] = load_prompt,
         tasks_per_group: int = TASKS_PER_GROUP,
-        withheld: Withheld | None = None,
+        leakage: Leakage,
     ) -> Self:
-        """Return the assembly of a recipe over all tables of a snapshot; `prompt` loads a template by name."""
-        marked = marked_out(recipe, warehouse, query)
+        """Return the assembly of a recipe over all tables of a snapshot; `prompt` loads a template by name.
+
+        Raises:
+            RecipeError: a benchmark that the recipe names is not there.
+        """
+        marked, withheld = marked_out(recipe, warehouse, query), withheld_by(recipe, warehouse, leakage)
         parameters = recipe_parameters(recipe, phrases, split, prompt, marked)
         return cls(mixes_of(recipe), parameters, warehouse, snapshot, query, None, tasks_per_group, withheld)
 
@@ -131,17 +137,20 @@ class Assembly:
                     with self.warehouse.connect(group, self.tables) as connection:
                         connection.execute(self.query("transforms/_hashing.sql"))
                         if kind != "instruction":
-                            places = self.query("transforms/_function_places.sql")
-                            connection.execute(
-                                f"create temp table function_places as {places}", parameters_of(places, values)
-                            )
-                        if kind != "instruction" and self.withheld is not None:
-                            values["leaked"] = leaked_functions(connection, self.withheld)
+                            if self.withheld is not None:
+                                values["leaked"] = leaked_functions(connection, self.withheld)
+                            place_functions(connection, self.query, values)
                         query = self.query(f"transforms/{OUTCOMES[kind]}.sql")
                         connection.execute(
                             f"create temp table {OUTCOMES[kind]} as {query}", parameters_of(query, values)
                         )
                         yield kind, connection, values
+
+
+def place_functions(connection: duckdb.DuckDBPyConnection, query: Callable[[str], str], values: Parameters) -> None:
+    """Make the temporary table `function_places`."""
+    places = query("transforms/_function_places.sql")
+    connection.execute(f"create temp table function_places as {places}", parameters_of(places, values))
 
 
 def leaked_functions(connection: duckdb.DuckDBPyConnection, withheld: Withheld) -> list[str]:
@@ -159,6 +168,26 @@ def marked_out(recipe: Recipe, warehouse: Warehouse, query: Callable[[str], str]
     if recipe.data.exclude is None:
         return []
     return warehouse.sql(query("lineage/marked_out.sql"))["item_id"].to_list()
+
+
+def withheld_by(recipe: Recipe, warehouse: Warehouse, rule: Leakage) -> Withheld | None:
+    """Return the questions that may not stand in a recipe's samples, None where it names no benchmark.
+
+    Raises:
+        RecipeError: a benchmark that it names is not there.
+    """
+    names = recipe.data.without_leaks_of
+    missing = [name for name in names if warehouse.manifest("benchmark_questions", name) is None]
+    if missing:
+        raise RecipeError(
+            f"recipe {recipe.name!r}: data.without_leaks_of names {missing[0]!r}, of which there are no questions: "
+            f"materialise benchmark_questions[{missing[0]}] first, one of {', '.join(BENCHMARKS)}"
+        )
+    if not names:
+        return None
+    questions = warehouse.read("benchmark_questions", columns=["benchmark", "question"])
+    texts = questions.filter(questions["benchmark"].is_in(names))["question"].unique().sort().to_list()
+    return Withheld(tuple(texts), rule)
 
 
 def mixes_of(recipe: Recipe) -> dict[str, dict[str, float]]:

@@ -12,7 +12,7 @@ from codeio_assets.products.export import export_training_set, push
 from codeio_assets.project import Project
 from codeio_assets.steps.training_sets import Assembly, assemble, pin_name
 from codeio_assets.store import StoreError, Warehouse
-from codeio_assets_tests.steps.answered_tasks import PHRASES, RIGHT, WRONG, Task, fill, recipe
+from codeio_assets_tests.steps.answered_tasks import LEAKAGE, PHRASES, RIGHT, WRONG, Task, fill, recipe
 
 OF = recipe({1: {"codeio": 1.0}, 2: {"instruction": 1.0}}, licenses={"allow": ["mit"]})
 SQL = Project.find().sql
@@ -22,7 +22,9 @@ def built(warehouse: Warehouse, of: Recipe = OF, name: str = "r") -> Warehouse:
     """Commit the training set of a recipe as its asset does."""
     snapshot = warehouse.snapshot(set(warehouse.assets()) - {"training_sets"})
     warehouse.pin(pin_name(name, snapshot), snapshot)
-    result = assemble(Assembly.of(of, warehouse, snapshot, SQL, phrases=PHRASES, split=Split(validation_ratio=0.3)))
+    result = assemble(
+        Assembly.of(of, warehouse, snapshot, SQL, phrases=PHRASES, split=Split(validation_ratio=0.3), leakage=LEAKAGE)
+    )
     info = {"dropped_by_reason": result.dropped_by_reason}
     warehouse.write("training_sets", name, result.streams, upstream=snapshot.versions, info=info)
     return warehouse

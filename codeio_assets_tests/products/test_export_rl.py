@@ -13,19 +13,20 @@ from codeio_assets.core.settings.project import Split
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.products.export_rl import RlExport, export_rl
+from codeio_assets.products.marks import Marking, add_marks
 from codeio_assets.products.rl_card import RlFacts
 from codeio_assets.products.rl_rows import RlChoice
 from codeio_assets.project import Project
 from codeio_assets.rewards import RewardJudge, trl_reward, verl
 from codeio_assets.sandbox import SandboxUnavailable
 from codeio_assets.store import StoreError, Warehouse
-from codeio_assets_tests.steps.answered_tasks import PHRASES, RIGHT, WRONG, Task, fill, recipe, row
+from codeio_assets_tests.steps.answered_tasks import LEAKAGE, PHRASES, RIGHT, WRONG, Task, ask, fill, recipe, row
 from codeio_assets_tests.store.test_damage import flip_a_bit
 
 SQL = Project.find().sql
 SPLIT = Split(validation_ratio=0.3, test_ratio=0.1)
 PROMPT = Project.find().prompt
-EVERYTHING = RlExport(None, PHRASES, SPLIT, PROMPT)
+EVERYTHING = RlExport(None, PHRASES, SPLIT, PROMPT, LEAKAGE)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,19 @@ def test_the_same_tasks_give_the_same_bytes(
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(folder)).read_bytes()
 
 
+def test_what_a_recipe_holds_back_from_training_is_not_exported_either(judge: RewardJudge, tmp_path: Path) -> None:
+    problem = " ".join(f"word{'x' * n}" for n in range(13))
+    leaking, marked = Task(1, query=problem, shard="s-0001"), Task(2)
+    warehouse = true_pairs(fill(tmp_path / "warehouse", [Task(0), leaking, marked]))
+    ask(warehouse, problem)
+    add_marks(warehouse, "ada", Marking("function", [marked.function_id], "exclude"))
+    of = recipe(without_leaks_of=["leetcode_o"], exclude="marked")
+    everywhere = Split(validation_ratio=0, test_ratio=0)
+    facts = export_rl(warehouse, RlExport(of, PHRASES, everywhere, PROMPT, LEAKAGE), SQL, judge, tmp_path / "out")
+    assert [item["task_id"] for item in rows_of(tmp_path / "out")] == [Task(0).task_id]
+    assert {item["reason"]: item["tasks"] for item in facts.left_out} == {"leaked": 1, "marked": 1}
+
+
 def test_a_recipe_decides_as_for_a_training_set(
     exported: tuple[Warehouse, Path, RlFacts], judge: RewardJudge, tmp_path: Path
 ) -> None:
@@ -158,7 +172,7 @@ def test_a_recipe_decides_as_for_a_training_set(
         sources={"exclude": ["s1"]},
     )
     choice = RlChoice(splits=["train", "validation"])
-    facts = export_rl(exported[0], RlExport(of, PHRASES, SPLIT, PROMPT, choice), SQL, judge, tmp_path / "out")
+    facts = export_rl(exported[0], RlExport(of, PHRASES, SPLIT, PROMPT, LEAKAGE, choice), SQL, judge, tmp_path / "out")
     rows = rows_of(tmp_path / "out")
     assert len(rows) == facts.tasks > 0
     assert {(item["direction"], item["license"], item["source"]) for item in rows} == {("input", "mit", "s0")}
@@ -178,12 +192,14 @@ def test_pass_rates_choose_and_order(judge: RewardJudge, tmp_path: Path) -> None
     rated(warehouse, {tasks[1].task_id: (4, 4)}, model="other", part="s-0001")
     choice = RlChoice(pass_rates=(0.25, 0.75), pass_rate_model="m")
     only_training = Split(validation_ratio=0, test_ratio=0)
-    facts = export_rl(warehouse, RlExport(None, PHRASES, only_training, PROMPT, choice), SQL, judge, tmp_path / "m")
+    facts = export_rl(
+        warehouse, RlExport(None, PHRASES, only_training, PROMPT, LEAKAGE, choice), SQL, judge, tmp_path / "m"
+    )
     ordered = sorted(rows_of(tmp_path / "m"), key=lambda item: item["curriculum"])
     assert [item["pass_rate"] for item in ordered] == [0.75, 0.5, 0.25]
     assert [item["curriculum"] for item in ordered] == [0.0, 0.5, 1.0]
     assert {item["reason"]: item["tasks"] for item in facts.left_out} == {"outside_pass_rate": 2, "no_pass_rate": 1}
-    everyone = RlExport(None, PHRASES, only_training, PROMPT, RlChoice(pass_rates=(0.25, 0.75)))
+    everyone = RlExport(None, PHRASES, only_training, PROMPT, LEAKAGE, RlChoice(pass_rates=(0.25, 0.75)))
     export_rl(warehouse, everyone, SQL, judge, tmp_path / "all")
     both = {item["task_id"]: (item["pass_rate"], item["pass_rate_samples"]) for item in rows_of(tmp_path / "all")}
     assert both == {
@@ -218,7 +234,7 @@ def test_nothing_to_export_is_told(judge: RewardJudge, tmp_path: Path) -> None:
     warehouse = fill(tmp_path / "warehouse", [Task(1)])
     choice = RlChoice(pass_rates=(0.1, 0.9))
     with pytest.raises(StoreError, match="no task is left: 1 no_pass_rate"):
-        export_rl(warehouse, RlExport(None, PHRASES, SPLIT, PROMPT, choice), SQL, judge, tmp_path / "out")
+        export_rl(warehouse, RlExport(None, PHRASES, SPLIT, PROMPT, LEAKAGE, choice), SQL, judge, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -241,7 +257,13 @@ def test_questions_about_steps_come_along_if_wanted(judge: RewardJudge, tmp_path
     export_rl(warehouse, EVERYTHING, SQL, judge, tmp_path / "without")
     assert {item["kind"] for item in rows_of(tmp_path / "without")} == {"prediction"}
     of = recipe({1: {"codeio": 1.0}}, "query_to_cot")
-    export_rl(warehouse, RlExport(of, PHRASES, SPLIT, PROMPT, RlChoice(with_steps=True)), SQL, judge, tmp_path / "with")
+    export_rl(
+        warehouse,
+        RlExport(of, PHRASES, SPLIT, PROMPT, LEAKAGE, RlChoice(with_steps=True)),
+        SQL,
+        judge,
+        tmp_path / "with",
+    )
     rows = rows_of(tmp_path / "with")
     steps = [item for item in rows if item["kind"] == "times_run"]
     assert (len(rows), len(steps)) == (8, 4)

@@ -9,7 +9,18 @@ from codeio_assets.steps.training_sets import Assembly
 from codeio_assets.store import Snapshot, StoreError, Warehouse
 from codeio_assets_tests.products.test_export import built
 from codeio_assets_tests.reports import tiny
-from codeio_assets_tests.steps.answered_tasks import PHRASES, RIGHT, TRAIN_ALL, WRONG, Task, Turn, fill, recipe
+from codeio_assets_tests.steps.answered_tasks import (
+    LEAKAGE,
+    PHRASES,
+    RIGHT,
+    TRAIN_ALL,
+    WRONG,
+    Task,
+    Turn,
+    ask,
+    fill,
+    recipe,
+)
 
 SQL = Project.find().sql
 OF = recipe(licenses={"allow": ["mit"]})
@@ -78,7 +89,7 @@ class TestDiff:
         snapshots = [find_snapshot(warehouse, "r", id_[:8]) for id_ in (old, new)]
 
         def assembly_of(snapshot: Snapshot) -> Assembly:
-            return Assembly.of(OF, warehouse, snapshot, SQL, phrases=PHRASES, split=TRAIN_ALL)
+            return Assembly.of(OF, warehouse, snapshot, SQL, phrases=PHRASES, split=TRAIN_ALL, leakage=LEAKAGE)
 
         changes = compare(assembly_of, *snapshots, SQL("lineage/diff.sql"))
         assert {(change.what, change.why): change.count for change in changes} == {
@@ -94,6 +105,25 @@ class TestDiff:
         assert changes[0].what == "same"
         partitions = changed_partitions(*snapshots)
         assert partitions["io_pairs"] == {"changed": 1, "new": 1}
+
+    def test_what_shares_an_n_gram_with_a_benchmark_is_in_neither_build(self, tmp_path: Path) -> None:
+        of, problem = recipe(without_leaks_of=["leetcode_o"]), " ".join(f"word{'x' * n}" for n in range(13))
+        warehouse = fill(tmp_path, [Task(1), Task(2, query=problem)])
+        ask(warehouse, problem)
+        built(warehouse, of)
+        [old] = snapshots_of(warehouse, "r").values()
+        built(fill(tmp_path, [Task(1), Task(2, query=problem), Task(3), Task(4, query=f"Again: {problem}")]), of)
+        [new] = {*snapshots_of(warehouse, "r").values()} - {old}
+        snapshots = [find_snapshot(warehouse, "r", id_) for id_ in (old, new)]
+
+        def assembly_of(snapshot: Snapshot) -> Assembly:
+            return Assembly.of(of, warehouse, snapshot, SQL, phrases=PHRASES, split=TRAIN_ALL, leakage=LEAKAGE)
+
+        changes = compare(assembly_of, *snapshots, SQL("lineage/diff.sql"))
+        assert {(change.what, change.why): change.count for change in changes} == {
+            ("same", "nothing changed"): 1,
+            ("new", "new function"): 1,
+        }
 
     def test_an_unknown_snapshot_names_those_that_are_kept(self, tmp_path: Path) -> None:
         warehouse = built(fill(tmp_path, [Task()]), OF)

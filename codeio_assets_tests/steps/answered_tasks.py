@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Phrases, Split
 from codeio_assets.core.settings.recipes import Recipe
 from codeio_assets.core.tables.data import TABLES, frame, polars_schema
@@ -17,6 +18,7 @@ from codeio_assets.store import Warehouse
 
 PHRASES = Phrases(check_failed="CHECK: no.", retry="AGAIN.", check_passed="CHECK: yes.")
 TRAIN_ALL = Split(validation_ratio=0, test_ratio=0)
+LEAKAGE = Leakage.model_validate({})
 CODE = "def main_solution(a): return a"
 
 
@@ -70,6 +72,15 @@ def fill(folder: Path, tasks: Sequence[Task], conversations: int = 0) -> Warehou
     if conversations:
         warehouse.write("instruction_data", "all", {"instruction_data": chats(conversations)})
     return warehouse
+
+
+def ask(warehouse: Warehouse, *questions: str, benchmark: str = "leetcode_o") -> None:
+    """Write the questions of a benchmark."""
+    rows = [
+        row("benchmark_questions", item_id=content_id(question=text), benchmark=benchmark, question=text)
+        for text in questions
+    ]
+    warehouse.write("benchmark_questions", benchmark, {"benchmark_questions": frame("benchmark_questions", rows)})
 
 
 def chats(count: int) -> pl.DataFrame:
@@ -214,7 +225,15 @@ def made(
     """Assemble a training set, with its account held and its schema kept."""
     snapshot, query = warehouse.snapshot(), Project.find().sql
     assembly = Assembly.of(
-        of, warehouse, snapshot, query, phrases=PHRASES, split=split, tasks_per_group=tasks_per_group, **options
+        of,
+        warehouse,
+        snapshot,
+        query,
+        phrases=PHRASES,
+        split=split,
+        tasks_per_group=tasks_per_group,
+        leakage=LEAKAGE,
+        **options,
     )
     result = assemble(assembly)
     tables = {name: pl.DataFrame(stream) for name, stream in result.streams.items()}

@@ -5,27 +5,26 @@ from typing import Any
 import polars as pl
 import pytest
 
-from codeio_assets.core.method.assembly import Withheld
 from codeio_assets.core.method.splits import position, side
-from codeio_assets.core.settings.benchmarks import Leakage
 from codeio_assets.core.settings.project import Split
 from codeio_assets.core.settings.recipes import RecipeError
 from codeio_assets.core.tables.data import frame
 from codeio_assets.core.values.canonical import content_id
 from codeio_assets.graph.uses import assembled
-from codeio_assets.graph.uses import withheld as withheld_of
 from codeio_assets.project import INSTALLED_ROOT, Project
 from codeio_assets.steps.benchmark_questions import load_questions
-from codeio_assets.steps.training_sets import pin_name
+from codeio_assets.steps.training_sets import pin_name, withheld_by
 from codeio_assets.store import Warehouse
 from codeio_assets_tests.steps.answered_tasks import (
     CODE,
+    LEAKAGE,
     RIGHT,
     TRAIN_ALL,
     WRONG,
     Made,
     Task,
     Turn,
+    ask,
     fill,
     group_id,
     made,
@@ -371,12 +370,14 @@ class TestRebuilding:
         """Commit a training set and return the hashes of its two files."""
         from codeio_assets.project import Project
         from codeio_assets.steps.training_sets import Assembly, assemble
-        from codeio_assets_tests.steps.answered_tasks import PHRASES
+        from codeio_assets_tests.steps.answered_tasks import LEAKAGE, PHRASES
 
         snapshot = options.pop("snapshot", None) or warehouse.snapshot()
         of = recipe({1: {"codeio": 1.0}, 2: {"codeio": 0.5, "instruction": 1.0}})
         query = Project.find().sql
-        result = assemble(Assembly.of(of, warehouse, snapshot, query, phrases=PHRASES, split=SPLIT, **options))
+        result = assemble(
+            Assembly.of(of, warehouse, snapshot, query, phrases=PHRASES, split=SPLIT, leakage=LEAKAGE, **options)
+        )
         tables = warehouse.write("training_sets", "r", result.streams).tables
         return tables["training_sets"].sha256, tables["training_sets_rejections"].sha256
 
@@ -492,8 +493,8 @@ class TestSteps:
         assert first.dropped_by_reason == {"no_walk": 4, "beyond_pairs_per_function": 6}
         assert len(made(warehouse, recipe(only, licenses={"allow": ["apache-2.0"]})).samples) == 0
         assert len(made(warehouse, recipe(only, sources={"exclude": ["s"]})).samples) == 0
-        withheld = Withheld(("def main solution " * 20,), Leakage.model_validate({}))
-        assert len(made(warehouse, recipe(only), withheld=withheld).samples) == 12
+        ask(warehouse, "def main solution " * 20)
+        assert len(made(warehouse, recipe(only, without_leaks_of=["leetcode_o"])).samples) == 12
 
 
 @pytest.mark.parametrize(
@@ -525,20 +526,19 @@ class TestLeaks:
         leaked = Task(function=1, query=f"Once more: {PROBLEM.upper().replace(' ', '  ')}")
         near = Task(function=2, query=" ".join(PROBLEM.split()[:12]), shard="s-0001")
         warehouse = fill(tmp_path / "warehouse", [leaked, near])
-        withheld = Withheld((PROBLEM, "Another question."), Leakage.model_validate({}))
-        found = made(warehouse, recipe(), tasks_per_group=groups_of, withheld=withheld)
+        ask(warehouse, PROBLEM, "Another question.")
+        found = made(warehouse, recipe(without_leaks_of=["leetcode_o"]), tasks_per_group=groups_of)
         assert found.dropped_by_reason == {"leaked": 1}
         assert found.samples["function_id"].to_list() == [near.function_id]
         assert made(warehouse, recipe()).dropped_by_reason == {}
 
     def test_what_is_withheld_is_the_questions_of_the_benchmarks_that_are_named(self, tmp_path: Path) -> None:
-        project = Project(INSTALLED_ROOT, tmp_path)
-        named = recipe(without_leaks_of=["leetcode_o"])
+        warehouse, named = Warehouse(tmp_path), recipe(without_leaks_of=["leetcode_o"])
         with pytest.raises(RecipeError, match=r"materialise benchmark_questions\[leetcode_o\] first"):
-            withheld_of(project, named)
+            withheld_by(named, warehouse, LEAKAGE)
         tables = load_questions("leetcode_o", INSTALLED_ROOT / "samples" / "benchmarks").tables
-        Warehouse(project.warehouse).write("benchmark_questions", "leetcode_o", tables, run_id="r")
-        found = withheld_of(project, named)
+        warehouse.write("benchmark_questions", "leetcode_o", tables, run_id="r")
+        found = withheld_by(named, warehouse, LEAKAGE)
         assert found is not None
         assert len(found.texts) == tables["benchmark_questions"]["question"].n_unique()
-        assert withheld_of(project, recipe()) is None
+        assert withheld_by(recipe(), warehouse, LEAKAGE) is None

@@ -10,25 +10,7 @@ with asked as (
     where $with_steps
 ),
 
-pair_counts as (select function_id, count(*) as pairs from io_pairs group by function_id),
-
-functions as (
-    select
-        unified_functions.function_id,
-        unified_functions.license,
-        coalesce(near_duplicate_groups.group_id, unified_functions.file_id) as group_id,
-        side_of(coalesce(near_duplicate_groups.group_id, unified_functions.file_id), $test_ratio, $held_out_ratio)
-            as split,
-        list_transform(
-            coalesce(near_duplicate_groups.bridged_groups_json, '[]')::varchar[],
-            lambda other : side_of(other, $test_ratio, $held_out_ratio)
-        ) as sides_nearby,
-        place_of(unified_functions.function_id, 'fraction') as fraction_place,
-        least($pairs_limit, greatest(1, round(pair_counts.pairs * $pairs_fraction))) as pairs_taken
-    from unified_functions
-    inner join pair_counts on unified_functions.function_id = pair_counts.function_id
-    left join near_duplicate_groups on unified_functions.file_id = near_duplicate_groups.file_id
-),
+marked as (select unnest($marked::varchar[]) as id),
 
 turns as (
     select task_id, turn, status from verdicts
@@ -60,14 +42,13 @@ tasks as (
         length(asked.prompt) as prompt_length,
         io_pairs.pair_index,
         functions.*,
-        lower(functions.license) as license_key,
         rates.samples,
         rates.correct,
         rates.pass_rate,
         first_right.turn as first_right_turn
     from asked
     inner join io_pairs on asked.pair_id = io_pairs.pair_id
-    inner join functions on asked.function_id = functions.function_id
+    inner join function_places as functions on asked.function_id = functions.function_id
     left join rates on asked.task_id = rates.task_id
     left join first_right on asked.task_id = first_right.task_id
 ),
@@ -77,16 +58,13 @@ decided as (
         *,
         case
             when not list_contains($splits, split) then 'split_left_out'
-            when list_contains($exclude, source) or (len($include) > 0 and not list_contains($include, source))
-                then 'source_left_out'
-            when fraction_place >= $fraction then 'outside_fraction'
+            when task_id in (select id from marked) or pair_id in (select id from marked) then 'marked'
+            when function_reason is not null then function_reason
             when $variant in ('input_only', 'output_only') and $variant <> direction || '_only'
                 then 'direction_left_out'
             when pair_index >= pairs_taken then 'beyond_pairs_per_function'
-            when not $any_license and license_key is null and not $unknown_license then 'license_unknown'
-            when not $any_license and license_key is not null and not list_contains($licenses, license_key)
-                then 'license_not_allowed'
-            when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
+            when license_reason is not null then license_reason
+            when is_near_another_side then 'near_another_side'
             when $by_pass_rate and pass_rate is null then 'no_pass_rate'
             when $by_pass_rate and (pass_rate < $pass_rate_low or pass_rate > $pass_rate_high)
                 then 'outside_pass_rate'
@@ -95,7 +73,7 @@ decided as (
 )
 
 select
-    * exclude (sides_nearby, fraction_place, pairs_taken, license_key),
+    * exclude (pairs_taken, share_place, is_near_another_side, function_reason, license_reason),
     case
         when reason is null then percent_rank() over (
             partition by split, reason is null

@@ -63,7 +63,6 @@ tasks as (
         prediction_tasks.direction,
         io_pairs.pair_index,
         functions.*,
-        lower(functions.license) as license_key,
         rates.pass_rate,
         stated.* exclude (task_id),
         talks.* exclude (task_id),
@@ -85,32 +84,22 @@ decided as (
     select
         *,
         case
-            when
-                task_id in (select id from marked)
-                or pair_id in (select id from marked)
-                or function_id in (select id from marked)
-                or file_id in (select id from marked)
-                then 'marked'
-            when function_id in (select unnest($leaked::varchar[])) then 'leaked'
-            when list_contains($exclude, source) or (len($include) > 0 and not list_contains($include, source))
-                then 'source_left_out'
-            when fraction_place >= $fraction then 'outside_fraction'
+            when task_id in (select id from marked) or pair_id in (select id from marked) then 'marked'
+            when function_reason is not null then function_reason
             when usable_turns = 0 and first_verdict = 'infrastructure' then 'response_infrastructure'
             when usable_turns = 0 then 'response_' || first_status
             when $variant in ('input_only', 'output_only') and $variant <> direction || '_only'
                 then 'direction_left_out'
             when $variant = 'correct_only' and final_verdict <> 'correct' then 'not_correct'
             when pair_index >= pairs_taken then 'beyond_pairs_per_function'
-            when not $any_license and license_key is null and not $unknown_license then 'license_unknown'
-            when not $any_license and license_key is not null and not list_contains($licenses, license_key)
-                then 'license_not_allowed'
+            when license_reason is not null then license_reason
             when $is_control and is_alone then 'no_unrelated_text'
             when $by_pass_rate and pass_rate is null then 'no_pass_rate'
             when $by_pass_rate and (pass_rate < $pass_rate_low or pass_rate > $pass_rate_high)
                 then 'outside_pass_rate'
             when $by_state_lines and has_wrong_lines then 'wrong_state_line'
             when $by_state_lines and has_unchecked_lines then 'state_line_unchecked'
-            when len(list_filter(sides_nearby, lambda side : side <> split)) > 0 then 'near_another_side'
+            when is_near_another_side then 'near_another_side'
             when share_place >= $share then 'outside_mix_share'
         end as reason
     from tasks
@@ -130,24 +119,17 @@ select
     split,
     reason,
     'stage ' || $stage || ': '
-    || case reason
-        when 'marked' then 'marked as excluded'
-        when 'leaked' then 'shares an n-gram with a question of a benchmark'
-        when 'source_left_out' then 'source ' || source
-        when 'outside_fraction' then 'outside the fraction ' || $fraction
+    || coalesce(told_of_function(reason, source, license, split, $fraction), case reason
         when 'direction_left_out' then direction || ' prediction in the variant ' || $variant
         when 'not_correct' then 'last verdict ' || final_verdict || ' in the variant ' || $variant
         when 'beyond_pairs_per_function'
             then 'pair ' || (pair_index + 1) || ' of at most ' || pairs_taken::bigint
-        when 'license_unknown' then 'the source states no licence'
-        when 'license_not_allowed' then 'licence ' || license
         when 'no_pass_rate' then 'no model was asked several times'
         when 'outside_pass_rate' then 'pass rate ' || round(pass_rate, 3)
         when 'wrong_state_line' then 'a state line says what the execution did not have'
         when 'state_line_unchecked' then 'the execution of which a state line speaks could not be followed'
         when 'no_unrelated_text' then 'the shard has no other function to take text from'
-        when 'near_another_side' then 'its file is also near to files on another side of the split than ' || split
         when 'outside_mix_share' then 'share ' || $share || ' of codeio'
         else 'turn 1 ended as ' || first_status || ', verdict ' || first_verdict
-    end as detail
+    end) as detail
 from decided
