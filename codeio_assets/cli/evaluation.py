@@ -35,6 +35,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="so many questions of each benchmark, drawn by hash")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of an answer at most; default 2,048")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="requests in flight; default 8")] = None,
+    timeout_s: Annotated[float | None, typer.Option(min=1, help="of one request; default 600")] = None,
 ) -> None:
     """Ask a recipe's models, or any model behind a server, the paper's benchmarks, and write their rows of its table.
 
@@ -47,15 +48,16 @@ def evaluate(
     if (recipe is None) == (model is None):
         raise BadInput("give a recipe, or --model with the URL of a server")
     if recipe is not None:
-        if not (name is data is out_dir is max_tokens is concurrency is None):
+        if not (name is data is out_dir is max_tokens is concurrency is timeout_s is None):
             raise BadInput(
-                "--name, --data, --out-dir, --max-tokens, --concurrency go with --model; see benchmarks.yaml"
+                "--name, --data, --out-dir, --max-tokens, --concurrency, --timeout-s go with --model, not a recipe"
             )
         _evaluate_recipe(recipe, names, limit)
         return
     if name is None or data is None or out_dir is None:
         raise BadInput("--model needs --name, --data and --out-dir")
-    _evaluate_server(str(model), name, data, out_dir, _Asked(names, limit, max_tokens or 2_048, concurrency or 8))
+    asked = _Asked(names, limit, max_tokens or 2_048, concurrency or 8, timeout_s or 600.0)
+    _evaluate_server(str(model), name, data, out_dir, asked)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class _Asked:
     limit: int | None
     max_tokens: int
     concurrency: int
+    timeout_s: float
 
 
 def _evaluate_recipe(recipe: str, benchmarks: list[str], limit: int | None) -> None:
@@ -89,7 +92,7 @@ def _evaluate_server(url: str, name: str, data: Path, out_dir: Path, asked: _Ask
         raise BadInput(f"{data}: has the data of no benchmark; docs/evaluation.md says where to get it")
     scorer = Scorer(lambda limits: open_sandbox(limits), default_workers())
     journal = Journal(out_dir / "journal")
-    client = OpenAIChatClient(url, name, journal, concurrency=asked.concurrency)
+    client = OpenAIChatClient(url, name, journal, concurrency=asked.concurrency, timeout_s=asked.timeout_s)
     try:
         questions = running.available(data, names, asked.limit)
         sampling = Sampling(temperature=0.0, max_tokens=asked.max_tokens)

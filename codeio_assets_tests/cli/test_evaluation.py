@@ -89,3 +89,8 @@ def test_faults_are_one_line(
     text = capfd.readouterr().err.strip()
     assert told in text
     assert len(text.splitlines()) == 1
+
+
+def test_options_of_a_server_are_refused_with_a_recipe(codeio: Codeio, capfd: pytest.CaptureFixture[str]) -> None:
+    assert codeio("evaluate", "demo", "--timeout-s", "5") == 2
+    assert "--timeout-s go with --model, not a recipe" in capfd.readouterr().err
