@@ -70,7 +70,7 @@ def _detail_lines(table: Table) -> list[str]:
         if not row.is_published:
             lines += [
                 "",
-                f"What the scores of {row.base} {row.name} rest on:",
+                f"What the scores of {row.base} {row.name}".rstrip() + " rest on:",
                 "",
                 *_markdown_table(_DETAIL_HEADS, _details(row)),
             ]

@@ -65,7 +65,9 @@ def test_a_model_that_knows_some_answers(codeio: Codeio, tmp_path: Path, capfd: 
     assert "GSM8K: 100.0 (95% 43.9 to 100.0; 3 questions, no answer 0%, truncated 0%)" in capfd.readouterr().out
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert all("response" not in row for row in answers if row["benchmark"] in ("gpqa", "zebralogic"))
-    assert "| **stub-model** |" in (tmp_path / "results.md").read_text()
+    page = (tmp_path / "results.md").read_text()
+    assert "| **stub-model** |" in page
+    assert "What the scores of stub-model rest on:" in page
 
 
 def table_of(folder: Path) -> list[dict[str, str]]:
