@@ -16,7 +16,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-moto test-faults test-browse gc clean
+.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training effect soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-moto test-faults test-browse gc clean
 
 default: check
 
@@ -130,6 +130,9 @@ gpu-trial: setup ## speed, memory and correctness of the trainer's settings on t
 
 trial-training: setup ## SmolLM2-135M, 100 steps per stage, on the demo data and ../shared/data/instruct; hours
 	@$(BIN)/python tools/trial_training.py $(ARGS)
+
+effect: setup ## a small model before and after training on traces, on functions held out; DEVICE=gpu, ARGS="--steps 80"
+	@$(BIN)/python tools/effect.py --device $(or $(DEVICE),cpu) $(ARGS)
 
 soak: setup ## 10,000 programs, 5% of them hostile, through codeio run
 	@$(BIN)/python -m codeio_assets_tests.batch.soak $(ARGS)
