@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Budget:
 
 BUDGETS: Final = {
     "cpu": Budget(functions=60, epochs=1, launch="cpu", batch=2, learning_rate=3.0e-4, questions=96),
-    "gpu": Budget(functions=2_000, epochs=3, launch="gpu_1", batch=64, learning_rate=3.0e-4, questions=400),
+    "gpu": Budget(functions=1_000, epochs=4, launch="gpu_1", batch=64, learning_rate=3.0e-4, questions=400),
 }
 
 
@@ -77,9 +77,9 @@ def main() -> None:
     options = parser.parse_args()
     home: Path = options.to.resolve()
     project = make_project(home / "project", options)
+    for name in ("CODEIO_BASE_URL", "CODEIO_MODEL", "CODEIO_WAREHOUSE_URL", "DAGSTER_HOME"):
+        os.environ.pop(name, None)  # they are about the user's own project
     os.environ |= {"CODEIO_PROJECT": str(project), "CODEIO_HOME": str(home)}
-    os.environ.pop("CODEIO_BASE_URL", None)
-    os.environ.pop("CODEIO_MODEL", None)
     materialise(Project.find())
     show(Project.find(), home)
 
@@ -94,12 +94,20 @@ def make_project(folder: Path, options: argparse.Namespace) -> Path:
     _write_prompts(folder / "prompts")
     _write_yaml(folder / "codeio.yaml", _settings())
     made = variants(options.functions or budget.functions)
-    rows = [{"path": one.path, "content": one.file} for one in made]
-    (folder / "functions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    _write_yaml(folder / "sources.yaml", _sources(len(made), with_sample=not options.without_sample))
+    _write_functions(folder / "functions.jsonl", made)
+    _write_yaml(folder / "sources.yaml", _sources(with_sample=not options.without_sample))
     _write_yaml(folder / "recipes" / f"{RECIPE}.yaml", _recipe(budget, options))
     _record(folder, made)
     return folder
+
+
+def _write_functions(path: Path, made: Sequence[Variant]) -> None:
+    """Write the source; shards that are registered name its lines, so that it only grows."""
+    lines = [json.dumps({"path": one.path, "content": one.file}) for one in made]
+    known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if lines[: len(known)] != known:
+        raise SystemExit(f"{path} has other functions, or more. Remove {path.parents[1]}, or name another with --to.")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _write_prompts(folder: Path) -> None:
@@ -122,13 +130,13 @@ def _settings() -> dict[str, Any]:
     return settings
 
 
-def _sources(count: int, with_sample: bool) -> dict[str, Any]:
+def _sources(with_sample: bool) -> dict[str, Any]:
     sample = yaml.safe_load((ROOT / "sources.yaml").read_text(encoding="utf-8"))["sources"] if with_sample else {}
     for source in sample.values():
         source["shard_size"] = 100  # one shard each: few of its functions have traces so short
     generated = {
         "kind": "jsonl", "path": "functions.jsonl", "repository": "codeio_assets/tools", "license": "apache-2.0",
-        "pairs_per_function": 2, "shard_size": min(count, 2_000), "filters": {"min_chars": 40},
+        "pairs_per_function": 2, "shard_size": 1_000, "filters": {"min_chars": 40},
     }  # fmt: skip
     return {"sources": {GENERATED: generated, **sample}}
 
@@ -139,7 +147,7 @@ def _recipe(budget: Budget, options: argparse.Namespace) -> dict[str, Any]:
     stage = {
         "mix": {"codeio": 1.0}, "learning_rate": budget.learning_rate, "lr_schedule": "cosine_with_min_lr",
         "min_learning_rate": budget.learning_rate / 10, **length, "warmup_steps": 5,
-        "global_batch_size": budget.batch, "per_device_batch_size": min(budget.batch, 16), "max_length": 400,
+        "global_batch_size": budget.batch, "per_device_batch_size": min(budget.batch, 32), "max_length": 400,
         "padding_free": True,
         "untrainable_rows": "drop", "checkpoint_every_steps": 100, "validation_rows": 4,
     }  # fmt: skip
@@ -174,6 +182,7 @@ def _record(folder: Path, made: Iterable[Variant]) -> None:
 def materialise(project: Project) -> None:
     """Bring every shard and the recipe up to date, up to the scores on the held-out side."""
     # the partitions of the graph are read from the project when it is loaded
+    from codeio_assets.graph.partitions import UNPARTITIONED
     from codeio_assets.graph.steps import STEPS
     from codeio_assets.operating.local import bring_up_to_date, register_shards
 
@@ -182,8 +191,8 @@ def materialise(project: Project) -> None:
     shards = project.shards.keys()
     for shard in shards:
         bring_up_to_date(project, "shard", shard, say, only=wanted)
-    trained = ("training_sets", "tokenised_sets", "sft_stage1_checkpoint", "held_out_scores")
-    bring_up_to_date(project, "project", "all", say, only=("instruction_data",))
+    trained = [step.asset for step in STEPS.values() if step.group in ("s6_training_data", "s7_training")]
+    bring_up_to_date(project, "project", UNPARTITIONED, say, only=("instruction_data",))
     bring_up_to_date(project, "recipe", RECIPE, say, only=trained)
 
 
@@ -202,31 +211,40 @@ Estimate = tuple[float, float, float]
 """A figure with its 95% interval."""
 
 
-def count(rows: Sequence[Answered]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return family (and `all generated`) -> model -> questions, and readable, right and loss with their intervals."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a model made of the held-out questions of a family; None where there was none. Loss in nats per token."""
+
+    questions: int
+    loss: Estimate | None
+    readable: Estimate | None
+    right: Estimate | None
+
+
+Counted = dict[str, dict[str, Measured]]
+"""Family, or `all generated` -> model -> its figures."""
+
+
+def count(rows: Sequence[Answered]) -> Counted:
+    """Return the figures of both models, of each family and of all generated functions together."""
     families = {row.family for row in rows}
     groups = {ALL: families - {SAMPLE}, **{family: {family} for family in sorted(families)}}
     return {
         name: {
-            model: _figures([row for row in rows if row.model == model and row.family in members])
+            model: _measured([row for row in rows if row.model == model and row.family in members])
             for model in (BEFORE, AFTER)
         }
         for name, members in groups.items()
     }
 
 
-def _figures(rows: Sequence[Answered]) -> dict[str, Any]:
+def _measured(rows: Sequence[Answered]) -> Measured:
     answers = [row for row in rows if row.status is not None]
     losses = [row for row in rows if row.tokens]
     readable = sum(row.status != "no_answer" for row in answers)
     right = sum(row.status == "correct" for row in answers)
     loss = mean_per_unit([row.loss_sum for row in losses], [row.tokens for row in losses]) if losses else None
-    return {
-        "questions": len(answers),
-        "readable": _share(readable, len(answers)),
-        "right": _share(right, len(answers)),
-        "loss": loss,
-    }
+    return Measured(len(answers), loss, _share(readable, len(answers)), _share(right, len(answers)))
 
 
 def _share(some: int, of: int) -> Estimate | None:
@@ -255,22 +273,25 @@ def held_out(project: Project) -> list[Answered]:
     ]
 
 
-def plot(counted: dict[str, dict[str, dict[str, Any]]]) -> Any:
+def plot(counted: Counted) -> Any:
     """Return a figure of three columns: loss, readable and right per family, before and after, with intervals."""
-    columns = {"loss": "loss (nats per token)", "readable": "readable answers", "right": "right answers"}
-    figure = make_subplots(1, len(columns), shared_yaxes=True, subplot_titles=list(columns.values()))
-    for column, measure in enumerate(columns, start=1):
+    titles = ("loss (nats per token)", "readable answers", "right answers")
+    figure = make_subplots(1, len(MEASURES), shared_yaxes=True, subplot_titles=titles)
+    for column, measure in enumerate(MEASURES, start=1):
         for model, shown, colour in ((BEFORE, "before", GREY), (AFTER, "after", BLUE)):
-            drawn = [(name, of[model][measure]) for name, of in counted.items() if of[model][measure]]
-            values, lows, highs = zip(*(estimate for _, estimate in drawn), strict=True)
-            spread = {
-                "array": [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
-                "arrayminus": [max(0.0, value - low) for value, low in zip(values, lows, strict=True)],
+            estimates = {
+                f"{name} ({of[model].questions})": estimate
+                for name, of in counted.items()
+                if (estimate := getattr(of[model], measure))
             }
-            names = [f"{name} ({counted[name][model]['questions']})" for name, _ in drawn]
+            spread = {
+                "array": [max(0.0, high - value) for value, _, high in estimates.values()],
+                "arrayminus": [max(0.0, value - low) for value, low, _ in estimates.values()],
+            }
             figure.add_scatter(
-                x=values, y=names, error_x=spread, mode="markers", marker={"color": colour, "size": 9}, name=shown,
-                legendgroup=shown, showlegend=column == 1, row=1, col=column,
+                x=[value for value, _, _ in estimates.values()], y=list(estimates), error_x=spread, mode="markers",
+                marker={"color": colour, "size": 9}, name=shown, legendgroup=shown, showlegend=column == 1,
+                row=1, col=column,
             )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(height=140 + 36 * len(counted), title="Held-out functions before and after training on traces")
@@ -281,22 +302,23 @@ def show(project: Project, out: Path) -> None:
     """Write the plot and the figures, and print them as the table of the documentation."""
     counted = count(held_out(project))
     trained = project.open_warehouse().read("sft_stage1_checkpoint", RECIPE).to_dicts()[0]
-    budget = {name: trained[name] for name in ("base_model", "steps", "train_rows", "tokens_seen")}
-    (out / "effect.json").write_text(json.dumps({"budget": budget, "families": counted}, indent=1), encoding="utf-8")
+    budget = {name: trained[name] for name in ("base_model", "steps", "tokens_seen", "train_rows")}
+    budget["answers_per_step"] = project.recipe(RECIPE).stage(1).global_batch_size
+    families = {name: {model: asdict(one) for model, one in of.items()} for name, of in counted.items()}
+    (out / "effect.json").write_text(json.dumps({"budget": budget, "families": families}, indent=1), encoding="utf-8")
     plot(counted).write_html(out / "effect.html")
-    say(f"\n{budget['train_rows']} answers, {budget['steps']} steps, {budget['tokens_seen']:,} tokens\n")
+    say("\nTrained with: {steps} steps of {answers_per_step} answers, {tokens_seen:,} tokens\n".format(**budget))
     say("| held-out functions | questions | loss | readable | right |\n|---|---|---|---|---|")
     for name, of in counted.items():
-        cells = [" -> ".join(_told(of[model][measure], measure) for model in (BEFORE, AFTER)) for measure in MEASURES]
-        say(f"| {name} | {of[AFTER]['questions']} | {' | '.join(cells)} |")
+        before, after = of[BEFORE], of[AFTER]
+        cells = [f"{_told(getattr(before, one))} → {_told(getattr(after, one))}" for one in MEASURES[1:]]
+        loss = f"{before.loss[0]:.2f} → {after.loss[0]:.2f}" if before.loss and after.loss else "none"
+        say(f"| {name} | {after.questions} | {loss} | {' | '.join(cells)} |")
     say(f"\nPlot    {out / 'effect.html'}\nFigures {out / 'effect.json'}")
 
 
-def _told(estimate: Estimate | None, measure: str) -> str:
-    if estimate is None:
-        return "none"
-    value, low, high = estimate
-    return f"{value:.2f}" if measure == "loss" else f"{value:.0%} ({low:.0%} to {high:.0%})"
+def _told(share: Estimate | None) -> str:
+    return "none" if share is None else "{:.0%} ({:.0%} to {:.0%})".format(*share)
 
 
 def say(line: str) -> None:

@@ -69,7 +69,10 @@ Written = tuple[str, str, str, str]
 
 
 def variants(per_family: int, seed: int = 0) -> list[Variant]:
-    """Return so many functions of each family, no two with the same code; the same for the same seed."""
+    """Return so many functions of each family, or all that there are, no two with the same code.
+
+    The same for the same seed; those of a smaller number come first among those of a larger one.
+    """
     made: list[Variant] = []
     for family, write in FAMILIES.items():
         rng, codes = random.Random(f"{seed}:{family}"), set[str]()
@@ -80,7 +83,7 @@ def variants(per_family: int, seed: int = 0) -> list[Variant]:
             if written[0] not in codes:
                 codes.add(written[0])
                 made.append(Variant(family, len(codes), *written))
-    return made
+    return sorted(made, key=lambda one: one.number)
 
 
 def _condition(rng: random.Random, name: str) -> str:
