@@ -15,6 +15,7 @@ LONGEST = (
     "e2e/test_evaluating_a_recipe.py",
     "cli/test_stopping.py",
     "running/test_training_stopped.py",
+    "training/test_effect.py",
     "training/test_tokenised_asset.py",
 )
 """Files that take long by themselves, longest first: begun last, they would be waited for alone."""
