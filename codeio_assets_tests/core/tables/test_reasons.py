@@ -29,7 +29,7 @@ MODULES = [
     ),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted((PACKAGE / "steps").glob("*.py"))),
 ]
-OUTCOMES = ("task_outcomes.sql", "step_outcomes.sql", "conversation_outcomes.sql")
+OUTCOMES = ("_function_places.sql", "task_outcomes.sql", "step_outcomes.sql", "conversation_outcomes.sql")
 CODES = {code for codes in REASONS.values() for code in codes}
 
 
