@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from codeio_assets.core.method.raw_code import COMPUTATION, Elsewhere
+from codeio_assets.core.method.newer_syntax import COMPUTATION, Elsewhere
 from codeio_assets.core.values.decoding import decode_json
 from codeio_assets.sandbox.contract import SandboxUnavailable
 from codeio_assets.sandbox.packages import Package, find_packages

@@ -10,9 +10,6 @@ from functools import lru_cache
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from codeio_assets.sandbox.contract import SandboxUnavailable
 
 
@@ -40,6 +37,8 @@ def find_packages(names: Iterable[str], site_packages: Path) -> tuple[Package, .
 
 @lru_cache(maxsize=4)
 def _found(wanted: tuple[str, ...], site_packages: Path, _changed_ns: int) -> tuple[Package, ...]:
+    from packaging.utils import canonicalize_name  # the sandbox works without any package
+
     by_name = {str(canonicalize_name(one.name)): one for one in distributions(path=[str(site_packages)])}
     entries = {name: tuple(sorted(set(_entries(one)))) for name, one in by_name.items()}
     giving = {entry.removesuffix(".py").split(".")[0]: name for name, own in entries.items() for entry in own}
@@ -79,6 +78,9 @@ def _closure(name: str, by_name: dict[str, Distribution]) -> set[str]:
 
 
 def _needs(distribution: Distribution) -> Iterator[str]:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     for line in distribution.requires or ():
         try:
             needed = Requirement(line)

@@ -121,8 +121,8 @@ def test_two_faults_of_the_machine_are_reported_as_such(
 ) -> None:
     real = pool.start_worker
 
-    def dead(*arguments: object) -> object:
-        worker = real(*arguments)  # type: ignore[arg-type]
+    def dead(*arguments: object, **more: object) -> object:
+        worker = real(*arguments, **more)  # type: ignore[arg-type]
         psutil.Process(worker.pid).children()[0].kill()
         return worker
 
@@ -292,3 +292,12 @@ def test_a_worker_starts_whatever_the_numbers_of_its_pipes(first: int) -> None:
         for descriptor in held:
             os.close(descriptor)
     assert outcome.status == "ok"
+
+
+def test_what_ends_while_it_is_felt_for_whether_it_sleeps_has_its_value() -> None:
+    """A call that ends just behind its wall limit is late or whole, and never a crash."""
+    code = "import time\ndef main_solution(a):\n    time.sleep(a)\n    return a"
+    with open_sandbox(Limits(wall_s=1.0), workers=2) as sandbox:
+        jobs = [Job(str(late), code, calls=[f'{{"a": {1 + late / 100}}}']) for late in range(2, 30, 3)]
+        outcomes = [outcome for _, given in sandbox.run_many(jobs) for outcome in given]
+    assert {outcome.status for outcome in outcomes} <= {"ok", "timeout"}, outcomes

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from codeio_assets.core.settings.project import Sources
-from codeio_assets.sources import ShardRegistry, shards
+from codeio_assets.sources import ShardRegistry, shard_reading, shards
 from codeio_assets.sources.reading import RawItem, read_items
 from codeio_assets.sources.shard_reading import read_shard
 
@@ -37,7 +37,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(path.name)
         return read_items(source, base, path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(shards, "read_items", watched)
+    for module in (shards, shard_reading):
+        monkeypatch.setattr(module, "read_items", watched)
     return seen
 
 

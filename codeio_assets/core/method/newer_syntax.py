@@ -1,12 +1,21 @@
 """Telling code of a newer Python from what is no Python: by the parts that newer versions brought.
 
-What lives here: rewriting those parts in older words, so that this interpreter can say whether the rest is code.
+What lives here: rewriting those parts in older words, so that this interpreter can say whether the rest is code; what
+a newer one is asked.
 What does not: parsing, and what becomes of such a file (`raw_code`).
 """
 
 import re
 from collections.abc import Callable
 from typing import Final
+
+COMPUTATION: Final = (
+    "FunctionDef", "AsyncFunctionDef", "ClassDef", "For", "AsyncFor", "While",
+    "Lambda", "ListComp", "SetComp", "DictComp", "GeneratorExp",
+)  # fmt: skip
+"""The kinds of nodes, by name, that compute something."""
+Elsewhere = Callable[[str], bool | None]
+"""Whether another Python finds a computation in a text; None where it cannot read it."""
 
 _PARAMETERS = r"\[(?P<inside>[^\[\]\n]*+(?:\[[^\[\]\n]*+\][^\[\]\n]*+)*+)\]"
 _PARTS: Final[tuple[tuple[str, str, re.Pattern[str], str], ...]] = (

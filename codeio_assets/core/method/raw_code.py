@@ -8,22 +8,14 @@ import ast
 import symtable
 import sys
 import warnings
-from collections.abc import Callable
 from typing import Final
 
-from codeio_assets.core.method.newer_syntax import newer_part
+from codeio_assets.core.method.newer_syntax import COMPUTATION, Elsewhere, newer_part
 from codeio_assets.core.settings.project import Filters
 
 OWN_VERSION: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAX_CODE_CHARS: Final = 1_000_000
 """A tree takes a hundred times the memory of its text."""
-COMPUTATION: Final = (
-    "FunctionDef", "AsyncFunctionDef", "ClassDef", "For", "AsyncFor", "While",
-    "Lambda", "ListComp", "SetComp", "DictComp", "GeneratorExp",
-)  # fmt: skip
-"""The kinds of nodes, by name, that compute something."""
-Elsewhere = Callable[[str], bool | None]
-"""Whether another Python finds a computation in a text; None where it cannot read it."""
 
 
 def parse_quietly(code: str) -> ast.Module:

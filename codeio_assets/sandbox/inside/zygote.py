@@ -78,7 +78,10 @@ class Zygote:
         body[:] = bytes(len(body))
         watch = Watch(pid, self._cpu_s, self._wall_s)
         held = self._relay(results, watch, most_bytes)
-        self._finish(results, held, self._bury(pid, watch))
+        ending = self._bury(pid, watch)
+        if watch.stopped_by == wire.BY_ITSELF and not watch.closed:
+            held = self._relay_rest(results, held)
+        self._finish(results, held, ending)
 
     def _finish(self, results: int, held: int, ending: bytes) -> None:
         os.close(results)
@@ -121,6 +124,21 @@ class Zygote:
                 wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), buffer)
                 self._wipe_relayed(held)
                 held = 0
+
+    def _relay_rest(self, results: int, held: int) -> int:
+        """Relay what a leaf said that ended by itself just before it was stopped; return how many bytes are held."""
+        os.set_blocking(results, False)
+        buffer = memoryview(self._relayed)
+        try:
+            while part := os.readv(results, [buffer[held:]]):
+                held += part
+                if held == len(buffer):
+                    wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), buffer)
+                    self._wipe_relayed(held)
+                    held = 0
+        except BlockingIOError:
+            pass
+        return held
 
     def _bury(self, pid: int, watch: Watch) -> bytes:
         if not watch.closed:
