@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 # A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
 INTERRUPTIBLE := $(BIN)/python -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])'
-# One more than there are cores, up to 4: the tests of servers mostly wait.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 )))
+# Twice as many as there are cores, up to 4: the tests of servers mostly wait.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) < 2 ? 2 : 4 )))
 # A file's tests run in one process, since they share what is expensive; files are handed out in the order of conftest.py.
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))

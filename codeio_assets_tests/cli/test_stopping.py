@@ -70,7 +70,7 @@ def test_evaluating_a_model_behind_a_server_is_stopped_and_goes_on(tmp_path: Pat
         assert told.count("\n") == 1, told
         assert kept[0] >= 1
 
-        asked = len(project.server.sent)
+        asked = len(project.server.asked)
         again = project.start(*command)
         assert "GSM8K: " in again.communicate(timeout=400)[0]
         assert len(project.server.asked) - asked <= 3 - kept[0]
