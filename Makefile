@@ -5,6 +5,7 @@ VENV := .venv
 LATEST := .venv-latest
 KUBERNETES := /tmp/codeio-kubernetes/venv
 MOTO := .venv-moto
+RAY := /tmp/codeio-ray/venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 # A background shell has SIGINT ignored, which dagster needs to stop what it started; this takes it back.
@@ -16,7 +17,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export CODEIO_BASE_URL := $(or $(BASE_URL),$(CODEIO_BASE_URL))
 export CODEIO_MODEL := $(or $(MODEL),$(CODEIO_MODEL))
 
-.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training effect soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-kill test-moto test-faults test-browse gc clean
+.PHONY: unmoved bench-leakage test-scorers default check setup constraints isolation demo test test-latest lint fmt types defs snapshot docs docs-site dev browse record trial bench-execution bench-execution-scale bench-assembly bench-checks bench-scale bench-tokenise gpu-trial bench-reward bench-training trial-training effect soak sampling-report bench-llm bench-llm-memory bench-llm-vllm test-vllm test-llama test-verifiers test-kubernetes test-ray test-kill test-moto test-faults test-browse gc clean
 
 default: check
 
@@ -163,11 +164,15 @@ test-verifiers: setup ## the exported package in an environment of its own, with
 	  $(VENV)-verifiers/bin/python -m pip install -q --disable-pip-version-check "verifiers>=0.4,<0.5" uv hatchling .; }
 	@CODEIO_VERIFIERS_PYTHON=$(abspath $(VENV)-verifiers)/bin/python $(BIN)/python -m pytest codeio_assets_tests/products/test_export_verifiers.py $(ARGS)
 
-test-kubernetes: setup ## runs through the real Kubernetes launcher against a stand-in API that is strict, and the files of deploy/
+test-kubernetes: isolation ## runs through the real Kubernetes launcher against a stand-in API that is strict, and the files of deploy/
 	@test -x $(KUBERNETES)/bin/kubernetes-validate || { $(PYTHON) -m venv $(KUBERNETES) && $(KUBERNETES)/bin/python -m pip \
-	  install -q --disable-pip-version-check -c constraints.txt dagster-k8s dagster-postgres psycopg2-binary obstore \
-	  "kubernetes-validate>=1.34" pytest pytest-timeout .; }
+	  install -q --disable-pip-version-check -c constraints.txt "kubernetes-validate>=1.34" pytest pytest-timeout ".[scale]"; }
 	@PYTHONPATH=$(CURDIR) $(KUBERNETES)/bin/python -m pytest codeio_assets_tests/deploy $(ARGS)
+
+test-ray: isolation ## a backfill through the Ray launcher on a cluster of local nodes of which two are lost, with a Postgres
+	@test -x $(RAY)/bin/ray || { $(PYTHON) -m venv $(RAY) && $(RAY)/bin/python -m pip \
+	  install -q --disable-pip-version-check -c constraints.txt pytest pytest-timeout ".[scale,ray]"; }
+	@PYTHONPATH=$(CURDIR) $(RAY)/bin/python -m pytest codeio_assets_tests/deploy/test_ray.py $(ARGS)
 
 test-kill: setup $(MOTO)/bin/moto_server ## kill -9: at 50 random moments during 2,000 requests, and 100 times of a writer on each place
 	@CODEIO_KILLS=50 $(BIN)/python -m pytest codeio_assets_tests/llm/live/test_kill.py -k random_moments -s $(ARGS)

@@ -82,6 +82,10 @@ class Cluster:
         path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
         return path
 
+    def logs(self) -> str:
+        """Return what all pods printed."""
+        return "\n".join(pod.log.read_text() for pod in self.pods.values() if pod.log)
+
     def create(self, text: str, namespace: str) -> tuple[int, dict[str, Any]]:
         """Take a job as an API server does: 422 for what the schemas do not allow."""
         import kubernetes_validate

@@ -126,6 +126,14 @@ def test_whatever_runs_untrusted_code_may_isolate_and_checks_it_first() -> None:
     assert "deploy/entrypoint.sh /usr/local/bin/isolated" in dockerfile
 
 
+def test_ray_takes_jobs_of_those_who_know_its_token() -> None:
+    ray = yaml.safe_load((DEPLOY / "ray" / "raycluster.yaml").read_text())["spec"]
+    for group in (ray["headGroupSpec"], *ray["workerGroupSpecs"]):
+        (node,) = group["template"]["spec"]["containers"]
+        assert {"name": "RAY_AUTH_MODE", "value": "token"} in node["env"]
+        assert {"secretRef": {"name": "codeio-secrets"}} in node["envFrom"]
+
+
 def test_the_image_copies_only_what_is_there() -> None:
     for line in (DEPLOY / "Dockerfile").read_text().splitlines():
         if line.startswith("COPY "):
