@@ -19,8 +19,11 @@ SHORTEST_PAUSE_S = 0.00005
 LAST_RITES_S = 0.5
 """A leaf that has closed its pipe is at its end, and one that is not by then is stopped."""
 MOST_WINDOWS = 10
-FEELING_S = 0.3
-"""How long the zygote works to feel which share of a CPU there is to have: many turns of the scheduler."""
+FEELING_S, LONGEST_FEELING_S = 0.2, 3.0
+"""How much CPU time the zygote spends to feel which share there is to have: many turns of the scheduler.
+
+On a busy machine they are rare, and it stops at the second.
+"""
 STARVED_RATIO = 0.25
 """A leaf that has less than this part of our share, while we both could work, sleeps."""
 
@@ -69,8 +72,9 @@ class Watch:
 
     def _is_starved(self) -> bool:
         """Work for a moment beside the leaf; if it works too, it gets about as much of a CPU as we."""
-        began, ours_s, theirs_s = time.monotonic(), time.process_time(), kernel.cpu_seconds(self.pid)
-        while time.monotonic() - began < FEELING_S:
+        until = time.monotonic() + LONGEST_FEELING_S
+        ours_s, theirs_s = time.process_time(), kernel.cpu_seconds(self.pid)
+        while time.process_time() - ours_s < FEELING_S and time.monotonic() < until:
             pass
         ours_s, theirs_s = time.process_time() - ours_s, kernel.cpu_seconds(self.pid) - theirs_s
         return theirs_s >= ours_s * STARVED_RATIO
