@@ -120,10 +120,15 @@ class Zygote:
             if total > most_bytes:
                 watch.stopped_by = wire.BY_FLOOD
                 return held
-            if held == len(buffer):
-                wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), buffer)
-                self._wipe_relayed(held)
-                held = 0
+            held = self._sent_if_full(held)
+
+    def _sent_if_full(self, held: int) -> int:
+        """Send what is held when the buffer is full; return how many bytes are held then."""
+        if held < len(self._relayed):
+            return held
+        wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), memoryview(self._relayed))
+        self._wipe_relayed(held)
+        return 0
 
     def _relay_rest(self, results: int, held: int) -> int:
         """Relay what a leaf said that ended by itself just before it was stopped; return how many bytes are held."""
@@ -131,11 +136,7 @@ class Zygote:
         buffer = memoryview(self._relayed)
         try:
             while part := os.readv(results, [buffer[held:]]):
-                held += part
-                if held == len(buffer):
-                    wire.write_all(self._replies, wire.REPLY.pack(wire.DATA, held), buffer)
-                    self._wipe_relayed(held)
-                    held = 0
+                held = self._sent_if_full(held + part)
         except BlockingIOError:
             pass
         return held
